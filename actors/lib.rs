@@ -1,0 +1,1 @@
+//! The coordinator: actors on actix around the engine and the storage.

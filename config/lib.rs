@@ -1,0 +1,1 @@
+//! Typed settings of cachepot and the layers they come from.

@@ -1,0 +1,1 @@
+//! The thin program that stands in front of the compiler.

@@ -1,0 +1,1 @@
+//! Keys, manifests, entries and the knowledge about compilers: pure functions, no I/O.

@@ -1,0 +1,1 @@
+//! Where entries are kept: the local disk store and, later, remote backends.

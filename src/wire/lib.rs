@@ -1,0 +1,1 @@
+//! The protocol between the client and the coordinator.

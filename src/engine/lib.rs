@@ -1,1 +1,13 @@
-//! Keys, manifests, entries and the knowledge about compilers: pure functions, no I/O.
+//! Keys, manifests, entries, statistics and the knowledge about compilers. Pure functions: same input, same
+//! answer. Absent on purpose: sockets, threads, async code, files, the clock, and where entries are stored.
+
+pub mod compiler;
+pub mod depfile;
+pub mod digest;
+pub mod entry;
+pub mod job;
+pub mod key;
+pub mod manifest;
+pub mod options;
+pub mod scan;
+pub mod stats;

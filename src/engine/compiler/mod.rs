@@ -1,0 +1,3 @@
+//! One file per compiler family: what its command line means.
+
+pub mod gnu;

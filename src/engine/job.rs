@@ -1,0 +1,157 @@
+//! A job: the compile found in a request, in the form that keys, plans and records are made from.
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What the compiler family is, as found by asking it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// GNU Compiler Collection.
+    Gcc,
+    /// LLVM's clang with the GNU-like driver.
+    Clang,
+}
+
+/// What the compiler told about itself; the part of the facts that parsing needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Driver {
+    /// The family.
+    pub family: Family,
+    /// Major version, 0 if unknown.
+    pub major: u32,
+    /// Whether it treats `.c` as C++ (`g++`, `clang++`).
+    pub plus_plus: bool,
+}
+
+/// The language of a translation unit, as the driver sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// C.
+    C,
+    /// C++.
+    Cxx,
+    /// Objective-C.
+    ObjC,
+    /// Objective-C++.
+    ObjCxx,
+    /// Assembler.
+    Assembler,
+}
+
+impl Language {
+    /// The name in statistics and keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::C => "C",
+            Language::Cxx => "C++",
+            Language::ObjC => "Objective-C",
+            Language::ObjCxx => "Objective-C++",
+            Language::Assembler => "Assembler",
+        }
+    }
+}
+
+/// What an output is for; names it inside an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// The object, assembler text or bitcode: what `-o` names.
+    Main,
+    /// The make dependency file that the user asked for.
+    Dependencies,
+    /// Split debug information (`.dwo`).
+    SplitDwarf,
+    /// Stack usage (`.su`).
+    StackUsage,
+}
+
+impl Role {
+    /// The byte that stands for the role in an entry.
+    pub fn tag(self) -> u8 {
+        match self {
+            Role::Main => 0,
+            Role::Dependencies => 1,
+            Role::SplitDwarf => 2,
+            Role::StackUsage => 3,
+        }
+    }
+    /// The role of a byte in an entry.
+    pub fn from_tag(tag: u8) -> Option<Self> {
+        [Role::Main, Role::Dependencies, Role::SplitDwarf, Role::StackUsage].into_iter().find(|role| role.tag() == tag)
+    }
+}
+
+/// A file that the compile writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// What it is for.
+    pub role: Role,
+    /// Where, as spelled: relative to the working directory or absolute.
+    pub path: PathBuf,
+    /// Whether a successful compile may leave it out (`.dwo` under LTO, `.su` without functions).
+    pub optional: bool,
+}
+
+/// How the headers of a compile become known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Discovery {
+    /// The source is read as it is (`.i`, `.s`): no headers.
+    SourceOnly,
+    /// The user's own dependency file names all of them (`-MD`).
+    UserFile(PathBuf),
+    /// We ask for a private dependency file.
+    PrivateFile,
+    /// The user's dependency file leaves system headers out (`-MMD`): we ask for a header trace as well.
+    UserFileAndTrace(PathBuf),
+}
+
+/// Words that decide where headers are searched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Folders given by words (`-I`, `-isystem`, `-iquote`, `-idirafter`, ...), as spelled, in any order.
+    pub folders: Vec<PathBuf>,
+    /// Words that change the compiler's built-in folders (`-m32`, `--sysroot=...`, `-nostdinc`, `-stdlib=...`).
+    pub probe_words: Vec<OsString>,
+    /// Files named by `-include` and `-imacros`.
+    pub forced: Vec<PathBuf>,
+}
+
+/// A compile that can be cached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The language, which also decides the built-in header folders.
+    pub language: Language,
+    /// The source file as spelled.
+    pub source: PathBuf,
+    /// Every word that can change a result, in order, normalised. Response files are expanded.
+    pub key_words: Vec<OsString>,
+    /// The text that stands for the working directory in the key; `None` where it cannot reach an output.
+    pub key_directory: Option<OsString>,
+    /// Files named by words whose content changes the result (plugins, specs, ignore lists), as spelled.
+    pub key_files: Vec<PathBuf>,
+    /// The result depends on this machine's processor (`-march=native`).
+    pub native_cpu: bool,
+    /// What the compile writes; the first is the main output.
+    pub outputs: Vec<Output>,
+    /// How headers become known.
+    pub discovery: Discovery,
+    /// Where headers are searched.
+    pub search: Search,
+    /// The compiler as typed and its arguments, response files not expanded.
+    pub argv: Vec<OsString>,
+    /// The user chose colours by a word; nothing is added for a terminal.
+    pub colour_chosen: bool,
+}
+
+/// Why a call is not a cacheable compile: the text counted and shown in statistics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(pub String);
+
+/// What a command line turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A compile that can be cached.
+    Compile(Box<Job>),
+    /// A compile that cannot, and why.
+    NotCacheable(Reason),
+    /// No compile at all: a link, a query.
+    NotACompile,
+}

@@ -1,0 +1,406 @@
+//! What the two sides say to each other.
+//!
+//! One connection carries one request: `Compile` answered by `RunItYourself`, `Hit` or `CompileAndTellMe`; after
+//! the last of these the client sends a `Report` and waits for `Stored`. `Admin` is answered by `Admin`.
+use crate::codec::{Reader, Writer};
+use crate::frame::WireError;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// The environment as one block of `NAME=value` strings, each ended by a zero byte, in the order of `environ`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvBlock(pub Vec<u8>);
+
+impl EnvBlock {
+    /// Collects pairs into a block.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>) -> Self {
+        let mut block = Vec::new();
+        for (name, value) in pairs {
+            block.extend_from_slice(name.as_bytes());
+            block.push(b'=');
+            block.extend_from_slice(value.as_bytes());
+            block.push(0);
+        }
+        EnvBlock(block)
+    }
+    /// Every variable as name and value; strings without `=` are left out.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0.split(|&byte| byte == 0).filter_map(|entry| {
+            // The first byte may be `=` in the name on some systems; a name is never empty.
+            let at = entry.iter().skip(1).position(|&byte| byte == b'=')? + 1;
+            Some((OsStr::from_bytes(entry.get(..at)?), OsStr::from_bytes(entry.get(at + 1..)?)))
+        })
+    }
+    /// The value of a variable; the first of two with one name counts, as for `getenv`.
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.iter().find(|(key, _)| key.as_bytes() == name.as_bytes()).map(|(_, value)| value)
+    }
+}
+
+/// A compile as the build asked for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompileRequest {
+    /// The compiler as typed, then its arguments.
+    pub argv: Vec<OsString>,
+    /// The client's working directory, absolute, as `getcwd` gives it.
+    pub cwd: PathBuf,
+    /// The client's whole environment.
+    pub env: EnvBlock,
+    /// Whether the client's standard error is a terminal (decides about colours).
+    pub stderr_is_terminal: bool,
+}
+
+/// How the compiler ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With this exit status.
+    Exited(i32),
+    /// By this signal.
+    Signaled(i32),
+}
+
+/// What the client saw while it ran the compiler. Travels with descriptors: one for each `true` of `watched`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How the compiler ended.
+    pub ending: Ending,
+    /// Standard output, whole unless `cut`.
+    pub stdout: Vec<u8>,
+    /// Standard error without the header lines, whole unless `cut`.
+    pub stderr: Vec<u8>,
+    /// The header lines taken out of standard error, when the plan asked for them.
+    pub header_trace: Vec<u8>,
+    /// The streams were too long to keep; the result cannot be stored.
+    pub cut: bool,
+    /// For each path of [`Plan::watched`]: whether it could be opened, its descriptor being the next in line.
+    pub watched: Vec<bool>,
+}
+
+/// An order of an administration command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// Are you there?
+    Ping,
+    /// The statistics as JSON.
+    ShowStats,
+    /// Clears the statistics; answers the zeroed ones.
+    ZeroStats,
+    /// Ends gracefully; answers the statistics when nothing is in flight any more.
+    Stop,
+    /// Empties the cache.
+    ClearCache,
+}
+
+/// The answer to an [`Admin`] order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminReply {
+    /// Done; the text is JSON where the order says so, else empty.
+    Done(String),
+    /// Not done, and why, in plain words.
+    Failed(String),
+}
+
+/// What the client (or an administration command) sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Asks for a compile.
+    Compile(CompileRequest),
+    /// Tells how the compile that [`Reply::CompileAndTellMe`] asked for went.
+    Report(Report),
+    /// An administration command.
+    Admin(Admin),
+}
+
+/// The bytes of an output of a hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputBody {
+    /// In the message itself.
+    Inline(Vec<u8>),
+    /// In the next descriptor in line, this many bytes from its start.
+    Descriptor(u64),
+}
+
+/// A file that the client puts in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedOutput {
+    /// Where, relative to the client's working directory or absolute.
+    pub path: PathBuf,
+    /// Whether the execute bits are wanted (0777 instead of 0666 before the umask).
+    pub executable: bool,
+    /// Its content.
+    pub body: OutputBody,
+}
+
+/// A result from the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HitReply {
+    /// The compiler's exit status.
+    pub status: i32,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+    /// The files it wrote.
+    pub outputs: Vec<PlacedOutput>,
+    /// A line for the user's standard error, at most once per coordinator and reason.
+    pub notice: String,
+}
+
+/// A compile that the client is to run, and what it is to watch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The program (a path) and its arguments, exactly as to be run.
+    pub argv: Vec<OsString>,
+    /// Variables to set on top of the client's environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Files to open after the compile, in the order of [`Report::watched`].
+    pub watched: Vec<PathBuf>,
+    /// Files to remove after they were opened: they are ours, not the build's.
+    pub scratch: Vec<PathBuf>,
+    /// Take lines of `-H` form (dots, a blank, a path) out of standard error.
+    pub header_trace: bool,
+    /// As in [`HitReply::notice`].
+    pub notice: String,
+}
+
+/// What the coordinator answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Run the compiler as if there were no cache, with these variables added.
+    RunItYourself {
+        /// Variables to set on top of the client's environment.
+        env: Vec<(OsString, OsString)>,
+        /// As in [`HitReply::notice`].
+        notice: String,
+    },
+    /// A result from the cache; descriptors come with it.
+    Hit(HitReply),
+    /// Run this and send a [`Report`].
+    CompileAndTellMe(Plan),
+    /// The report was taken; the outputs are the build's alone from here on.
+    Stored,
+    /// The answer to [`Message::Admin`].
+    Admin(AdminReply),
+}
+
+const COMPILE: u8 = 1;
+const REPORT: u8 = 2;
+const ADMIN: u8 = 3;
+
+impl Message {
+    /// The frame kind and payload.
+    pub fn encode(&self) -> (u8, Vec<u8>) {
+        let mut w = Writer::default();
+        let kind = match self {
+            Message::Compile(request) => {
+                w.0.reserve(request.env.0.len() + 1024);
+                w.list(&request.argv, |w, word| w.os(word));
+                w.os(request.cwd.as_os_str());
+                w.bytes(&request.env.0);
+                w.u8(request.stderr_is_terminal.into());
+                COMPILE
+            }
+            Message::Report(report) => {
+                let (tag, value) = match report.ending {
+                    Ending::Exited(code) => (0, code),
+                    Ending::Signaled(signal) => (1, signal),
+                };
+                w.u8(tag);
+                w.u32(value.cast_unsigned());
+                w.bytes(&report.stdout);
+                w.bytes(&report.stderr);
+                w.bytes(&report.header_trace);
+                w.u8(report.cut.into());
+                w.list(&report.watched, |w, &seen| w.u8(seen.into()));
+                REPORT
+            }
+            Message::Admin(order) => {
+                w.u8(match order {
+                    Admin::Ping => 0,
+                    Admin::ShowStats => 1,
+                    Admin::ZeroStats => 2,
+                    Admin::Stop => 3,
+                    Admin::ClearCache => 4,
+                });
+                ADMIN
+            }
+        };
+        (kind, w.0)
+    }
+
+    /// The message in a frame.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] where the payload is not what the kind says.
+    pub fn decode(kind: u8, payload: &[u8]) -> Result<Self, WireError> {
+        let mut r = Reader(payload);
+        let message = match kind {
+            COMPILE => Message::Compile(CompileRequest {
+                argv: r.list(Reader::os)?,
+                cwd: r.os()?.into(),
+                env: EnvBlock(r.bytes()?),
+                stderr_is_terminal: r.flag()?,
+            }),
+            REPORT => {
+                let (tag, value) = (r.u8()?, r.i32()?);
+                Message::Report(Report {
+                    ending: if tag == 0 { Ending::Exited(value) } else { Ending::Signaled(value) },
+                    stdout: r.bytes()?,
+                    stderr: r.bytes()?,
+                    header_trace: r.bytes()?,
+                    cut: r.flag()?,
+                    watched: r.list(Reader::flag)?,
+                })
+            }
+            ADMIN => Message::Admin(match r.u8()? {
+                0 => Admin::Ping,
+                1 => Admin::ShowStats,
+                2 => Admin::ZeroStats,
+                3 => Admin::Stop,
+                4 => Admin::ClearCache,
+                _ => return Err(WireError::Malformed),
+            }),
+            _ => return Err(WireError::Malformed),
+        };
+        r.end()?;
+        Ok(message)
+    }
+}
+
+const RUN_IT_YOURSELF: u8 = 1;
+const HIT: u8 = 2;
+const COMPILE_AND_TELL_ME: u8 = 3;
+const STORED: u8 = 4;
+const ADMIN_REPLY: u8 = 5;
+
+fn write_env(w: &mut Writer, env: &[(OsString, OsString)]) {
+    w.list(env, |w, (name, value)| {
+        w.os(name);
+        w.os(value);
+    });
+}
+
+fn read_env(r: &mut Reader<'_>) -> Result<Vec<(OsString, OsString)>, WireError> {
+    r.list(|r| Ok((r.os()?, r.os()?)))
+}
+
+fn read_text(r: &mut Reader<'_>) -> Result<String, WireError> {
+    String::from_utf8(r.bytes()?).map_err(|_| WireError::Malformed)
+}
+
+impl HitReply {
+    fn write(&self, w: &mut Writer) {
+        w.u32(self.status.cast_unsigned());
+        w.bytes(&self.stdout);
+        w.bytes(&self.stderr);
+        w.list(&self.outputs, |w, output| {
+            w.os(output.path.as_os_str());
+            w.u8(output.executable.into());
+            match &output.body {
+                OutputBody::Inline(bytes) => {
+                    w.u8(0);
+                    w.bytes(bytes);
+                }
+                OutputBody::Descriptor(size) => {
+                    w.u8(1);
+                    w.u64(*size);
+                }
+            }
+        });
+        w.bytes(self.notice.as_bytes());
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(HitReply {
+            status: r.i32()?,
+            stdout: r.bytes()?,
+            stderr: r.bytes()?,
+            outputs: r.list(|r| {
+                Ok(PlacedOutput {
+                    path: r.os()?.into(),
+                    executable: r.flag()?,
+                    body: if r.flag()? { OutputBody::Descriptor(r.u64()?) } else { OutputBody::Inline(r.bytes()?) },
+                })
+            })?,
+            notice: read_text(r)?,
+        })
+    }
+}
+
+impl Plan {
+    fn write(&self, w: &mut Writer) {
+        w.list(&self.argv, |w, word| w.os(word));
+        write_env(w, &self.env);
+        w.list(&self.watched, |w, path| w.os(path.as_os_str()));
+        w.list(&self.scratch, |w, path| w.os(path.as_os_str()));
+        w.u8(self.header_trace.into());
+        w.bytes(self.notice.as_bytes());
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Plan {
+            argv: r.list(Reader::os)?,
+            env: read_env(r)?,
+            watched: r.list(|r| Ok(r.os()?.into()))?,
+            scratch: r.list(|r| Ok(r.os()?.into()))?,
+            header_trace: r.flag()?,
+            notice: read_text(r)?,
+        })
+    }
+}
+
+impl Reply {
+    /// The frame kind and payload.
+    pub fn encode(&self) -> (u8, Vec<u8>) {
+        let mut w = Writer::default();
+        let kind = match self {
+            Reply::RunItYourself { env, notice } => {
+                write_env(&mut w, env);
+                w.bytes(notice.as_bytes());
+                RUN_IT_YOURSELF
+            }
+            Reply::Hit(hit) => {
+                hit.write(&mut w);
+                HIT
+            }
+            Reply::CompileAndTellMe(plan) => {
+                plan.write(&mut w);
+                COMPILE_AND_TELL_ME
+            }
+            Reply::Stored => STORED,
+            Reply::Admin(reply) => {
+                let (tag, text) = match reply {
+                    AdminReply::Done(text) => (0, text),
+                    AdminReply::Failed(text) => (1, text),
+                };
+                w.u8(tag);
+                w.bytes(text.as_bytes());
+                ADMIN_REPLY
+            }
+        };
+        (kind, w.0)
+    }
+
+    /// The reply in a frame.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] where the payload is not what the kind says.
+    pub fn decode(kind: u8, payload: &[u8]) -> Result<Self, WireError> {
+        let mut r = Reader(payload);
+        let reply = match kind {
+            RUN_IT_YOURSELF => Reply::RunItYourself { env: read_env(&mut r)?, notice: read_text(&mut r)? },
+            HIT => Reply::Hit(HitReply::read(&mut r)?),
+            COMPILE_AND_TELL_ME => Reply::CompileAndTellMe(Plan::read(&mut r)?),
+            STORED => Reply::Stored,
+            ADMIN_REPLY => {
+                let tag = r.u8()?;
+                let text = read_text(&mut r)?;
+                Reply::Admin(if tag == 0 { AdminReply::Done(text) } else { AdminReply::Failed(text) })
+            }
+            _ => return Err(WireError::Malformed),
+        };
+        r.end()?;
+        Ok(reply)
+    }
+}

@@ -1,2 +1,4 @@
 //! The client.
-fn main() {}
+fn main() {
+    std::process::exit(cachepot_client::main());
+}

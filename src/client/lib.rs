@@ -1,1 +1,16 @@
-//! The thin program that stands in front of the compiler.
+//! The thin program that stands in front of the compiler: sends the call to the coordinator, puts the outputs of
+//! a hit in place, runs the compiler on a miss, and becomes the compiler whenever in doubt. Absent on purpose:
+//! settings files, keys, entries, async code, and every package but `wire`.
+
+mod bypass;
+mod call;
+mod compile;
+mod connect;
+mod header_trace;
+mod place;
+mod relay;
+pub mod process;
+mod replay;
+pub mod start;
+
+pub use call::main;

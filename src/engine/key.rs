@@ -1,1 +1,71 @@
-//! To come.
+//! What enters a key.
+use crate::digest::{Digest, KeyBuilder};
+use crate::job::{Driver, Family, Job};
+use crate::manifest::Input;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// Names the kind of key and its version: raised whenever a key's fields change.
+const JOB_DOMAIN: &str = "cachepot job 1";
+const RESULT_DOMAIN: &str = "cachepot result 1";
+
+/// Everything that a job's key is made from, besides the inputs that only a compile finds.
+pub struct JobFacts<'a> {
+    /// The compiler's identity: its own bytes and those of the parts it runs.
+    pub identity: Digest,
+    /// What it told about itself.
+    pub driver: &'a Driver,
+    /// The job.
+    pub job: &'a Job,
+    /// The variables of the client's environment that change results, in the order of their names.
+    pub variables: &'a [(&'a OsStr, &'a OsStr)],
+    /// The digests of `job.key_files`; `None` for one that cannot be read.
+    pub key_files: &'a [Option<Digest>],
+    /// Names this machine's processor, when the job asks for it.
+    pub cpu: Option<Digest>,
+    /// Whether messages will be coloured.
+    pub coloured: bool,
+}
+
+/// The digest that names a job's manifest.
+pub fn job_key(facts: &JobFacts<'_>) -> Digest {
+    let mut key = KeyBuilder::new(JOB_DOMAIN);
+    key.field("compiler", &facts.identity.0);
+    key.field("family", &[match facts.driver.family { Family::Gcc => 0, Family::Clang => 1 }, facts.driver.plus_plus.into()]);
+    key.field("language", facts.job.language.name().as_bytes());
+    key.field("source", facts.job.source.as_os_str().as_bytes());
+    key.list("words", facts.job.key_words.iter().map(|word| word.as_bytes()));
+    if let Some(directory) = &facts.job.key_directory {
+        key.field("directory", directory.as_bytes());
+    }
+    for (name, value) in facts.variables {
+        key.field("variable", name.as_bytes());
+        key.field("value", value.as_bytes());
+    }
+    for digest in facts.key_files {
+        key.field("file", digest.as_ref().map_or(&[][..], |digest| &digest.0));
+    }
+    if let Some(cpu) = &facts.cpu {
+        key.field("cpu", &cpu.0);
+    }
+    key.field("coloured", &[facts.coloured.into()]);
+    key.finish()
+}
+
+/// The key of a result: the job and the inputs it led to. `mtimes` and `window` as in a manifest's record.
+pub fn result_key(job: &Digest, inputs: &[Input], mtimes: &[(u32, i64)], window: Option<crate::scan::Quarter>) -> Digest {
+    let mut key = KeyBuilder::new(RESULT_DOMAIN);
+    key.field("job", &job.0);
+    for input in inputs {
+        key.field("path", &input.path);
+        key.field("digest", &input.digest.0);
+    }
+    for (input, seconds) in mtimes {
+        key.field("mtime", &input.to_le_bytes());
+        key.field("seconds", &seconds.to_le_bytes());
+    }
+    if let Some(quarter) = window {
+        key.field("window", &quarter.0.to_le_bytes());
+    }
+    key.finish()
+}

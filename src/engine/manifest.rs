@@ -1,1 +1,197 @@
-//! To come.
+//! Manifests: for one job, the earlier results with what each of them depended on.
+//!
+//! ```text
+//! manifest = version count record*            newest first
+//! record   = result inputs folders present exist mtimes window
+//! inputs   = count (shared suffix digest)*    a path is `shared` bytes of the one before, then `suffix`
+//! folders  = count bytes*                     where names were searched, as spelled
+//! names    = count bytes*                     names asked for by `__has_include`
+//! present  = count bytes*                     files that lay in a searched folder without being an input
+//! exist    = count bytes*                     paths that must go on to exist, whatever their content
+//! mtimes   = count (input seconds)*           inputs whose modification time reaches the result
+//! window   = u8 [u64]                         quarter of an hour since the epoch in which the result is valid
+//! ```
+//! Integers are u32, little-endian, unless said otherwise; bytes are length-prefixed.
+use crate::digest::Digest;
+use crate::scan::Quarter;
+use std::collections::VecDeque;
+
+const VERSION: u32 = 1;
+/// Results kept per manifest; the oldest go first.
+pub const MAX_RECORDS: usize = 24;
+/// Input references kept per manifest over all records.
+pub const MAX_INPUTS: usize = 60_000;
+
+/// One file that the compiler read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// As the compiler named it: relative to the working directory or absolute.
+    pub path: Vec<u8>,
+    /// Its content.
+    pub digest: Digest,
+}
+
+/// One earlier result and what it depended on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The key of the result's entry.
+    pub result: Digest,
+    /// What the compiler read, the source first.
+    pub inputs: Vec<Input>,
+    /// Every folder in which a name may have been searched.
+    pub folders: Vec<Vec<u8>>,
+    /// Names asked for by `__has_include`, beyond those that follow from the inputs.
+    pub names: Vec<Vec<u8>>,
+    /// Files that lay in a searched folder under a searched name without being read.
+    pub present: Vec<Vec<u8>>,
+    /// Paths whose existence was seen, whatever their content.
+    pub exist: Vec<Vec<u8>>,
+    /// Inputs whose modification time (seconds since the epoch) reaches the result: index and time.
+    pub mtimes: Vec<(u32, i64)>,
+    /// When set: the result names the day and is only valid in this quarter of an hour.
+    pub window: Option<Quarter>,
+}
+
+/// The earlier results of one job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// Newest first.
+    pub records: VecDeque<Record>,
+}
+
+impl Manifest {
+    /// Adds a record in front; an older one with the same result gives way, and the bounds hold again.
+    pub fn add(&mut self, record: Record) {
+        self.records.retain(|old| old.result != record.result);
+        self.records.push_front(record);
+        self.records.truncate(MAX_RECORDS);
+        while self.records.len() > 1 && self.records.iter().map(|r| r.inputs.len()).sum::<usize>() > MAX_INPUTS {
+            self.records.pop_back();
+        }
+    }
+
+    /// The stored form.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(self.records.iter().map(|r| r.inputs.len() * 64).sum()));
+        out.u32(VERSION as usize);
+        out.u32(self.records.len());
+        for record in &self.records {
+            out.record(record);
+        }
+        out.0
+    }
+
+    /// Reads the stored form; `None` where it is not one (another version, damage): then it is a miss.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut input = Reader(bytes);
+        if input.u32()? != VERSION {
+            return None;
+        }
+        let count = input.u32()? as usize;
+        if count > MAX_RECORDS {
+            return None;
+        }
+        let records = (0..count).map(|_| input.record()).collect::<Option<VecDeque<_>>>()?;
+        input.0.is_empty().then_some(Manifest { records })
+    }
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn u32(&mut self, value: usize) {
+        self.0.extend_from_slice(&u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes());
+    }
+    fn bytes(&mut self, value: &[u8]) {
+        self.u32(value.len());
+        self.0.extend_from_slice(value);
+    }
+    fn list(&mut self, values: &[Vec<u8>]) {
+        self.u32(values.len());
+        for value in values {
+            self.bytes(value);
+        }
+    }
+    fn record(&mut self, record: &Record) {
+        self.0.extend_from_slice(&record.result.0);
+        self.u32(record.inputs.len());
+        let mut before: &[u8] = &[];
+        for input in &record.inputs {
+            let shared = before.iter().zip(&input.path).take_while(|(a, b)| a == b).count();
+            self.u32(shared);
+            self.bytes(input.path.get(shared..).unwrap_or_default());
+            self.0.extend_from_slice(&input.digest.0);
+            before = &input.path;
+        }
+        self.list(&record.folders);
+        self.list(&record.names);
+        self.list(&record.present);
+        self.list(&record.exist);
+        self.u32(record.mtimes.len());
+        for (input, seconds) in &record.mtimes {
+            self.u32(*input as usize);
+            self.0.extend_from_slice(&seconds.to_le_bytes());
+        }
+        match record.window {
+            None => self.0.push(0),
+            Some(Quarter(quarter)) => {
+                self.0.push(1);
+                self.0.extend_from_slice(&quarter.to_le_bytes());
+            }
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(head)
+    }
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+    fn bytes(&mut self) -> Option<Vec<u8>> {
+        let length = self.u32()? as usize;
+        self.take(length).map(<[u8]>::to_vec)
+    }
+    fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = self.u32()? as usize;
+        // The claimed count is never trusted for an allocation: every element takes at least 4 bytes.
+        let mut values = Vec::with_capacity(count.min(self.0.len() / 4));
+        for _ in 0..count {
+            values.push(each(self)?);
+        }
+        Some(values)
+    }
+    fn record(&mut self) -> Option<Record> {
+        let result = Digest(self.array()?);
+        let mut before: Vec<u8> = Vec::new();
+        let inputs = self.list(|r| {
+            let shared = r.u32()? as usize;
+            let mut path = before.get(..shared)?.to_vec();
+            path.extend_from_slice(&r.bytes()?);
+            before.clone_from(&path);
+            Some(Input { path, digest: Digest(r.array()?) })
+        })?;
+        Some(Record {
+            result,
+            inputs,
+            folders: self.list(Reader::bytes)?,
+            names: self.list(Reader::bytes)?,
+            present: self.list(Reader::bytes)?,
+            exist: self.list(Reader::bytes)?,
+            mtimes: self.list(|r| Some((r.u32()?, i64::from_le_bytes(r.array()?))))?,
+            window: match self.array::<1>()? {
+                [0] => None,
+                [1] => Some(Quarter(u64::from_le_bytes(self.array()?))),
+                _ => return None,
+            },
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! Digests of files, remembered by stamp: nothing is read twice while it stays as it is.
+use super::paths::Place;
+use cachepot_engine::digest::Digest;
+use cachepot_engine::scan::Findings;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+use nix::time::{ClockId, clock_gettime};
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A moment as file systems give it: seconds and nanoseconds since the epoch.
+pub type Moment = (i64, i64);
+
+/// What tells one state of a file from another without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Device.
+    pub device: u64,
+    /// Inode number on it.
+    pub inode: u64,
+    /// Bytes.
+    pub size: i64,
+    /// Last change of the content.
+    pub modified: Moment,
+    /// Last change of content, name or rights; nobody can set it back.
+    pub changed: Moment,
+}
+
+impl Stamp {
+    /// Takes the stamp out of what the kernel says.
+    pub fn of(stat: &FileStat) -> Self {
+        Stamp {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size,
+            modified: (stat.st_mtime, stat.st_mtime_nsec),
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+
+    /// Whether a later change is sure to give another stamp: the last one is older than the clock of the file
+    /// system may be coarse.
+    pub fn is_settled(&self, now: Moment) -> bool {
+        // Times without nanoseconds come from a file system that counts in seconds (FAT: two).
+        let coarse = self.modified.1 == 0 && self.changed.1 == 0;
+        let margin = if coarse { 2_500_000_000 } else { 40_000_000 };
+        let age = |then: Moment| i128::from(now.0 - then.0) * 1_000_000_000 + i128::from(now.1 - then.1);
+        age(self.modified) > margin && age(self.changed) > margin
+    }
+}
+
+/// The time by the coarse clock that file systems stamp with: a file changed from now on never has an older time.
+pub fn now() -> Moment {
+    match clock_gettime(ClockId::CLOCK_REALTIME_COARSE) {
+        Ok(time) => (time.tv_sec(), time.tv_nsec()),
+        // Without a clock everything is too new, and nothing is kept.
+        Err(_) => (0, 0),
+    }
+}
+
+/// Whether a file was, or may have been, changed at or after `start`. File systems may count in whole seconds.
+pub fn changed_since(stamp: &Stamp, start: Moment) -> bool {
+    let late = |time: Moment| if time.1 == 0 { time.0 >= start.0 } else { time >= start };
+    late(stamp.modified) || late(stamp.changed)
+}
+
+/// What is known of a file in one state.
+#[derive(Debug)]
+pub struct Known {
+    /// The state.
+    pub stamp: Stamp,
+    /// Its content.
+    pub digest: Digest,
+    /// What the content says.
+    pub findings: Findings,
+}
+
+/// Files are found again by device and inode: links and other spellings of a path lead to the same.
+#[derive(Default)]
+pub struct FileMemory {
+    shards: [Mutex<HashMap<(u64, u64), Arc<Known>>>; 16],
+}
+
+/// Entries per shard; beyond it the shard starts anew.
+const MAX_PER_SHARD: usize = 1 << 14;
+/// Larger files are no sources: they are digested piece by piece and their text is not looked at.
+const MAX_SCANNED_BYTES: i64 = 256 << 20;
+
+/// Asks the kernel about a path; links are followed.
+///
+/// # Errors
+/// As `stat(2)`.
+pub fn stat(place: &Place, path: &CStr) -> nix::Result<FileStat> {
+    fstatat(place.folder(), path, AtFlags::empty())
+}
+
+/// Whether it is a plain file.
+pub fn is_file(stat: &FileStat) -> bool {
+    stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG
+}
+
+/// Whether it is a folder.
+pub fn is_folder(stat: &FileStat) -> bool {
+    stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFDIR
+}
+
+impl FileMemory {
+    fn shard(&self, stamp: &Stamp) -> Option<&Mutex<HashMap<(u64, u64), Arc<Known>>>> {
+        self.shards.get(stamp.inode as usize % self.shards.len())
+    }
+
+    /// What is known of a file with this stamp, if anything.
+    pub fn recall(&self, stamp: &Stamp) -> Option<Arc<Known>> {
+        let shard = self.shard(stamp)?.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.get(&(stamp.device, stamp.inode)).filter(|known| known.stamp == *stamp).cloned()
+    }
+
+    /// The digest of a plain file as it is now; `None` where there is none, or it cannot be read.
+    pub fn digest(&self, place: &Place, path: &CStr) -> Option<Arc<Known>> {
+        let stat = stat(place, path).ok().filter(is_file)?;
+        self.recall(&Stamp::of(&stat)).or_else(|| self.read(place, path))
+    }
+
+    fn read(&self, place: &Place, path: &CStr) -> Option<Arc<Known>> {
+        // Written while it is read: the next try sees the new state.
+        for _ in 0..3 {
+            let descriptor = openat(place.folder(), path, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK, Mode::empty()).ok()?;
+            let mut file = File::from(descriptor);
+            let before = fstat(&file).ok().filter(is_file)?;
+            let stamp = Stamp::of(&before);
+            let (digest, findings) = content(&mut file, &stamp)?;
+            if Stamp::of(&fstat(&file).ok()?) != stamp {
+                continue;
+            }
+            let known = Arc::new(Known { stamp, digest, findings });
+            if stamp.is_settled(now()) {
+                let mut shard = self.shard(&stamp)?.lock().unwrap_or_else(PoisonError::into_inner);
+                if shard.len() >= MAX_PER_SHARD {
+                    shard.clear();
+                }
+                shard.insert((stamp.device, stamp.inode), Arc::clone(&known));
+            }
+            return Some(known);
+        }
+        None
+    }
+}
+
+fn content(file: &mut File, stamp: &Stamp) -> Option<(Digest, Findings)> {
+    if stamp.size > MAX_SCANNED_BYTES {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(file).ok()?;
+        return Some((Digest(*hasher.finalize().as_bytes()), Findings::default()));
+    }
+    let mut text = Vec::with_capacity(usize::try_from(stamp.size).ok()? + 1);
+    file.read_to_end(&mut text).ok()?;
+    Some((Digest::of(&text), Findings::of(&text)))
+}

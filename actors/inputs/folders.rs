@@ -1,0 +1,88 @@
+//! Listings of folders, remembered by stamp.
+use super::files::{Stamp, now};
+use super::paths::Place;
+use nix::dir::{Dir, Type};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, fstat};
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What an entry of a folder is, links not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A plain file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link, or something whose kind the file system does not tell.
+    Link,
+    /// A device, pipe or socket.
+    Other,
+}
+
+/// The entries of a folder at one moment.
+#[derive(Debug)]
+pub struct Listing {
+    /// The folder's stamp when it was read.
+    pub stamp: Stamp,
+    /// The stamp tells every later change.
+    pub settled: bool,
+    /// Names and kinds, in no order, without `.` and `..`.
+    pub entries: Vec<(Box<[u8]>, Kind)>,
+}
+
+/// Listings, found again by device and inode.
+#[derive(Default)]
+pub struct FolderMemory(Mutex<HashMap<(u64, u64), Arc<Listing>>>);
+
+/// Beyond this many listings the memory starts anew.
+const MAX_LISTINGS: usize = 4096;
+
+impl FolderMemory {
+    /// The entries of a folder as they are now; `None` where it is none or cannot be read.
+    pub fn list(&self, place: &Place, path: &CStr) -> Option<Arc<Listing>> {
+        let stat = super::files::stat(place, if path.is_empty() { c"." } else { path }).ok()?;
+        if !super::files::is_folder(&stat) {
+            return None;
+        }
+        let stamp = Stamp::of(&stat);
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(stamp.device, stamp.inode)).cloned();
+        if let Some(known) = known.filter(|known| known.settled && known.stamp == stamp) {
+            return Some(known);
+        }
+        let listing = Arc::new(read(place, path)?);
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if memory.len() >= MAX_LISTINGS {
+            memory.clear();
+        }
+        memory.insert((listing.stamp.device, listing.stamp.inode), Arc::clone(&listing));
+        Some(listing)
+    }
+}
+
+fn read(place: &Place, path: &CStr) -> Option<Listing> {
+    let path = if path.is_empty() { c"." } else { path };
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut folder = Dir::openat(place.folder(), path, flags, Mode::empty()).ok()?;
+    // The stamp from before: a change while we read makes it differ from the folder's next one.
+    let stamp = Stamp::of(&fstat(folder.as_fd()).ok()?);
+    let settled = stamp.is_settled(now());
+    let mut entries = Vec::new();
+    for entry in folder.iter() {
+        let entry = entry.ok()?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            Some(Type::File) => Kind::File,
+            Some(Type::Directory) => Kind::Folder,
+            Some(Type::Symlink) | None => Kind::Link,
+            Some(_) => Kind::Other,
+        };
+        entries.push((name.into(), kind));
+    }
+    Some(Listing { stamp, settled, entries })
+}

@@ -1,0 +1,27 @@
+//! What the files of a compile are now: stamps, digests, folder listings, and whether an earlier result still
+//! stands. Plain synchronous code without actors; only the Hasher calls it.
+
+mod files;
+mod folders;
+mod names;
+mod paths;
+mod record;
+mod validate;
+mod watch;
+
+pub use files::{FileMemory, Known, Moment, Stamp, now};
+pub use folders::FolderMemory;
+pub use paths::{Paths, Place};
+pub use record::{Compiled, NotStorable, Observed, observe};
+pub use validate::{KnownManifest, KnownRecord};
+
+/// Everything remembered about files, shared by all Hashers.
+#[derive(Default)]
+pub struct Memory {
+    /// Digests by stamp.
+    pub files: FileMemory,
+    /// Listings of folders by stamp.
+    pub folders: FolderMemory,
+    /// Every path once.
+    pub paths: Paths,
+}

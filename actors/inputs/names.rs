@@ -1,0 +1,66 @@
+//! Which names may have been searched: every way in which the inputs and the searched folders fit together.
+//!
+//! A dependency file tells where a header was found, not how it was spelled. So for each header and each folder
+//! that it lies below, the rest of its path counts as a spelling; the real one is among them.
+use super::paths::{normal, strip};
+use std::collections::HashMap;
+
+/// A component that may be looked for in a folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Leaf {
+    /// As the last component of a name.
+    pub(super) file: bool,
+    /// As a folder on the way to one: the index of the prefix that it makes.
+    pub(super) folder: Option<usize>,
+}
+
+/// All searched names, by the folder part they share.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// The first is the empty prefix.
+    pub(super) prefixes: Vec<HashMap<Box<[u8]>, Leaf>>,
+}
+
+impl Names {
+    /// Collects the names. Paths and folders are normal; the first input, the source, is searched by nobody.
+    pub(super) fn of<'a>(
+        inputs: impl Iterator<Item = &'a [u8]>,
+        folders: &[Vec<u8>],
+        asked: impl Iterator<Item = &'a [u8]>,
+    ) -> Self {
+        let mut names = Names { prefixes: vec![HashMap::new()] };
+        for input in inputs.skip(1) {
+            let path = normal(input);
+            for folder in folders {
+                if let Some(name) = strip(&path, folder) {
+                    names.add(name);
+                }
+            }
+        }
+        for name in asked {
+            names.add(&normal(name));
+        }
+        names
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        let mut at = 0;
+        let mut parts = name.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).peekable();
+        while let Some(part) = parts.next() {
+            let next = self.prefixes.len();
+            let Some(prefix) = self.prefixes.get_mut(at) else { return };
+            let leaf = match prefix.get_mut(part) {
+                Some(leaf) => leaf,
+                None => prefix.entry(part.into()).or_default(),
+            };
+            if parts.peek().is_none() {
+                leaf.file = true;
+                return;
+            }
+            at = *leaf.folder.get_or_insert(next);
+            if at == next {
+                self.prefixes.push(HashMap::new());
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Paths, each kept once, and the folder that relative ones start from.
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use std::collections::HashSet;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The paths of all manifests in memory: most units name the same headers.
+#[derive(Default)]
+pub struct Paths(Mutex<HashSet<Arc<CStr>>>);
+
+/// Above this many paths, those that nobody uses any more are forgotten.
+const SWEEP_ABOVE: usize = 1 << 16;
+
+impl Paths {
+    /// The one copy of a path; `None` for one with a zero byte inside, which no file has.
+    pub fn intern(&self, path: &[u8]) -> Option<Arc<CStr>> {
+        let path = CString::new(path).ok()?;
+        let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = set.get(path.as_c_str()) {
+            return Some(Arc::clone(known));
+        }
+        if set.len() > SWEEP_ABOVE && set.len().is_power_of_two() {
+            set.retain(|path| Arc::strong_count(path) > 1);
+        }
+        let path: Arc<CStr> = path.into();
+        set.insert(Arc::clone(&path));
+        Some(path)
+    }
+}
+
+/// A client's working directory, held open so that relative paths cost no more than absolute ones.
+pub struct Place {
+    folder: OwnedFd,
+    name: Box<Path>,
+}
+
+impl Place {
+    /// Opens a working directory.
+    ///
+    /// # Errors
+    /// When it cannot be reached from here.
+    pub fn open(cwd: &Path) -> nix::Result<Self> {
+        let folder = open(cwd, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+        Ok(Place { folder, name: cwd.into() })
+    }
+    /// The descriptor that relative paths start from.
+    pub fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
+    }
+    /// The absolute form of a path.
+    pub fn absolute(&self, path: &CStr) -> std::path::PathBuf {
+        self.name.join(OsStr::from_bytes(path.to_bytes()))
+    }
+}
+
+/// Takes out `.` components, doubled slashes and a closing slash; `..` stays, for it may follow a link.
+pub(super) fn normal(path: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    if path.first() == Some(&b'/') {
+        out.push(b'/');
+    }
+    for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".") {
+        if !out.is_empty() && out.last() != Some(&b'/') {
+            out.push(b'/');
+        }
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+/// Puts a name below a folder; the empty folder is the working directory.
+pub(super) fn below(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut path = folder.to_vec();
+    if !path.is_empty() && path.last() != Some(&b'/') && !name.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path
+}
+
+/// The part of a normal path below a normal folder.
+pub(super) fn strip<'a>(path: &'a [u8], folder: &[u8]) -> Option<&'a [u8]> {
+    if folder.is_empty() {
+        return (path.first() != Some(&b'/')).then_some(path);
+    }
+    let rest = path.strip_prefix(folder)?;
+    if folder.ends_with(b"/") { Some(rest) } else { rest.strip_prefix(b"/") }
+}
+
+/// The folder part of a normal path; empty for a name in the working directory.
+pub(super) fn parent(path: &[u8]) -> &[u8] {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(0) => b"/",
+        Some(at) => path.get(..at).unwrap_or_default(),
+        None => b"",
+    }
+}

@@ -1,0 +1,149 @@
+//! Whether an earlier result still stands.
+use super::Memory;
+use super::files::{Stamp, now, stat};
+use super::names::Names;
+use super::paths::{Place, normal, parent};
+use super::watch::{Walk, Watch};
+use cachepot_engine::digest::Digest;
+use cachepot_engine::manifest::{Manifest, Record};
+use cachepot_engine::scan::Quarter;
+use std::collections::HashSet;
+use std::ffi::CStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A manifest in the form that is checked.
+#[derive(Debug, Default)]
+pub struct KnownManifest {
+    /// Newest first.
+    pub records: Vec<Arc<KnownRecord>>,
+}
+
+/// A record in the form that is checked.
+#[derive(Debug)]
+pub struct KnownRecord {
+    /// The record as stored, its inputs and existing paths left out.
+    record: Record,
+    inputs: Vec<(Arc<CStr>, Digest)>,
+    exist: Vec<Arc<CStr>>,
+    /// Built at the first check, in the folder where that took place.
+    search: Mutex<Option<Search>>,
+}
+
+#[derive(Debug)]
+struct Search {
+    names: Names,
+    watch: Watch,
+    /// The working directory it was built in: a watch of relative paths is good for that one only.
+    place: (u64, u64),
+}
+
+impl KnownManifest {
+    /// Takes a stored manifest in; records that cannot be checked are left out.
+    pub fn new(manifest: Manifest, memory: &Memory) -> Self {
+        let records = manifest.records.into_iter().filter_map(|record| KnownRecord::new(record, memory)).map(Arc::new);
+        KnownManifest { records: records.collect() }
+    }
+    /// The result that stands for the files as they are now.
+    pub fn find(&self, memory: &Memory, place: &Place) -> Option<Digest> {
+        self.records.iter().find(|record| record.stands(memory, place)).map(|record| record.record.result)
+    }
+    /// A rough size in memory.
+    pub fn weight(&self) -> usize {
+        self.records.iter().map(|record| 512 + record.inputs.len() * 120 + record.record.folders.len() * 200).sum()
+    }
+}
+
+impl KnownRecord {
+    fn new(mut record: Record, memory: &Memory) -> Option<Self> {
+        let inputs = std::mem::take(&mut record.inputs);
+        let exist = std::mem::take(&mut record.exist);
+        Some(KnownRecord {
+            inputs: inputs.iter().map(|i| Some((memory.paths.intern(&i.path)?, i.digest))).collect::<Option<_>>()?,
+            exist: exist.iter().map(|path| memory.paths.intern(path)).collect::<Option<_>>()?,
+            record,
+            search: Mutex::new(None),
+        })
+    }
+
+    /// Whether the compiler would see now what it saw then.
+    fn stands(&self, memory: &Memory, place: &Place) -> bool {
+        self.is_in_window()
+            && self.inputs_stand(memory, place)
+            && self.mtimes_stand(place)
+            && self.exist.iter().all(|path| stat(place, path).is_ok())
+            && self.nothing_appeared(memory, place)
+    }
+
+    fn is_in_window(&self) -> bool {
+        let seconds = u64::try_from(now().0).unwrap_or_default();
+        self.record.window.is_none_or(|window| window == Quarter::of_seconds(seconds))
+    }
+
+    fn inputs_stand(&self, memory: &Memory, place: &Place) -> bool {
+        self.inputs.iter().all(|(path, digest)| memory.files.digest(place, path).is_some_and(|k| k.digest == *digest))
+    }
+
+    fn mtimes_stand(&self, place: &Place) -> bool {
+        self.record.mtimes.iter().all(|(input, seconds)| {
+            let path = self.inputs.get(*input as usize).map(|(path, _)| path);
+            path.is_some_and(|path| stat(place, path).is_ok_and(|stat| stat.st_mtime == *seconds))
+        })
+    }
+
+    fn nothing_appeared(&self, memory: &Memory, place: &Place) -> bool {
+        let Ok(here) = stat(place, c".") else { return false };
+        let here = Stamp::of(&here);
+        let here = (here.device, here.inode);
+        let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = search.as_mut().filter(|known| known.place == here) {
+            if known.watch.holds(place, &memory.folders, &known.names) {
+                return true;
+            }
+        }
+        *search = self.walk(memory, place, here);
+        search.is_some()
+    }
+
+    /// Looks at all searched folders anew; `None` where something stands in the way.
+    fn walk(&self, memory: &Memory, place: &Place, here: (u64, u64)) -> Option<Search> {
+        let inputs = || self.inputs.iter().map(|(path, _)| path.to_bytes());
+        let folders = search_folders(&self.record.folders, inputs());
+        let names = names(inputs(), &folders, &self.record.names, place);
+        let expected: HashSet<Vec<u8>> = inputs().map(normal).chain(self.record.present.iter().cloned()).collect();
+        let walk =
+            Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
+        let (watch, surprises) = walk.run(&folders);
+        let clear = surprises.files.is_empty() && !surprises.precompiled;
+        clear.then_some(Search { names, watch, place: here })
+    }
+}
+
+/// Every folder in which something may have been searched: the given ones, the working directory, and those of
+/// the including files; normal, each once.
+pub(super) fn search_folders<'a>(given: &[Vec<u8>], inputs: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
+    let including = inputs.map(|input| parent(&normal(input)).to_vec());
+    let mut folders: Vec<Vec<u8>> = given.iter().map(|folder| normal(folder)).chain(including).collect();
+    folders.push(Vec::new());
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+/// The searched names. Compilers may name a system header by its canonical path: folders count in both forms.
+pub(super) fn names<'a>(
+    inputs: impl Iterator<Item = &'a [u8]>,
+    folders: &[Vec<u8>],
+    asked: &'a [Vec<u8>],
+    place: &Place,
+) -> Names {
+    use std::os::unix::ffi::OsStrExt;
+    let mut forms = folders.to_vec();
+    forms.extend(folders.iter().filter_map(|folder| {
+        let path = std::ffi::CString::new(folder.as_slice()).ok()?;
+        let canonical = std::fs::canonicalize(place.absolute(&path)).ok()?;
+        Some(canonical.as_os_str().as_bytes().to_vec())
+    }));
+    forms.sort();
+    forms.dedup();
+    Names::of(inputs, &forms, asked.iter().map(Vec::as_slice))
+}

@@ -1,0 +1,169 @@
+//! Files that are not there: a header that appears earlier in the search path must be noticed.
+//!
+//! Instead of asking for every searched name in every folder, the folders themselves are watched by stamp: a
+//! name can only appear where the folder changes. Only what a changed folder now holds is compared.
+use super::files::{Stamp, is_file, is_folder, stat};
+use super::folders::{FolderMemory, Kind, Listing};
+use super::names::{Leaf, Names};
+use super::paths::{Paths, Place, below};
+use std::collections::HashSet;
+use std::ffi::CStr;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+/// The state in which all searched folders were when nothing stood in the way of a result.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    folders: Vec<Watched>,
+    /// Links, and places where no folder was: what each leads to must not change.
+    fixed: Vec<(Arc<CStr>, Target)>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    path: Arc<CStr>,
+    stamp: Stamp,
+    settled: bool,
+    /// Index into the names' prefixes.
+    prefix: usize,
+    /// Stands for the entries that bear a searched name.
+    view: u64,
+}
+
+/// What a path leads to, links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Nothing,
+    File,
+    Folder,
+    Other,
+}
+
+fn target(place: &Place, path: &CStr) -> Target {
+    match stat(place, path) {
+        Ok(stat) if is_file(&stat) => Target::File,
+        Ok(stat) if is_folder(&stat) => Target::Folder,
+        Ok(_) => Target::Other,
+        Err(_) => Target::Nothing,
+    }
+}
+
+/// What a walk through the searched folders found besides what is expected.
+#[derive(Debug, Default)]
+pub(super) struct Surprises {
+    /// Files under a searched name.
+    pub(super) files: Vec<Vec<u8>>,
+    /// A precompiled header beside a searched name.
+    pub(super) precompiled: bool,
+}
+
+/// Walks through the searched folders.
+pub(super) struct Walk<'a> {
+    pub(super) place: &'a Place,
+    pub(super) memory: &'a FolderMemory,
+    pub(super) paths: &'a Paths,
+    pub(super) names: &'a Names,
+    /// Files that may lie there: the inputs, and what lay there when the result was made.
+    pub(super) expected: &'a HashSet<Vec<u8>>,
+}
+
+impl Walk<'_> {
+    /// Looks at every folder (normal paths) and everything below it that a searched name leads to.
+    pub(super) fn run(&self, folders: &[Vec<u8>]) -> (Watch, Surprises) {
+        let (mut watch, mut surprises) = (Watch::default(), Surprises::default());
+        let mut open: Vec<(Vec<u8>, usize)> = folders.iter().map(|folder| (folder.clone(), 0)).collect();
+        let mut seen: HashSet<(Vec<u8>, usize)> = HashSet::new();
+        while let Some((folder, prefix)) = open.pop() {
+            if !seen.insert((folder.clone(), prefix)) {
+                continue;
+            }
+            let (Some(path), Some(leaves)) = (self.paths.intern(&folder), self.names.prefixes.get(prefix)) else {
+                continue;
+            };
+            let Some(listing) = self.memory.list(self.place, &path) else {
+                watch.fixed.push((Arc::clone(&path), target(self.place, &path)));
+                continue;
+            };
+            if let Some(below_parent) = leaves.get(&b".."[..]).and_then(|leaf| leaf.folder) {
+                open.push((below(&folder, b".."), below_parent));
+            }
+            for (name, kind) in &listing.entries {
+                if let Some(leaf) = leaves.get(name) {
+                    self.entry(below(&folder, name), *kind, *leaf, &mut open, &mut watch, &mut surprises);
+                } else if is_precompiled(name, leaves) {
+                    surprises.precompiled = true;
+                }
+            }
+            let view = view(&listing, leaves);
+            watch.folders.push(Watched { path, stamp: listing.stamp, settled: listing.settled, prefix, view });
+        }
+        (watch, surprises)
+    }
+
+    fn entry(
+        &self,
+        path: Vec<u8>,
+        kind: Kind,
+        leaf: Leaf,
+        open: &mut Vec<(Vec<u8>, usize)>,
+        watch: &mut Watch,
+        surprises: &mut Surprises,
+    ) {
+        let target = match kind {
+            Kind::File => Target::File,
+            Kind::Folder => Target::Folder,
+            Kind::Other => Target::Other,
+            Kind::Link => {
+                let Some(link) = self.paths.intern(&path) else { return };
+                let target = target(self.place, &link);
+                watch.fixed.push((link, target));
+                target
+            }
+        };
+        if let (Target::Folder, Some(prefix)) = (target, leaf.folder) {
+            open.push((path.clone(), prefix));
+        }
+        if leaf.file && matches!(target, Target::File | Target::Other) && !self.expected.contains(&path) {
+            surprises.files.push(path);
+        }
+    }
+}
+
+fn is_precompiled(name: &[u8], leaves: &std::collections::HashMap<Box<[u8]>, Leaf>) -> bool {
+    let header = name.strip_suffix(b".gch").or_else(|| name.strip_suffix(b".pch"));
+    header.is_some_and(|header| leaves.get(header).is_some_and(|leaf| leaf.file))
+}
+
+/// Stands for the entries of a listing that bear a searched name; the order does not matter.
+fn view(listing: &Listing, leaves: &std::collections::HashMap<Box<[u8]>, Leaf>) -> u64 {
+    let hasher: BuildHasherDefault<DefaultHasher> = BuildHasherDefault::default();
+    let relevant = listing.entries.iter().filter(|(name, _)| leaves.contains_key(name) || is_precompiled(name, leaves));
+    relevant.fold(0, |sum, (name, kind)| sum ^ hasher.hash_one((name, *kind as u8)))
+}
+
+impl Watch {
+    /// Whether nothing has appeared since; stamps of folders that changed without effect are brought up to date.
+    pub(super) fn holds(&mut self, place: &Place, memory: &FolderMemory, names: &Names) -> bool {
+        self.fixed.iter().all(|(path, before)| target(place, path) == *before)
+            && self.folders.iter_mut().all(|folder| folder.holds(place, memory, names))
+    }
+}
+
+impl Watched {
+    fn holds(&mut self, place: &Place, memory: &FolderMemory, names: &Names) -> bool {
+        let path: &CStr = if self.path.is_empty() { c"." } else { &self.path };
+        let Ok(now) = stat(place, path) else { return false };
+        if self.settled && Stamp::of(&now) == self.stamp {
+            return true;
+        }
+        let (Some(listing), Some(leaves)) = (memory.list(place, path), names.prefixes.get(self.prefix)) else {
+            return false;
+        };
+        if view(&listing, leaves) != self.view {
+            return false;
+        }
+        self.stamp = listing.stamp;
+        self.settled = listing.settled;
+        true
+    }
+}

@@ -1,0 +1,128 @@
+//! Becoming the compiler: whenever there is nothing to gain or anything is in doubt.
+use crate::start;
+use cachepot_wire::EnvBlock;
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Set for what we run, so that two caches that call each other, or copies of ourselves, are noticed.
+pub(crate) const DEPTH_VARIABLE: &str = "CACHEPOT_DEPTH";
+/// Deeper nesting than any sane build has.
+const MAX_DEPTH: u32 = 8;
+
+/// Questions that are answered at once: no coordinator is asked, none is started.
+const QUERIES: [&str; 9] =
+    ["--version", "-v", "-V", "-vV", "--help", "-dumpversion", "-dumpmachine", "-dumpfullversion", "-###"];
+
+/// Whether the call goes straight to the compiler: switched off, inside another cachepot, or a mere question.
+pub(crate) fn wanted(argv: &[OsString], env: &EnvBlock) -> bool {
+    let asks = |word: &OsString| {
+        QUERIES.iter().any(|query| word == query) || word.as_bytes().starts_with(b"-print-") || word == "--print"
+    };
+    let off = env.get("CACHEPOT_DISABLE").is_some_and(|value| !value.is_empty() && value != "0");
+    off || depth(env) > 0 || (argv.len() == 2 && argv.iter().skip(1).any(asks))
+}
+
+fn depth(env: &EnvBlock) -> u32 {
+    env.get(DEPTH_VARIABLE).and_then(OsStr::to_str).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Replaces this process by the compiler; comes back only with an exit status for a compiler that cannot be run.
+pub(crate) fn exec(argv: &[OsString], env: &EnvBlock, added: &[(OsString, OsString)]) -> i32 {
+    let Some((name, words)) = argv.split_first() else { return 2 };
+    let level = depth(env);
+    if level >= MAX_DEPTH {
+        eprintln!(
+            "cachepot: error: `{}` leads back to cachepot again and again; check PATH and the links named like compilers",
+            name.display()
+        );
+        return 2;
+    }
+    let program = match find(name, env.get("PATH")) {
+        Found::Program(program) => program,
+        Found::Nothing => return cannot_run(name, &ErrorKind::NotFound.into()),
+        Found::OnlyOurselves => {
+            eprintln!("cachepot: error: no `{}` in PATH but cachepot itself", name.display());
+            return 127;
+        }
+    };
+    let mut command = Command::new(&program);
+    command.args(words).envs(added.iter().map(|(name, value)| (name, value)));
+    command.arg0(if program.as_os_str() == name { name.as_os_str() } else { called(name, &program) });
+    command.env(DEPTH_VARIABLE, (level + 1).to_string());
+    cannot_run(name, &command.exec())
+}
+
+/// What the compiler sees as its own name: as typed, as a shell would do it.
+fn called<'a>(name: &'a OsStr, program: &'a Path) -> &'a OsStr {
+    if name.as_bytes().contains(&b'/') { program.as_os_str() } else { name }
+}
+
+/// The message and status that a shell gives for a program that cannot be run.
+pub(crate) fn cannot_run(name: &OsStr, error: &std::io::Error) -> i32 {
+    let (status, text) = match error.kind() {
+        ErrorKind::NotFound => (127, "command not found".to_owned()),
+        _ => (126, error.to_string()),
+    };
+    eprintln!("cachepot: error: {}: {text}", name.display());
+    status
+}
+
+/// The outcome of a search for a program.
+pub(crate) enum Found {
+    /// Here.
+    Program(PathBuf),
+    /// Nowhere.
+    Nothing,
+    /// Only links to ourselves.
+    OnlyOurselves,
+}
+
+/// Finds a program as `execvp` does, leaving ourselves out.
+pub(crate) fn find(name: &OsStr, path: Option<&OsStr>) -> Found {
+    let own = std::fs::metadata("/proc/self/exe").map(|m| (m.dev(), m.ino())).ok();
+    let is_self = |candidate: &Path| {
+        own.is_some() && std::fs::metadata(candidate).map(|m| (m.dev(), m.ino())).ok() == own
+    };
+    if name.as_bytes().contains(&b'/') {
+        let candidate = PathBuf::from(name);
+        return if is_self(&candidate) {
+            // `./gcc -> cachepot`: the compiler of that name further on in PATH.
+            match candidate.file_name() {
+                Some(base) if !base.as_bytes().starts_with(b"cachepot") => find(base, path),
+                _ => Found::OnlyOurselves,
+            }
+        } else {
+            Found::Program(candidate)
+        };
+    }
+    let mut ourselves = false;
+    for folder in std::env::split_paths(path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"))) {
+        let candidate = if folder.as_os_str().is_empty() { Path::new(".").join(name) } else { folder.join(name) };
+        let Ok(metadata) = std::fs::metadata(&candidate) else { continue };
+        if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
+            continue;
+        }
+        if is_self(&candidate) {
+            ourselves = true;
+            continue;
+        }
+        return Found::Program(candidate);
+    }
+    if ourselves { Found::OnlyOurselves } else { Found::Nothing }
+}
+
+/// Hands an administration command to the coordinator's program.
+pub(crate) fn coordinator_command(argv: &[OsString]) -> i32 {
+    let Some(program) = start::coordinator_program() else {
+        eprintln!("cachepot: error: `cachepot-coordinator` is neither beside this program nor in PATH; reinstall cachepot");
+        return 2;
+    };
+    let error = Command::new(&program).args(argv).exec();
+    eprintln!("cachepot: error: cannot run `{}`: {error}", program.display());
+    2
+}

@@ -1,0 +1,117 @@
+//! Puts the outputs of a hit in place as the compiler would have: new files with this process's umask, never
+//! through an existing hard link, all of them or none.
+#![allow(unsafe_code)]
+use cachepot_wire::{OutputBody, PlacedOutput};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Places all outputs, or leaves everything as it was.
+///
+/// # Errors
+/// When a place is not one for a plain new file, or something cannot be written; nothing is left behind then.
+pub(crate) fn place(outputs: &[PlacedOutput], descriptors: Vec<OwnedFd>) -> io::Result<()> {
+    let mut descriptors = descriptors.into_iter();
+    let mut ready = Ready(Vec::with_capacity(outputs.len()));
+    for output in outputs {
+        check_place(&output.path)?;
+        let (temporary, mut file) = create_beside(&output.path, output.executable)?;
+        ready.0.push((temporary, output.path.clone()));
+        match &output.body {
+            OutputBody::Inline(bytes) => file.write_all(bytes)?,
+            OutputBody::Descriptor(size) => {
+                let from = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
+                fill(&file, &File::from(from), *size)?;
+            }
+        }
+    }
+    while let Some((temporary, path)) = ready.0.first() {
+        fs::rename(temporary, path)?;
+        ready.0.remove(0);
+    }
+    Ok(())
+}
+
+/// Temporary files and the names they are for; what was not renamed is removed.
+struct Ready(Vec<(PathBuf, PathBuf)>);
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        for (temporary, _) in &self.0 {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+/// Only a new file or a plain one can be replaced; a device, a link or a read-only file is the compiler's to treat.
+fn check_place(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(metadata) => {
+            let kind = metadata.file_type();
+            let odd = !kind.is_file() || kind.is_fifo() || metadata.permissions().readonly();
+            if odd { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
+        }
+    }
+}
+
+/// Creates a file with a new name in the folder of `path`.
+fn create_beside(path: &Path, executable: bool) -> io::Result<(PathBuf, File)> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mode = if executable { 0o777 } else { 0o666 };
+    for attempt in 0..100u32 {
+        // Short: a name at the limit of the file system must still have room beside it.
+        let temporary = folder.join(format!(".cachepot-{}-{attempt}", std::process::id()));
+        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary) {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other(format!("no free name beside {}", path.as_os_str().as_bytes().escape_ascii())))
+}
+
+/// Fills a new file: as a reflink, else by a copy inside the kernel, else by reading and writing.
+fn fill(to: &File, from: &File, size: u64) -> io::Result<()> {
+    // SAFETY: FICLONE takes the source descriptor as its argument; both are open files of ours.
+    if size > 0 && unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONE, from.as_raw_fd()) } == 0 {
+        return Ok(());
+    }
+    let mut left = size;
+    while left > 0 {
+        let step = usize::try_from(left).unwrap_or(usize::MAX).min(1 << 30);
+        // Offsets are explicit: the descriptor may be shared with other clients.
+        let mut offset = libc::off64_t::try_from(size - left).map_err(io::Error::other)?;
+        // SAFETY: the offset outlives the call; null means the position of the new file, which is ours alone.
+        let count = unsafe {
+            libc::copy_file_range(from.as_raw_fd(), &raw mut offset, to.as_raw_fd(), std::ptr::null_mut(), step, 0)
+        };
+        match usize::try_from(count) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => left -= count as u64,
+            Err(_) if left == size => return copy(to, from, size),
+            Err(_) => return Err(io::Error::last_os_error()),
+        }
+    }
+    Ok(())
+}
+
+fn copy(mut to: &File, from: &File, size: u64) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    let mut buffer = vec![0; 1 << 18];
+    let mut at = 0;
+    while at < size {
+        match from.read_at(&mut buffer, at)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => {
+                to.write_all(buffer.get(..count).unwrap_or_default())?;
+                at += count as u64;
+            }
+        }
+    }
+    Ok(())
+}

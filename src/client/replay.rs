@@ -1,0 +1,22 @@
+//! What the user sees of a hit: the compiler's own words and status.
+use cachepot_wire::HitReply;
+use std::io::Write;
+
+/// Writes the recorded messages; the value is the recorded exit status.
+pub(crate) fn hit(hit: &HitReply) -> i32 {
+    // The reader of a pipe may have gone: the compiler would not have cared either.
+    if !hit.stdout.is_empty() {
+        let _ = std::io::stdout().write_all(&hit.stdout).and_then(|()| std::io::stdout().flush());
+    }
+    if !hit.stderr.is_empty() {
+        let _ = std::io::stderr().write_all(&hit.stderr);
+    }
+    hit.status
+}
+
+/// Writes a line of our own, if there is one to say.
+pub(crate) fn notice(text: &str) {
+    if !text.is_empty() {
+        let _ = writeln!(std::io::stderr(), "cachepot: {text}");
+    }
+}

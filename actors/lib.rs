@@ -1,2 +1,164 @@
-//! The coordinator: actors on actix around the engine and the storage.
-pub mod inputs;
+//! The coordinator: actors on actix around the engine and the storage. The only package that names actix.
+//!
+//! | actor | owns | asked by |
+//! |---|---|---|
+//! | RequestRouter | the listener | nobody; `lib.rs` closes it |
+//! | CompilerInfoCache | what is known of compilers | `drive.rs` |
+//! | Hasher (pool) | its thread | `drive.rs` |
+//! | LocalStorageActor (pool) | the queue in front of the local store | `drive.rs` |
+//! | JobserverActor | the slots of the jobserver | CompilerInfoCache |
+//!
+//! There is no other edge: no actor asks the router, and no two ask each other.
+
+mod compiler_info_cache;
+mod detect;
+mod drive;
+mod hasher;
+mod inputs;
+mod jobserver_actor;
+mod keeper;
+mod manifests;
+mod permits;
+mod pool;
+mod program;
+mod request_router;
+mod revive;
+mod routes;
+mod run;
+mod shared;
+mod statistics;
+mod storage_actor;
+
+use crate::keeper::Death;
+use crate::permits::Permits;
+use crate::request_router::{Close, Gate, RequestRouter};
+use crate::revive::Reviver;
+use crate::shared::{Parts, Shared};
+use actix::{Actor, System};
+use cachepot_config::{Environment, Loaded};
+use cachepot_storage::local::{LocalSettings, LocalStore};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// How often the statistics are kept on disk.
+const SAVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What a coordinator is started with.
+pub struct Options {
+    /// Bound, in its private folder.
+    pub listener: UnixListener,
+    /// A private folder for the files of running compiles; made anew.
+    pub scratch: PathBuf,
+    /// The settings.
+    pub loaded: Loaded,
+    /// The environment they were read from.
+    pub environment: Environment,
+    /// Called once the coordinator answers.
+    pub ready: Box<dyn FnOnce() + Send>,
+}
+
+/// Why a coordinator cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The cache folder cannot be used.
+    #[error("cannot use the cache folder")]
+    Store(#[from] cachepot_storage::StoreError),
+    /// The runtime cannot be had.
+    #[error("cannot start the coordinator's runtime")]
+    Runtime(#[from] std::io::Error),
+}
+
+/// Runs a coordinator until it is asked to end, by a request, a signal or the idle timer.
+///
+/// # Errors
+/// [`RunError`] when it cannot start.
+pub fn run(options: Options) -> Result<(), RunError> {
+    let Options { listener, scratch, loaded, environment, ready } = options;
+    let disk = &loaded.settings.disk;
+    let settings = LocalSettings { dir: disk.dir.clone(), max_bytes: disk.max_bytes.as_bytes() };
+    let store = Arc::new(LocalStore::open(settings)?);
+    make_scratch(&scratch)?;
+    let parts = Parts {
+        stats: statistics::load(&disk.dir),
+        permits: Permits::new(cores()),
+        store: Arc::clone(&store),
+        loaded,
+        started_with: environment,
+        scratch: scratch.clone(),
+    };
+    let shared = Arc::new(Shared::new(parts));
+    let stop = Arc::new(AtomicBool::new(false));
+    let upkeep = {
+        let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
+        std::thread::Builder::new().name("upkeep".to_owned()).spawn(move || store.maintain(&stop))?
+    };
+    let served = System::new().block_on(serve(listener, Arc::clone(&shared), ready));
+    stop.store(true, Ordering::Relaxed);
+    upkeep.thread().unpark();
+    let _ = upkeep.join();
+    store.shut_down();
+    statistics::save(&shared);
+    let _ = std::fs::remove_dir_all(&scratch);
+    served.map_err(RunError::Runtime)
+}
+
+async fn serve(listener: UnixListener, shared: Arc<Shared>, ready: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let path = listener.local_addr()?.as_pathname().map(PathBuf::from);
+    let listener = tokio::net::UnixListener::from_std(listener)?;
+    let (deaths, news) = mpsc::unbounded_channel::<Death>();
+    let reviver = Reviver::new(Arc::clone(&shared), deaths, cores());
+    reviver.start_all();
+    actix::spawn(revive::keep(news, reviver));
+    actix::spawn(save_now_and_then(Arc::clone(&shared)));
+    let gate = Arc::new(Gate::new());
+    let router = RequestRouter::new(listener, Arc::clone(&shared), Arc::clone(&gate)).start();
+    ready();
+    wait_for_end(&gate).await?;
+    // New clients find nobody and start a successor; those inside are waited for.
+    if let Some(path) = path {
+        let _ = std::fs::remove_file(path);
+    }
+    let _ = router.send(Close).await;
+    gate.drain(&shared, 0).await;
+    Ok(())
+}
+
+async fn wait_for_end(gate: &Gate) -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        () = gate.closed() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn save_now_and_then(shared: Arc<Shared>) {
+    let mut saved = shared.stats.snapshot();
+    loop {
+        actix::clock::sleep(SAVE_INTERVAL).await;
+        let now = shared.stats.snapshot();
+        if now != saved {
+            saved = now;
+            let shared = Arc::clone(&shared);
+            let _ = tokio::task::spawn_blocking(move || statistics::save(&shared)).await;
+        }
+    }
+}
+
+fn make_scratch(folder: &std::path::Path) -> std::io::Result<()> {
+    // What is in it belongs to a coordinator that was killed.
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}

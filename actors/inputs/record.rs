@@ -84,6 +84,9 @@ fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
     if findings.may_incbin() {
         return Err(NotStorable::Uses(".incbin"));
     }
+    if findings.assembler_include {
+        return Err(NotStorable::Uses(".include"));
+    }
     if findings.embed {
         return Err(NotStorable::Uses("#embed"));
     }

@@ -118,7 +118,7 @@ pub(crate) fn find(name: &OsStr, path: Option<&OsStr>) -> Found {
 
 /// Hands an administration command to the coordinator's program.
 pub(crate) fn coordinator_command(argv: &[OsString]) -> i32 {
-    let Some(program) = start::coordinator_program() else {
+    let Some(program) = start::coordinator_program(std::env::current_exe().ok().as_deref()) else {
         eprintln!("cachepot: error: `cachepot-coordinator` is neither beside this program nor in PATH; reinstall cachepot");
         return 2;
     };

@@ -1,8 +1,9 @@
 //! Reaching the coordinator: connect, or start one, and exchange one frame.
-use crate::start;
+use crate::start::{self, StartError};
 use cachepot_wire::{EnvBlock, Message, Reply, WireError, fd, frame, socket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a coordinator may be silent before the compiler is run without it.
@@ -18,26 +19,40 @@ pub(crate) fn ask(message: &Message) -> Result<(Reply, Vec<OwnedFd>, UnixStream)
         Message::Compile(request) => &request.env,
         _ => &empty,
     };
-    let uid = fd::own_uid();
-    let places = socket::places(env, uid);
+    let places = socket::places(env, fd::own_uid());
     let bytes = frame::encode(message.encode())?;
-    // A coordinator of another build hands over: the second round talks to its successor.
-    for _ in 0..3 {
-        let stream = match start::connect(&places, uid) {
-            Ok(stream) => stream,
-            Err(_) => start::start(&places, env, uid).map_err(|error| {
-                crate::replay::notice(&error.notice());
-                WireError::Io(std::io::ErrorKind::NotConnected.into())
-            })?,
-        };
+    let mut stream = match start::connect(&places) {
+        Ok(stream) => stream,
+        Err(_) => started(|program| start::start(&places, env, program))?,
+    };
+    // A coordinator of another build makes room: the second round talks to its successor.
+    for _ in 0..2 {
         stream.set_read_timeout(Some(SILENCE))?;
         match exchange(&stream, &bytes) {
             Ok((reply, descriptors)) => return Ok((reply, descriptors, stream)),
-            Err(WireError::OtherBuild) => start::wait_until_gone(&places, uid),
+            Err(WireError::OtherBuild) => {
+                let old = fd::peer(stream.as_fd())?.pid;
+                stream = started(|program| start::replace(&places, env, program, old))?;
+            }
             Err(error) => return Err(error),
         }
     }
     Err(WireError::OtherBuild)
+}
+
+/// Starts a coordinator; only who tried and failed tells the user, not the many who heard of it.
+fn started(start: impl FnOnce(&Path) -> Result<UnixStream, StartError>) -> Result<UnixStream, WireError> {
+    let not_connected = || WireError::Io(std::io::ErrorKind::NotConnected.into());
+    let Some(program) = start::coordinator_program(std::env::current_exe().ok().as_deref()) else {
+        crate::replay::notice("warning: `cachepot-coordinator` is neither beside `cachepot` nor in PATH; compiling without the cache");
+        return Err(not_connected());
+    };
+    start(&program).map_err(|error| {
+        if !matches!(error, StartError::Busy | StartError::FailedBefore(_)) {
+            crate::replay::notice(&format!("warning: {error}; compiling without the cache"));
+        }
+        not_connected()
+    })
 }
 
 fn exchange(stream: &UnixStream, bytes: &[u8]) -> Result<(Reply, Vec<OwnedFd>), WireError> {

@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Places all outputs, or leaves everything as it was.
@@ -17,7 +17,7 @@ pub(crate) fn place(outputs: &[PlacedOutput], descriptors: Vec<OwnedFd>) -> io::
     let mut descriptors = descriptors.into_iter();
     let mut ready = Ready(Vec::with_capacity(outputs.len()));
     for output in outputs {
-        check_place(&output.path)?;
+        let mode = kept_mode(output)?;
         let (temporary, mut file) = create_beside(&output.path, output.executable)?;
         ready.0.push((temporary, output.path.clone()));
         match &output.body {
@@ -26,6 +26,9 @@ pub(crate) fn place(outputs: &[PlacedOutput], descriptors: Vec<OwnedFd>) -> io::
                 let from = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
                 fill(&file, &File::from(from), *size)?;
             }
+        }
+        if let Some(mode) = mode {
+            file.set_permissions(mode)?;
         }
     }
     while let Some((temporary, path)) = ready.0.first() {
@@ -46,17 +49,18 @@ impl Drop for Ready {
     }
 }
 
-/// Only a new file or a plain one can be replaced; a device, a link or a read-only file is the compiler's to treat.
-fn check_place(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(metadata) => {
-            let kind = metadata.file_type();
-            let odd = !kind.is_file() || kind.is_fifo() || metadata.permissions().readonly();
-            if odd { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
-        }
+/// Only a new file or a plain one can be replaced; a device, a link or a read-only file is the compiler's to
+/// treat. The value is the mode of a file that the compiler would have written into.
+fn kept_mode(output: &PlacedOutput) -> io::Result<Option<fs::Permissions>> {
+    let metadata = match fs::symlink_metadata(&output.path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let has_other_names = output.in_place && metadata.nlink() > 1;
+    if !metadata.file_type().is_file() || metadata.permissions().readonly() || has_other_names {
+        return Err(io::ErrorKind::Unsupported.into());
     }
+    Ok(output.in_place.then(|| metadata.permissions()))
 }
 
 /// Creates a file with a new name in the folder of `path`.

@@ -26,8 +26,10 @@ const MACROS: [&[u8]; 3] = [b"__TIME__", b"__DATE__", b"__TIMESTAMP__"];
 pub struct Findings {
     /// `__TIME__`, `__DATE__`, `__TIMESTAMP__`, in the order of [`MACROS`].
     macros: [MacroTraces; 3],
-    /// `incbin` occurs.
+    /// The assembler's `.incbin` occurs.
     incbin: bool,
+    /// The assembler's `.include` occurs.
+    pub assembler_include: bool,
     /// A bit per place where `incbin` may be split, set when a string ends in `.` and the part before it.
     incbin_heads: u8,
     /// The same, set when a string begins with the part after it.
@@ -114,6 +116,7 @@ impl Findings {
             Some(b'_' | b'T' | b'D' | b'A' | b'E' | b'I' | b'M' | b'S' | b'P') => {
                 self.upper_word(word, before, after);
             }
+            Some(b'i') if word == b"include" => self.assembler_include |= is_assembler_directive(before, after),
             Some(b'i' | b'n' | b'c' | b'b') => self.incbin_piece(word, before, after),
             Some(b'e') if word == b"embed" => self.embed |= starts_directive(before),
             _ => {}
@@ -137,7 +140,7 @@ impl Findings {
     /// `incbin`, or strings that may be put together to it (`".inc" "bin"`).
     fn incbin_piece(&mut self, word: &[u8], before: &[u8], after: &[u8]) {
         const NAME: &[u8] = b"incbin";
-        self.incbin |= word == NAME;
+        self.incbin |= word == NAME && is_assembler_directive(before, after);
         if before.last() == Some(&b'.') && after.first() == Some(&b'"') && NAME.starts_with(word) {
             self.incbin_heads |= 1 << word.len();
         }
@@ -152,6 +155,7 @@ impl Findings {
         self.incbin |= other.incbin;
         self.incbin_heads |= other.incbin_heads;
         self.incbin_tails |= other.incbin_tails;
+        self.assembler_include |= other.assembler_include;
         self.embed |= other.embed;
         self.computed_has_include |= other.computed_has_include;
         if !other.has_include.is_empty() {
@@ -175,6 +179,12 @@ impl Findings {
 fn starts_directive(before: &[u8]) -> bool {
     let before = before.trim_ascii_end();
     before.ends_with(b"#") || before.ends_with(b"%:") || before.ends_with(b"\\")
+}
+
+/// Whether a word is used as an assembler directive and not as the member of an object.
+fn is_assembler_directive(before: &[u8], after: &[u8]) -> bool {
+    let next = after.trim_ascii_start().first();
+    matches!(before.last(), Some(b'.' | b'"')) && !matches!(next, Some(b'(' | b';' | b'=' | b',' | b')' | b'.' | b'/'))
 }
 
 fn is_word(byte: u8) -> bool {

@@ -128,6 +128,8 @@ pub struct PlacedOutput {
     pub path: PathBuf,
     /// Whether the execute bits are wanted (0777 instead of 0666 before the umask).
     pub executable: bool,
+    /// The compiler writes into a file that is there already, which keeps its mode and its other names.
+    pub in_place: bool,
     /// Its content.
     pub body: OutputBody,
 }
@@ -297,6 +299,7 @@ impl HitReply {
         w.list(&self.outputs, |w, output| {
             w.os(output.path.as_os_str());
             w.u8(output.executable.into());
+            w.u8(output.in_place.into());
             match &output.body {
                 OutputBody::Inline(bytes) => {
                     w.u8(0);
@@ -320,6 +323,7 @@ impl HitReply {
                 Ok(PlacedOutput {
                     path: r.os()?.into(),
                     executable: r.flag()?,
+                    in_place: r.flag()?,
                     body: if r.flag()? { OutputBody::Descriptor(r.u64()?) } else { OutputBody::Inline(r.bytes()?) },
                 })
             })?,

@@ -1,0 +1,101 @@
+//! CompilerInfoCache: who a compiler is. Owns what was learnt about compilers; one detection per compiler, however
+//! many requests ask at once. Called by `drive.rs`; after its death everything is asked anew.
+use crate::detect::{self, Compiler, CompilerQuery};
+use crate::jobserver_actor::Slots;
+use crate::keeper::Obituary;
+use actix::{Actor, Context, Handler, Message, ResponseFuture};
+use cachepot_engine::digest::Digest;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::{OnceCell, watch};
+
+/// What is known, published for reading without a message.
+pub type Snapshot = Arc<HashMap<Digest, Arc<Compiler>>>;
+
+/// Compilers kept at most; a build uses a handful.
+const MAX_COMPILERS: usize = 512;
+
+/// Finds out who a compiler is.
+#[derive(Message)]
+#[rtype(result = "Arc<Compiler>")]
+pub struct Identify(pub CompilerQuery);
+
+/// Finds out in which folders a compiler searches by itself.
+#[derive(Message)]
+#[rtype(result = "Arc<Vec<Vec<u8>>>")]
+pub struct BuiltInFolders {
+    /// Who and in which environment.
+    pub query: CompilerQuery,
+    /// The `-x` name of the language.
+    pub language: &'static str,
+    /// Words that change the answer.
+    pub words: Vec<std::ffi::OsString>,
+}
+
+type Cells<T> = HashMap<Digest, Arc<OnceCell<Arc<T>>>>;
+
+/// See the file's head.
+pub struct CompilerInfoCache {
+    compilers: Cells<Compiler>,
+    folders: Cells<Vec<Vec<u8>>>,
+    published: watch::Sender<Snapshot>,
+    slots: Slots,
+    _obituary: Obituary,
+}
+
+impl CompilerInfoCache {
+    /// An empty one; what it learns appears in `published`.
+    pub fn new(published: watch::Sender<Snapshot>, slots: Slots, obituary: Obituary) -> Self {
+        published.send_replace(Snapshot::default());
+        CompilerInfoCache { compilers: HashMap::new(), folders: HashMap::new(), published, slots, _obituary: obituary }
+    }
+}
+
+impl Actor for CompilerInfoCache {
+    type Context = Context<Self>;
+}
+
+impl Handler<Identify> for CompilerInfoCache {
+    type Result = ResponseFuture<Arc<Compiler>>;
+
+    fn handle(&mut self, Identify(query): Identify, _: &mut Self::Context) -> Self::Result {
+        let key = query.key();
+        // A stale answer is asked for again by whoever noticed: it starts a new cell.
+        let stale = self.compilers.get(&key).and_then(|cell| cell.get()).is_some_and(|known| !known.is_current());
+        if stale || self.compilers.len() >= MAX_COMPILERS {
+            self.compilers.remove(&key);
+        }
+        let cell = Arc::clone(self.compilers.entry(key).or_default());
+        let (published, slots) = (self.published.clone(), self.slots.clone());
+        Box::pin(async move {
+            let found = cell.get_or_init(|| async { Arc::new(detect::detect(&query, &slots).await) }).await;
+            published.send_if_modified(|snapshot| {
+                let known = snapshot.get(&key).is_some_and(|known| Arc::ptr_eq(known, found));
+                if !known {
+                    Arc::make_mut(snapshot).insert(key, Arc::clone(found));
+                }
+                !known
+            });
+            Arc::clone(found)
+        })
+    }
+}
+
+impl Handler<BuiltInFolders> for CompilerInfoCache {
+    type Result = ResponseFuture<Arc<Vec<Vec<u8>>>>;
+
+    fn handle(&mut self, message: BuiltInFolders, _: &mut Self::Context) -> Self::Result {
+        let key = detect::folders_key(&message.query, message.language, &message.words);
+        if self.folders.len() >= MAX_COMPILERS {
+            self.folders.clear();
+        }
+        let cell = Arc::clone(self.folders.entry(key).or_default());
+        let slots = self.slots.clone();
+        Box::pin(async move {
+            let ask = || async {
+                Arc::new(detect::built_in_folders(&message.query, message.language, &message.words, &slots).await)
+            };
+            Arc::clone(cell.get_or_init(ask).await)
+        })
+    }
+}

@@ -1,0 +1,308 @@
+//! Who is this compiler? It is asked, never judged by its name, and its identity covers the parts it runs.
+use crate::inputs::Stamp;
+use crate::jobserver_actor::Slots;
+use crate::run::{Answer, Question};
+use cachepot_engine::digest::{Digest, KeyBuilder};
+use cachepot_engine::job::{Driver, Family};
+use cachepot_wire::EnvBlock;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Variables that lead a compiler to other parts of itself, or to other built-in folders.
+const VARIABLES: [&str; 14] = [
+    "COMPILER_PATH", "CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "CCC_OVERRIDE_OPTIONS",
+    "CLANG_CONFIG_FILE_SYSTEM_DIR", "CLANG_CONFIG_FILE_USER_DIR", "GCC_EXEC_PREFIX", "LD_LIBRARY_PATH", "LD_PRELOAD",
+    "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "PATH", "SDKROOT",
+];
+
+/// The programs that gcc and clang run, as `-print-prog-name=` knows them.
+const PROGRAMS: [&str; 8] = ["cc1", "cc1plus", "cc1obj", "cc1objplus", "as", "collect2", "lto1", "lto-wrapper"];
+/// Files that gcc reads by itself, as `-print-file-name=` knows them.
+const FILES: [&str; 2] = ["specs", "liblto_plugin.so"];
+
+/// A compiler as a client would run it.
+#[derive(Clone, Debug)]
+pub struct CompilerQuery {
+    /// The program, found in the client's PATH.
+    pub program: PathBuf,
+    /// The name it is called by.
+    pub name: OsString,
+    /// The client's environment.
+    pub env: EnvBlock,
+    /// The client's working directory.
+    pub cwd: PathBuf,
+}
+
+impl CompilerQuery {
+    /// Everything that the answer depends on, besides the bytes on disk.
+    pub fn key(&self) -> Digest {
+        self.builder("cachepot compiler query 1").finish()
+    }
+
+    fn builder(&self, domain: &str) -> KeyBuilder {
+        let mut key = KeyBuilder::new(domain);
+        key.field("program", self.program.as_os_str().as_bytes()).field("name", self.name.as_bytes());
+        for (name, value) in self.env.iter().filter(|(name, _)| VARIABLES.iter().any(|known| *name == OsStr::new(known))) {
+            key.field("variable", name.as_bytes()).field("value", value.as_bytes());
+        }
+        key
+    }
+
+    fn env_pairs(&self) -> Vec<(OsString, OsString)> {
+        self.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn question(&self) -> Question {
+        let (program, name) = (self.program.clone(), self.name.clone());
+        Question { program, name, words: Vec::new(), env: self.env_pairs(), cwd: self.cwd.clone() }
+    }
+}
+
+/// What was found out.
+#[derive(Debug)]
+pub struct Compiler {
+    /// A compiler we know, or why not.
+    pub kind: Result<Known, String>,
+    parts: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+/// A compiler that is supported.
+#[derive(Debug)]
+pub struct Known {
+    /// Digest of its own bytes and those of the parts it runs.
+    pub identity: Digest,
+    /// What it says of itself.
+    pub driver: Driver,
+}
+
+impl Known {
+    /// The name in statistics.
+    pub fn family_name(&self) -> &'static str {
+        match self.driver.family {
+            Family::Gcc => "gcc",
+            Family::Clang => "clang",
+        }
+    }
+}
+
+impl Compiler {
+    /// Whether all its parts are still the files that were looked at.
+    pub fn is_current(&self) -> bool {
+        self.parts.iter().all(|(path, stamp)| stamp_of(path) == *stamp)
+    }
+}
+
+fn stamp_of(path: &Path) -> Option<Stamp> {
+    nix::sys::stat::stat(path).ok().map(|stat| Stamp::of(&stat))
+}
+
+const PROBE: &str = "\
+#if defined(__NVCC__)
+cachepot_kind nvcc
+#elif defined(_MSC_VER)
+cachepot_kind msvc
+#elif defined(__clang__)
+cachepot_kind clang __clang_major__
+#elif defined(__GNUC__)
+cachepot_kind gcc __GNUC__
+#endif
+#ifdef __cplusplus
+cachepot_plus_plus
+#endif
+cachepot_version __VERSION__
+";
+
+/// Finds out who a compiler is.
+pub async fn detect(query: &CompilerQuery, slots: &Slots) -> Compiler {
+    let _slot = slots.take().await;
+    // Stamps first: a part that changes while we look gives a stamp that no longer fits.
+    let mut parts = vec![query.program.clone()];
+    let kind = match probe(query).await {
+        Ok((driver, version)) => {
+            parts.extend(helper_parts(query, &driver).await);
+            let parts_now = std::mem::take(&mut parts);
+            let (stamped, identity) = identity(query, &driver, &version, parts_now).await;
+            return match identity {
+                Some(identity) => Compiler { kind: Ok(Known { identity, driver }), parts: stamped },
+                None => Compiler { kind: Err("a part of the compiler cannot be read".to_owned()), parts: stamped },
+            };
+        }
+        Err(text) => Err(text),
+    };
+    let parts = parts.into_iter().map(|path| (stamp_of(&path), path)).map(|(stamp, path)| (path, stamp)).collect();
+    Compiler { kind, parts }
+}
+
+async fn probe(query: &CompilerQuery) -> Result<(Driver, Vec<u8>), String> {
+    static SERIAL: AtomicU64 = AtomicU64::new(0);
+    let folder = std::env::temp_dir();
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    let file = folder.join(format!("cachepot-probe-{}-{serial}.c", std::process::id()));
+    std::fs::write(&file, PROBE).map_err(|error| format!("cannot write `{}`: {error}", file.display()))?;
+    let question = query.question().with([OsStr::new("-E"), file.as_os_str()]);
+    let answer = question.ask().await.map_err(|error| error.to_string());
+    let _ = std::fs::remove_file(&file);
+    let answer = answer?;
+    read_probe(&answer).ok_or_else(|| String::from_utf8_lossy(&answer.stderr).trim().to_owned())
+}
+
+fn read_probe(answer: &Answer) -> Option<(Driver, Vec<u8>)> {
+    let text = String::from_utf8_lossy(&answer.stdout);
+    let line = |start: &str| text.lines().find_map(|line| line.trim().strip_prefix(start).map(str::trim));
+    let mut kind = line("cachepot_kind")?.split_whitespace();
+    let family = match kind.next()? {
+        "clang" => Family::Clang,
+        "gcc" => Family::Gcc,
+        _ => return None,
+    };
+    let major = kind.next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let driver = Driver { family, major, plus_plus: line("cachepot_plus_plus").is_some() };
+    Some((driver, line("cachepot_version").unwrap_or_default().as_bytes().to_vec()))
+}
+
+/// The files that the compiler runs or reads by itself, and the libraries that they load.
+async fn helper_parts(query: &CompilerQuery, driver: &Driver) -> BTreeSet<PathBuf> {
+    let mut parts = BTreeSet::new();
+    let programs = PROGRAMS.iter().map(|name| format!("-print-prog-name={name}"));
+    let files = FILES.iter().map(|name| format!("-print-file-name={name}"));
+    let n_files = if driver.family == Family::Gcc { FILES.len() } else { 0 };
+    for word in programs.chain(files.take(n_files)) {
+        let Ok(answer) = query.question().with([word]).ask().await else { continue };
+        let name = PathBuf::from(OsString::from_vec(answer.stdout.trim_ascii().to_vec()));
+        parts.extend(locate(&name, query));
+    }
+    if driver.family == Family::Clang {
+        if let Ok(answer) = query.question().with(["-v"]).ask().await {
+            parts.extend(configuration_files(&answer.stderr));
+        }
+    }
+    let binaries: Vec<PathBuf> = parts.iter().cloned().chain([query.program.clone()]).collect();
+    for binary in binaries.iter().filter(|path| is_elf(path)) {
+        let question = Question { program: binary.clone(), ..query.question() };
+        let Ok(answer) = question.variable("LD_TRACE_LOADED_OBJECTS", "1").ask().await else { continue };
+        parts.extend(libraries(&answer.stdout));
+    }
+    parts
+}
+
+/// A program that the compiler names: a path, or something in the client's PATH.
+fn locate(name: &Path, query: &CompilerQuery) -> Option<PathBuf> {
+    if name.is_absolute() {
+        return name.is_file().then(|| name.to_owned());
+    }
+    let path = query.env.get("PATH")?;
+    std::env::split_paths(path).map(|folder| query.cwd.join(folder).join(name)).find(|file| file.is_file())
+}
+
+fn is_elf(path: &Path) -> bool {
+    use std::io::Read;
+    let mut magic = [0; 4];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
+}
+
+/// The paths in what the loader prints for `LD_TRACE_LOADED_OBJECTS` (ld.so(8)).
+fn libraries(text: &[u8]) -> Vec<PathBuf> {
+    let text = String::from_utf8_lossy(text);
+    let path = |line: &str| {
+        let line = line.split(" => ").last()?.trim();
+        let path = line.split(" (0x").next()?;
+        path.starts_with('/').then(|| PathBuf::from(path))
+    };
+    text.lines().filter_map(path).collect()
+}
+
+/// The configuration files that clang names with `-v`.
+fn configuration_files(text: &[u8]) -> Vec<PathBuf> {
+    let text = String::from_utf8_lossy(text);
+    text.lines().filter_map(|line| line.strip_prefix("Configuration file: ")).map(|p| p.trim().into()).collect()
+}
+
+/// Digests all parts; `None` where one cannot be read.
+async fn identity(
+    query: &CompilerQuery,
+    driver: &Driver,
+    version: &[u8],
+    parts: Vec<PathBuf>,
+) -> (Vec<(PathBuf, Option<Stamp>)>, Option<Digest>) {
+    let stamped: Vec<_> = parts.into_iter().map(|path| (stamp_of(&path), path)).map(|(s, p)| (p, s)).collect();
+    let mut key = KeyBuilder::new("cachepot compiler 1");
+    let name = Path::new(&query.name).file_name().unwrap_or_default();
+    key.field("name", name.as_bytes()).field("version", version);
+    key.field("driver", format!("{driver:?}").as_bytes());
+    if let Ok(answer) = query.question().with(["-v"]).ask().await {
+        key.field("about", &about(&answer.stderr));
+    }
+    let paths: Vec<PathBuf> = stamped.iter().map(|(path, _)| path.clone()).collect();
+    let digests = tokio::task::spawn_blocking(move || {
+        paths.iter().map(|path| {
+            let mut hasher = blake3::Hasher::new();
+            let file = std::fs::File::open(path).ok()?;
+            hasher.update_reader(file).ok()?;
+            Some(Digest(*hasher.finalize().as_bytes()))
+        }).collect::<Option<Vec<Digest>>>()
+    });
+    let Ok(Some(digests)) = digests.await else { return (stamped, None) };
+    for ((path, _), digest) in stamped.iter().zip(digests) {
+        key.field("part", path.file_name().unwrap_or_default().as_bytes()).field("digest", &digest.0);
+    }
+    (stamped, Some(key.finish()))
+}
+
+/// What `-v` says, without the lines that only repeat how it was called.
+fn about(text: &[u8]) -> Vec<u8> {
+    let lines = text.split(|&byte| byte == b'\n');
+    lines.filter(|line| !line.starts_with(b"COLLECT_")).collect::<Vec<_>>().join(&b'\n')
+}
+
+/// Everything that the built-in folders depend on.
+pub fn folders_key(query: &CompilerQuery, language: &str, words: &[OsString]) -> Digest {
+    let mut key = query.builder("cachepot built-in folders 1");
+    key.field("cwd", query.cwd.as_os_str().as_bytes()).field("language", language.as_bytes());
+    key.list("words", words.iter().map(|word| word.as_bytes())).finish()
+}
+
+/// The folders in which the compiler searches by itself, existing or not, as `-E -v` tells them.
+pub async fn built_in_folders(query: &CompilerQuery, language: &str, words: &[OsString], slots: &Slots) -> Vec<Vec<u8>> {
+    let _slot = slots.take().await;
+    let fixed = ["-E", "-v", "-x", language, "/dev/null", "-o", "/dev/null"].map(OsString::from);
+    let question = query.question().with(words.iter().chain(&fixed)).variable("LC_ALL", "C");
+    question.ask().await.map(|answer| read_folders(&answer.stderr)).unwrap_or_default()
+}
+
+fn read_folders(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut folders = Vec::new();
+    let mut listing = false;
+    for line in text.split(|&byte| byte == b'\n') {
+        if line.starts_with(b"#include ") {
+            listing = true;
+        } else if line.starts_with(b"End of search list") {
+            listing = false;
+        } else if listing && line.starts_with(b" ") {
+            folders.push(line.trim_ascii().to_vec());
+        } else if line.starts_with(b"ignoring ") {
+            // ignoring nonexistent directory "/usr/local/include/x86_64-linux-gnu"
+            folders.extend(line.split(|&byte| byte == b'"').nth(1).map(<[u8]>::to_vec));
+        }
+    }
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_read_existing_or_not() {
+        let text = b"ignoring nonexistent directory \"/gone\"\n#include \"...\" search starts here:\n#include <...> search starts here:\n /usr/include/c++/12\n /usr/include\nEnd of search list.\n # 0\n";
+        assert_eq!(read_folders(text), [&b"/gone"[..], b"/usr/include/c++/12", b"/usr/include"]);
+    }
+
+    #[test]
+    fn libraries_are_read_from_the_loader() {
+        let text = b"\tlinux-vdso.so.1 (0x7f)\n\tlibz.so.1 => /lib/libz.so.1 (0x00007f)\n\t/lib64/ld-linux-x86-64.so.2 (0x7f)\n\tlibno.so => not found\n";
+        assert_eq!(libraries(text), [Path::new("/lib/libz.so.1"), Path::new("/lib64/ld-linux-x86-64.so.2")]);
+    }
+}

@@ -1,0 +1,408 @@
+//! The story of one request: a plain async function over `Routes`.
+//!
+//! compiler → command line → look-up (hop 1) → entry (hop 2) → hit; or a plan, the client's report, private copies
+//! of the outputs, `Stored`; what the compile depended on is looked at when the client has gone.
+use crate::compiler_info_cache::{BuiltInFolders, Identify};
+use crate::detect::{Compiler, CompilerQuery, Known};
+use crate::hasher::{FindResult, LookUp, Observe, Subject};
+use crate::inputs::{Compiled, NotStorable, Place, now};
+use crate::permits::{Deadline, Permit};
+use crate::program;
+use crate::routes::ask;
+use crate::shared::Shared;
+use crate::statistics::{self, NotStored};
+use crate::storage_actor::{Ingest, Keep, OpenEntry, Opened};
+use cachepot_engine::compiler::gnu;
+use cachepot_engine::digest::Digest;
+use cachepot_engine::entry::Body;
+use cachepot_engine::job::{Discovery, Family, Job, Parsed, Role};
+use cachepot_engine::options::response;
+use cachepot_engine::scan::Findings;
+use cachepot_engine::stats::Stat;
+use cachepot_storage::StoreError;
+use cachepot_storage::local::{EntryMeta, Ingested};
+use cachepot_wire::{CompileRequest, Ending, HitReply, OutputBody, PlacedOutput, Plan, Reply, Report};
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a look-up may take before the client compiles by itself.
+const LOOK_UP_LIMIT: Duration = Duration::from_secs(15);
+/// How long a compiler may take to say who it is: longer than the client's patience is of no use.
+const IDENTIFY_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long recording a result may take; nobody waits for it.
+const KEEP_LIMIT: Duration = Duration::from_secs(120);
+/// A dependency file beyond this size is cut, which makes it unreadable and the result not stored.
+const MAX_DEPENDENCY_BYTES: usize = 64 << 20;
+
+/// What a request comes to.
+pub enum Outcome {
+    /// Run the compiler as if there were no cache.
+    Yours,
+    /// A result.
+    Hit(HitReply, Vec<File>),
+    /// A compile that the client is to run; goes on with [`Miss::report`].
+    Miss(Box<Miss>),
+}
+
+/// A compile that the client runs.
+pub struct Miss {
+    shared: Arc<Shared>,
+    subject: Arc<Subject>,
+    query: CompilerQuery,
+    key: Digest,
+    /// What the client is told.
+    pub plan: Plan,
+    start: crate::inputs::Moment,
+    began: Instant,
+    date_is_fixed: bool,
+}
+
+/// Works on a request up to the first answer.
+pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: std::path::PathBuf) -> Outcome {
+    let asked = Instant::now();
+    shared.stats.bump(Stat::CompileRequests);
+    let Some((query, compiler)) = identify(shared, &request).await else {
+        statistics::not_cacheable(&shared.stats, "compiler not found");
+        return Outcome::Yours;
+    };
+    let known = match &compiler.kind {
+        Ok(known) => known,
+        Err(reason) => {
+            tracing::debug!(reason, compiler = %query.program.display(), "unsupported compiler");
+            shared.stats.bump(Stat::RequestsUnsupportedCompiler);
+            return Outcome::Yours;
+        }
+    };
+    let Some(job) = parse(shared, &request, known) else { return Outcome::Yours };
+    let Ok(place) = Place::open(&request.cwd) else {
+        statistics::not_cacheable(&shared.stats, "working directory");
+        return Outcome::Yours;
+    };
+    shared.stats.bump(Stat::RequestsExecuted);
+    let subject = Arc::new(Subject {
+        variables: variables(&request),
+        identity: known.identity,
+        driver: known.driver.clone(),
+        coloured: gnu::is_coloured(&job, &known.driver, &request),
+        job,
+        place,
+    });
+    let recache = request.env.get("CACHEPOT_RECACHE").is_some();
+    match find(shared, &subject, recache).await {
+        Some(Found::Hit(opened)) => {
+            let (reply, blobs) = hit(&subject.job, &subject.driver.family, opened);
+            let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
+            statistics::hit(&shared.stats, of, asked.elapsed());
+            Outcome::Hit(reply, blobs)
+        }
+        Some(Found::Nothing(key)) => {
+            if recache {
+                shared.stats.bump(Stat::ForcedRecaches);
+            }
+            let plan = gnu::plan(&subject.job, &subject.driver, &scratch, &request);
+            let date_is_fixed = request.env.get("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty());
+            let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
+            statistics::miss(&shared.stats, of, asked.elapsed());
+            let (shared, start, began) = (Arc::clone(shared), now(), Instant::now());
+            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, start, began, date_is_fixed }))
+        }
+        None => Outcome::Yours,
+    }
+}
+
+/// Finds the compiler and who it is; the published snapshot answers without a message.
+async fn identify(shared: &Shared, request: &CompileRequest) -> Option<(CompilerQuery, Arc<Compiler>)> {
+    let name = request.argv.first()?;
+    let program = program::find(name, request)?;
+    let query = CompilerQuery { program, name: name.clone(), env: request.env.clone(), cwd: request.cwd.clone() };
+    let known = shared.compilers.borrow().get(&query.key()).cloned();
+    if let Some(known) = known.filter(|known| known.is_current()) {
+        return Some((query, known));
+    }
+    let routes = shared.routes();
+    let found = ask(routes.compilers.as_ref(), Identify(query.clone()), Deadline::after(IDENTIFY_LIMIT)).await;
+    found.ok().map(|found| (query, found))
+}
+
+fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<Box<Job>> {
+    let read = &mut |name: &std::ffi::OsStr| std::fs::read(request.cwd.join(name)).ok();
+    let parsed = match response::expand(&request.argv, read) {
+        Ok(words) => gnu::parse(request, &known.driver, &words),
+        Err(reason) => Parsed::NotCacheable(reason),
+    };
+    match parsed {
+        Parsed::Compile(job) => Some(job),
+        Parsed::NotCacheable(reason) => {
+            statistics::not_cacheable(&shared.stats, &reason.0);
+            None
+        }
+        Parsed::NotACompile => {
+            shared.stats.bump(Stat::RequestsNotCompile);
+            None
+        }
+    }
+}
+
+fn variables(request: &CompileRequest) -> Vec<(OsString, OsString)> {
+    let wanted = |name: &std::ffi::OsStr| {
+        name.to_str().is_some_and(|name| gnu::KEY_VARIABLES.binary_search(&name).is_ok())
+    };
+    let mut found: Vec<_> = request.env.iter().filter(|(name, _)| wanted(name)).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    found.sort();
+    found
+}
+
+enum Found {
+    Hit(Opened),
+    Nothing(Digest),
+}
+
+async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool) -> Option<Found> {
+    let deadline = Deadline::after(LOOK_UP_LIMIT);
+    let routes = shared.routes();
+    let permit = Arc::clone(&shared.permits.hashing).acquire_owned().await.ok()?;
+    let message = FindResult { subject: Arc::clone(subject), recache, deadline, permit };
+    let key = match ask(routes.hashers.as_ref(), message, deadline).await {
+        Ok(Ok(LookUp::Found(key))) => key,
+        Ok(Ok(LookUp::Unknown(key))) => return Some(Found::Nothing(key)),
+        Ok(Ok(LookUp::Expired)) | Err(_) => {
+            shared.stats.bump(Stat::CacheTimeouts);
+            return None;
+        }
+        Ok(Err(_)) => return None,
+    };
+    let permit = Arc::clone(&shared.permits.local_store).acquire_owned().await.ok()?;
+    match ask(routes.local_store.as_ref(), OpenEntry { key, deadline, permit }, deadline).await {
+        Ok(Ok(Ok(Some(opened)))) => Some(Found::Hit(opened)),
+        Ok(Ok(Ok(None) | Err(_))) => {
+            // A record without its entry: made anew under the same job.
+            shared.stats.bump(Stat::CacheReadErrors);
+            retry_as_miss(shared, subject, deadline).await
+        }
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
+async fn retry_as_miss(shared: &Shared, subject: &Arc<Subject>, deadline: Deadline) -> Option<Found> {
+    let permit = Arc::clone(&shared.permits.hashing).acquire_owned().await.ok()?;
+    let message = FindResult { subject: Arc::clone(subject), recache: true, deadline, permit };
+    match ask(shared.routes().hashers.as_ref(), message, deadline).await {
+        Ok(Ok(LookUp::Unknown(key))) => Some(Found::Nothing(key)),
+        _ => None,
+    }
+}
+
+fn hit(job: &Job, family: &Family, opened: Opened) -> (HitReply, Vec<File>) {
+    let path = |role: Role| job.outputs.iter().find(|output| output.role == role).map(|output| output.path.clone());
+    let outputs = opened.entry.outputs.iter().filter_map(|output| {
+        Some(PlacedOutput {
+            path: path(output.role)?,
+            executable: output.executable,
+            in_place: writes_in_place(job, *family, output.role),
+            body: match &output.body {
+                Body::Inline(bytes) => OutputBody::Inline(bytes.clone()),
+                Body::Blob { size, .. } => OutputBody::Descriptor(*size),
+            },
+        })
+    });
+    let reply = HitReply {
+        status: opened.entry.status,
+        stdout: opened.entry.stdout.clone(),
+        stderr: opened.entry.stderr.clone(),
+        outputs: outputs.collect(),
+        notice: String::new(),
+    };
+    (reply, opened.blobs)
+}
+
+/// GCC's assembler makes a new object; everything else is written into the file that is there (tried with gcc 12
+/// and clang 14).
+fn writes_in_place(job: &Job, family: Family, role: Role) -> bool {
+    let is_text = job.outputs.first().is_some_and(|output| output.path.extension().is_some_and(|e| e == "s"));
+    role != Role::Main || family == Family::Clang || is_text
+}
+
+impl Miss {
+    /// Takes the client's report. When this returns, the outputs are the build's alone; the rest goes on behind.
+    pub async fn report(self: Box<Self>, report: Report, descriptors: Vec<OwnedFd>) {
+        let succeeded = report.ending == Ending::Exited(0);
+        statistics::compiled(&self.shared.stats, succeeded, self.began.elapsed());
+        if !succeeded {
+            return;
+        }
+        match self.take_in(report, descriptors).await {
+            Ok(taken) => {
+                actix::spawn(async move { self.keep(taken).await });
+            }
+            Err(why) => statistics::not_stored(&self.shared.stats, &why),
+        }
+    }
+}
+
+/// A report whose outputs are in our hands.
+struct Taken {
+    meta: EntryMeta,
+    outputs: Vec<(Role, bool, Ingested)>,
+    dependencies: Option<Vec<u8>>,
+    trace: Option<Vec<u8>>,
+    permit: Arc<Permit>,
+}
+
+/// Why a result is not kept, where an actor gave no answer.
+fn skipped(error: impl std::fmt::Display) -> NotStored {
+    NotStored::Skipped(error.to_string())
+}
+
+impl Miss {
+    async fn take_in(&self, report: Report, descriptors: Vec<OwnedFd>) -> Result<Taken, NotStored> {
+        if report.cut {
+            return Err(skipped("messages too long"));
+        }
+        let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned();
+        let permit = permit.map_err(|_| skipped("too many results at once"))?;
+        let mut opened = opened(&report, descriptors);
+        let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
+        let (roles, files) = self.outputs(opened)?;
+        let (dependencies, trace) = self.found_headers(&roles, &files, private, report.header_trace);
+        let message = Ingest { files, permit: self.local_permit().await? };
+        let deadline = Deadline::after(LOOK_UP_LIMIT);
+        let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
+        let copies = flat(copies.map_err(skipped)?.map_err(skipped)?)?;
+        let outputs = roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
+        let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
+        Ok(Taken { meta, outputs: outputs.collect(), dependencies, trace, permit: Arc::new(permit) })
+    }
+
+    async fn local_permit(&self) -> Result<Permit, NotStored> {
+        Arc::clone(&self.shared.permits.local_store).acquire_owned().await.map_err(skipped)
+    }
+
+    /// The outputs that are there, with role and whether they can be executed.
+    fn outputs(&self, opened: Vec<Option<File>>) -> Result<(Vec<(Role, bool)>, Vec<File>), NotStored> {
+        let mut found = (Vec::new(), Vec::new());
+        for (output, file) in self.subject.job.outputs.iter().zip(opened) {
+            match file.map(|file| file.metadata().map(|metadata| (file, metadata))) {
+                Some(Ok((file, metadata))) if metadata.is_file() => {
+                    found.0.push((output.role, metadata.permissions().mode() & 0o111 != 0));
+                    found.1.push(file);
+                }
+                _ if output.optional => {}
+                _ => return Err(skipped("output missing")),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The texts in which the compiler named its headers.
+    fn found_headers(
+        &self,
+        roles: &[(Role, bool)],
+        files: &[File],
+        private: Vec<Option<File>>,
+        header_trace: Vec<u8>,
+    ) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+        let users = roles.iter().zip(files).find(|((role, _), _)| *role == Role::Dependencies).map(|(_, file)| file);
+        let private = private.into_iter().next().flatten();
+        let text = |file: &File| read_from_start(file).ok();
+        match &self.subject.job.discovery {
+            Discovery::SourceOnly => (None, None),
+            Discovery::UserFile(_) => (users.and_then(text), None),
+            Discovery::PrivateFile => (private.as_ref().and_then(text), None),
+            Discovery::UserFileAndTrace(_) if self.plan.header_trace => (users.and_then(text), Some(header_trace)),
+            Discovery::UserFileAndTrace(_) => (users.and_then(text), private.as_ref().and_then(text)),
+        }
+    }
+
+    async fn keep(self: Box<Self>, taken: Taken) {
+        let began = Instant::now();
+        match self.observe_and_keep(taken).await {
+            Ok(()) => statistics::written(&self.shared.stats, began.elapsed()),
+            Err(why) => statistics::not_stored(&self.shared.stats, &why),
+        }
+    }
+
+    async fn observe_and_keep(&self, taken: Taken) -> Result<(), NotStored> {
+        let job = &self.subject.job;
+        let inputs = gnu::inputs(job, taken.dependencies.as_deref(), taken.trace.as_deref());
+        let inputs = inputs.map_err(|reason| NotStored::Uses(reason.0))?;
+        let deadline = Deadline::after(KEEP_LIMIT);
+        let compiled = Compiled {
+            inputs,
+            folders: self.folders(deadline).await?,
+            words: words_say(job),
+            date_is_fixed: self.date_is_fixed,
+            start: self.start,
+        };
+        let routes = self.shared.routes();
+        let message = Observe { subject: Arc::clone(&self.subject), compiled, permit: Arc::clone(&taken.permit) };
+        let observed = ask(routes.hashers.as_ref(), message, deadline).await.map_err(skipped)?;
+        let observed = observed.map_err(skipped)?.map_err(|why| match why {
+            NotStorable::TooNew => NotStored::TooNew,
+            NotStorable::Unreadable => skipped("input unreadable"),
+            NotStorable::Uses(what) => NotStored::Uses(what.to_owned()),
+        })?;
+        let message = Keep { job: self.key, meta: taken.meta, outputs: taken.outputs, observed, permit: taken.permit };
+        let kept = ask(routes.local_store.as_ref(), message, deadline).await.map_err(skipped)?;
+        flat(kept.map_err(skipped)?)
+    }
+
+    /// Every folder in which the compiler may have searched.
+    async fn folders(&self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
+        let job = &self.subject.job;
+        if job.discovery == Discovery::SourceOnly {
+            return Ok(Vec::new());
+        }
+        let message = BuiltInFolders {
+            query: self.query.clone(),
+            language: gnu::language_word(job.language),
+            words: job.search.probe_words.clone(),
+        };
+        let built_in = ask(self.shared.routes().compilers.as_ref(), message, deadline).await.map_err(skipped)?;
+        if built_in.is_empty() {
+            return Err(skipped("search folders unknown"));
+        }
+        let given = job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
+        Ok(given.chain(built_in.iter().cloned()).collect())
+    }
+}
+
+/// The descriptors of a report, one per watched path.
+fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Vec<Option<File>> {
+    let mut descriptors = descriptors.into_iter();
+    report.watched.iter().map(|&seen| if seen { descriptors.next().map(File::from) } else { None }).collect()
+}
+
+fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let mut buffer = [0; 1 << 14];
+    loop {
+        // The position is shared with nobody now, but the copy of the file is taken from its start as well.
+        let count = file.read_at(&mut buffer, text.len() as u64)?;
+        if count == 0 || text.len() > MAX_DEPENDENCY_BYTES {
+            return Ok(text);
+        }
+        text.extend_from_slice(buffer.get(..count).unwrap_or_default());
+    }
+}
+
+/// Macros may be defined on the command line, too.
+fn words_say(job: &Job) -> Findings {
+    let mut findings = Findings::default();
+    for word in &job.key_words {
+        findings.merge(&Findings::of(word.as_bytes()));
+    }
+    findings
+}
+
+fn flat<T>(result: Result<T, StoreError>) -> Result<T, NotStored> {
+    result.map_err(|error| {
+        tracing::warn!(%error, "result not stored");
+        NotStored::StoreFailed
+    })
+}

@@ -1,0 +1,144 @@
+//! Hasher pool: the only place that reads source files. Owns nothing but its thread; what it learns about files
+//! lies in the shared [`Memory`]. Called by `drive.rs`, bounded by `Permits::hashing`; when one dies, its request
+//! is answered with an error and the client compiles by itself.
+use crate::inputs::{Compiled, KnownManifest, Memory, NotStorable, Observed, Place, observe};
+use crate::keeper::Obituary;
+use crate::manifests::Manifests;
+use crate::permits::{Deadline, Permit};
+use crate::pool::{Internal, contain};
+use actix::{Actor, Handler, Message, SyncContext};
+use cachepot_engine::digest::Digest;
+use cachepot_engine::job::{Driver, Job};
+use cachepot_engine::key::{JobFacts, job_key};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Arc, OnceLock};
+
+/// A job with everything its key is made from, except what lies in files.
+pub struct Subject {
+    /// The job.
+    pub job: Box<Job>,
+    /// The compiler's identity.
+    pub identity: Digest,
+    /// What it says of itself.
+    pub driver: Driver,
+    /// The variables that enter the key, by name.
+    pub variables: Vec<(OsString, OsString)>,
+    /// Whether messages will be coloured.
+    pub coloured: bool,
+    /// The client's working directory.
+    pub place: Place,
+}
+
+/// Looks for a result that stands.
+#[derive(Message)]
+#[rtype(result = "Result<LookUp, Internal>")]
+pub struct FindResult {
+    /// What for.
+    pub subject: Arc<Subject>,
+    /// Only the key is wanted: the result is to be made anew.
+    pub recache: bool,
+    /// When the answer is of no use any more.
+    pub deadline: Deadline,
+    /// Given back with the message.
+    pub permit: Permit,
+}
+
+/// The outcome of a look-up.
+#[derive(Debug)]
+pub enum LookUp {
+    /// This result stands.
+    Found(Digest),
+    /// None does; the job's key, for the record to come.
+    Unknown(Digest),
+    /// The deadline passed.
+    Expired,
+}
+
+/// Looks at the inputs of a finished compile.
+#[derive(Message)]
+#[rtype(result = "Result<Result<Observed, NotStorable>, Internal>")]
+pub struct Observe {
+    /// Where.
+    pub subject: Arc<Subject>,
+    /// What.
+    pub compiled: Compiled,
+    /// Given back with the message.
+    pub permit: Arc<Permit>,
+}
+
+/// See the file's head.
+pub struct Hasher {
+    /// Shared by all Hashers.
+    pub memory: Arc<Memory>,
+    /// Manifests, read through the local store.
+    pub manifests: Arc<Manifests>,
+    /// Tells the keeper of its end.
+    pub _obituary: Arc<Obituary>,
+}
+
+impl Actor for Hasher {
+    type Context = SyncContext<Self>;
+}
+
+impl Handler<FindResult> for Hasher {
+    type Result = Result<LookUp, Internal>;
+
+    fn handle(&mut self, message: FindResult, ctx: &mut Self::Context) -> Self::Result {
+        if message.deadline.has_passed() {
+            return Ok(LookUp::Expired);
+        }
+        contain(ctx, || self.find(&message.subject, message.recache))
+    }
+}
+
+impl Handler<Observe> for Hasher {
+    type Result = Result<Result<Observed, NotStorable>, Internal>;
+
+    fn handle(&mut self, message: Observe, ctx: &mut Self::Context) -> Self::Result {
+        contain(ctx, || observe(&self.memory, &message.subject.place, &message.compiled))
+    }
+}
+
+impl Hasher {
+    fn find(&self, subject: &Subject, recache: bool) -> LookUp {
+        let key = self.key(subject);
+        let manifest: Option<Arc<KnownManifest>> =
+            if recache { None } else { self.manifests.get(&key, &self.memory) };
+        match manifest.and_then(|manifest| manifest.find(&self.memory, &subject.place)) {
+            Some(result) => LookUp::Found(result),
+            None => LookUp::Unknown(key),
+        }
+    }
+
+    fn key(&self, subject: &Subject) -> Digest {
+        let digest = |path: &std::path::PathBuf| {
+            let path = self.memory.paths.intern(path.as_os_str().as_bytes())?;
+            self.memory.files.digest(&subject.place, &path).map(|known| known.digest)
+        };
+        let key_files: Vec<Option<Digest>> = subject.job.key_files.iter().map(digest).collect();
+        let variables: Vec<_> = subject.variables.iter().map(|(n, v)| (n.as_os_str(), v.as_os_str())).collect();
+        job_key(&JobFacts {
+            identity: subject.identity,
+            driver: &subject.driver,
+            job: &subject.job,
+            variables: &variables,
+            key_files: &key_files,
+            cpu: subject.job.native_cpu.then(processor),
+            coloured: subject.coloured,
+        })
+    }
+}
+
+/// Names this machine's processor: what `-march=native` looks at.
+fn processor() -> Digest {
+    static DIGEST: OnceLock<Digest> = OnceLock::new();
+    *DIGEST.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        // Lines that change from moment to moment (`cpu MHz`) or from core to core stay out.
+        let kept = ["vendor_id", "cpu family", "model", "stepping", "flags", "cache size", "Features", "CPU "];
+        let first = text.lines().take_while(|line| !line.is_empty());
+        let lines: Vec<&str> = first.filter(|line| kept.iter().any(|start| line.starts_with(start))).collect();
+        Digest::of(lines.join("\n").as_bytes())
+    })
+}

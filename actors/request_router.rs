@@ -1,0 +1,281 @@
+//! RequestRouter: the accept loop, one task per connection, the idle timer and the graceful end. Owns the
+//! listener. Nobody asks it anything but to close; when it dies the coordinator ends, for nobody could reach it.
+use crate::drive::{self, Outcome};
+use crate::shared::Shared;
+use crate::statistics;
+use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
+use cachepot_config::Environment;
+use cachepot_wire::fd::{self, Assembly};
+use cachepot_wire::{Admin, AdminReply, CompileRequest, EnvBlock, Message as WireMessage, Reply, WireError, frame};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::io::Interest;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
+
+/// How long a client may take to send its first message.
+const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(20);
+/// How long requests in flight may go on after the order to end.
+const GRACE: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_millis(250);
+
+/// See the file's head.
+pub struct RequestRouter {
+    listener: Option<UnixListener>,
+    shared: Arc<Shared>,
+    gate: Arc<Gate>,
+}
+
+/// What the sessions and the router share: how many are in flight, since when nobody asked, and the end.
+pub struct Gate {
+    in_flight: AtomicUsize,
+    last_activity: Mutex<Instant>,
+    closing: Notify,
+    uid: u32,
+    own_namespace: Option<std::path::PathBuf>,
+}
+
+impl Gate {
+    /// Open, with nobody inside.
+    pub fn new() -> Self {
+        Gate {
+            in_flight: AtomicUsize::new(0),
+            last_activity: Mutex::new(Instant::now()),
+            closing: Notify::new(),
+            uid: fd::own_uid(),
+            own_namespace: std::fs::read_link("/proc/self/ns/mnt").ok(),
+        }
+    }
+    /// Asks the coordinator to end.
+    pub fn close(&self) {
+        self.closing.notify_one();
+    }
+    /// Waits until somebody asks the coordinator to end.
+    pub async fn closed(&self) {
+        self.closing.notified().await;
+    }
+    fn is_idle_for(&self, limit: Duration) -> bool {
+        let last = *self.last_activity.lock().unwrap_or_else(PoisonError::into_inner);
+        self.in_flight.load(Ordering::Relaxed) == 0 && last.elapsed() >= limit
+    }
+    fn enter(self: &Arc<Self>) -> Inside {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Inside(Arc::clone(self))
+    }
+    /// Waits until at most `n` sessions are inside, or the grace time is over.
+    pub async fn drain(&self, shared: &Shared, n: usize) {
+        let end = Instant::now() + GRACE;
+        let busy = || self.in_flight.load(Ordering::Relaxed) > n || !shared.permits.recording_is_idle();
+        while busy() && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+struct Inside(Arc<Gate>);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        *self.0.last_activity.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Stops accepting.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Close;
+
+impl RequestRouter {
+    /// Accepts from `listener` once it is started.
+    pub fn new(listener: UnixListener, shared: Arc<Shared>, gate: Arc<Gate>) -> Self {
+        RequestRouter { listener: Some(listener), shared, gate }
+    }
+}
+
+impl Actor for RequestRouter {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let (shared, gate) = (Arc::clone(&self.shared), Arc::clone(&self.gate));
+        if let Some(limit) = shared.loaded.settings.coordinator.idle_timeout {
+            ctx.run_interval(TICK.min(limit), move |router, _| {
+                if router.gate.is_idle_for(limit) && router.shared.permits.recording_is_idle() {
+                    tracing::info!("idle for too long, ending");
+                    router.gate.close();
+                }
+            });
+        }
+        if let Some(listener) = self.listener.take() {
+            ctx.spawn(actix::fut::wrap_future(accept(listener, shared, gate)));
+        }
+    }
+}
+
+impl Handler<Close> for RequestRouter {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Close, ctx: &mut Self::Context) -> Self::Result {
+        actix::ActorContext::stop(ctx);
+        Box::pin(async {})
+    }
+}
+
+async fn accept(listener: UnixListener, shared: Arc<Shared>, gate: Arc<Gate>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (shared, inside, gate) = (Arc::clone(&shared), gate.enter(), Arc::clone(&gate));
+                actix::spawn(async move {
+                    if let Err(error) = session(&shared, &gate, &stream).await {
+                        tracing::debug!(%error, "connection ended");
+                    }
+                    drop(inside);
+                });
+            }
+            // Out of descriptors: those in use come back; until then clients wait in the backlog.
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
+
+async fn session(shared: &Arc<Shared>, gate: &Gate, stream: &UnixStream) -> Result<(), WireError> {
+    let peer = fd::peer(stream.as_fd())?;
+    if peer.uid != gate.uid {
+        return Err(WireError::Malformed);
+    }
+    let first = match tokio::time::timeout(FIRST_MESSAGE_LIMIT, receive(stream)).await {
+        Ok(first) => first,
+        Err(_) => return Ok(()),
+    };
+    match first {
+        Ok((WireMessage::Compile(request), _)) if sees_our_files(gate, peer.pid) => {
+            compile(shared, stream, request).await
+        }
+        Ok((WireMessage::Compile(_), _)) => {
+            shared.stats.not_cacheable("other mount namespace");
+            send(stream, Reply::RunItYourself { env: Vec::new(), notice: String::new() }, &[]).await
+        }
+        Ok((WireMessage::Admin(order), _)) => {
+            let reply = administer(shared, gate, order).await;
+            send(stream, Reply::Admin(reply), &[]).await?;
+            if order == Admin::Stop {
+                gate.close();
+            }
+            Ok(())
+        }
+        Ok((WireMessage::Report(_), _)) => Err(WireError::Malformed),
+        Err(WireError::OtherBuild) => {
+            // The head of any frame tells the client which build this is; it starts a successor when we are gone.
+            let _ = send(stream, Reply::Stored, &[]).await;
+            tracing::info!("a client of another build came, making room for its coordinator");
+            gate.close();
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A client in a container may share our socket without sharing our files.
+fn sees_our_files(gate: &Gate, pid: i32) -> bool {
+    let theirs = std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    gate.own_namespace.is_none() || theirs == gate.own_namespace
+}
+
+async fn compile(shared: &Arc<Shared>, stream: &UnixStream, request: CompileRequest) -> Result<(), WireError> {
+    let notice = notice(shared, &request.env);
+    match drive::compile(shared, request, shared.scratch_name()).await {
+        Outcome::Yours => send(stream, Reply::RunItYourself { env: Vec::new(), notice }, &[]).await,
+        Outcome::Hit(mut hit, blobs) => {
+            hit.notice = notice;
+            send(stream, Reply::Hit(hit), &blobs).await
+        }
+        Outcome::Miss(mut miss) => {
+            miss.plan.notice = notice;
+            send(stream, Reply::CompileAndTellMe(miss.plan.clone()), &[]).await?;
+            match receive(stream).await? {
+                (WireMessage::Report(report), descriptors) => {
+                    miss.report(report, descriptors).await;
+                    send(stream, Reply::Stored, &[]).await
+                }
+                _ => Err(WireError::Malformed),
+            }
+        }
+    }
+}
+
+/// Tells a client, once, that settings in its environment are not those that the coordinator runs with.
+fn notice(shared: &Shared, env: &EnvBlock) -> String {
+    let ours = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b"CACHEPOT_");
+    let pairs = env.iter().filter(|(name, _)| ours(name)).map(|(n, v)| (n.to_owned(), v.to_owned()));
+    let theirs = Environment::new(pairs, shared.started_with.user_id());
+    let set_by_client = cachepot_config::differences(&shared.started_with, &theirs);
+    let texts = set_by_client.iter().filter(|difference| difference.client.is_some()).map(ToString::to_string);
+    let told: Vec<String> = texts.map(|text| shared.once(text)).filter(|text| !text.is_empty()).collect();
+    told.join("; ")
+}
+
+async fn administer(shared: &Arc<Shared>, gate: &Gate, order: Admin) -> AdminReply {
+    match order {
+        Admin::Ping => AdminReply::Done(String::new()),
+        Admin::ShowStats => AdminReply::Done(statistics::report(shared)),
+        Admin::ZeroStats => {
+            shared.stats.clear();
+            statistics::save(shared);
+            AdminReply::Done(statistics::report(shared))
+        }
+        Admin::Stop => {
+            gate.drain(shared, 1).await;
+            AdminReply::Done(statistics::report(shared))
+        }
+        Admin::ClearCache => {
+            shared.manifests.forget();
+            let store = Arc::clone(&shared.store);
+            match tokio::task::spawn_blocking(move || store.clear()).await {
+                Ok(Ok(_)) => AdminReply::Done(String::new()),
+                Ok(Err(error)) => AdminReply::Failed(error.to_string()),
+                Err(error) => AdminReply::Failed(error.to_string()),
+            }
+        }
+    }
+}
+
+async fn receive(stream: &UnixStream) -> Result<(WireMessage, Vec<OwnedFd>), WireError> {
+    let mut assembly = Assembly::default();
+    loop {
+        if let Some((kind, payload, descriptors)) = assembly.take()? {
+            return Ok((WireMessage::decode(kind, &payload)?, descriptors));
+        }
+        let read = |buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>| {
+            stream.try_io(Interest::READABLE, || fd::receive(stream.as_fd(), buffer, descriptors))
+        };
+        match assembly.fill(read) {
+            Ok(()) => {}
+            Err(WireError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => stream.readable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn send(stream: &UnixStream, reply: Reply, files: &[File]) -> Result<(), WireError> {
+    let frame = frame::encode(reply.encode())?;
+    let raw: Vec<RawFd> = files.iter().map(AsRawFd::as_raw_fd).collect();
+    let (mut rest, mut descriptors) = (frame.as_slice(), raw.as_slice());
+    while !rest.is_empty() {
+        match stream.try_io(Interest::WRITABLE, || fd::send(stream.as_fd(), rest, descriptors)) {
+            Ok(count) => {
+                rest = rest.get(count..).unwrap_or_default();
+                descriptors = &[];
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

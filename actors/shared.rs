@@ -1,0 +1,93 @@
+//! What every request may read: routes, permits, statistics, what is known of compilers.
+use crate::compiler_info_cache::Snapshot;
+use crate::inputs::Memory;
+use crate::manifests::Manifests;
+use crate::permits::Permits;
+use crate::routes::Routes;
+use cachepot_config::{Environment, Loaded};
+use cachepot_engine::stats::Stats;
+use cachepot_storage::local::LocalStore;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// See the file's head.
+pub struct Shared {
+    /// The statistics.
+    pub stats: Stats,
+    /// Addresses that are alive; the keeper writes, requests take a fresh copy.
+    pub routes: watch::Sender<Routes>,
+    /// Compilers that are known; CompilerInfoCache writes.
+    pub compilers: watch::Sender<Snapshot>,
+    /// Every bound.
+    pub permits: Permits,
+    /// The local store, for administration.
+    pub store: Arc<LocalStore>,
+    /// Manifests in memory, for administration.
+    pub manifests: Arc<Manifests>,
+    /// What is known of files.
+    pub memory: Arc<Memory>,
+    /// The settings, and where they came from.
+    pub loaded: Loaded,
+    /// The environment that the settings were read from.
+    pub started_with: Environment,
+    /// A private folder for the files of running compiles.
+    pub scratch: PathBuf,
+    serial: AtomicU64,
+    told: Mutex<HashSet<String>>,
+}
+
+impl Shared {
+    /// Puts the parts together; `scratch` exists.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { stats, permits, store, loaded, started_with, scratch } = parts;
+        Shared {
+            stats,
+            routes: watch::Sender::new(Routes::default()),
+            compilers: watch::Sender::new(Snapshot::default()),
+            permits,
+            manifests: Arc::new(Manifests::new(Arc::clone(&store))),
+            store,
+            memory: Arc::default(),
+            loaded,
+            started_with,
+            scratch,
+            serial: AtomicU64::new(0),
+            told: Mutex::default(),
+        }
+    }
+
+    /// The addresses of this moment.
+    pub fn routes(&self) -> Routes {
+        self.routes.borrow().clone()
+    }
+
+    /// A new name for private files; suffixes are added to it.
+    pub fn scratch_name(&self) -> PathBuf {
+        self.scratch.join(self.serial.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
+    /// The text itself the first time, nothing after that.
+    pub fn once(&self, text: String) -> String {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < 64 && told.insert(text.clone()) { text } else { String::new() }
+    }
+}
+
+/// What [`Shared`] is made from.
+pub struct Parts {
+    /// Restored statistics.
+    pub stats: Stats,
+    /// Bounds.
+    pub permits: Permits,
+    /// The open store.
+    pub store: Arc<LocalStore>,
+    /// The settings.
+    pub loaded: Loaded,
+    /// Where they were read from.
+    pub started_with: Environment,
+    /// See [`Shared::scratch`].
+    pub scratch: PathBuf,
+}

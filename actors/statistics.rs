@@ -1,0 +1,118 @@
+//! What happened to requests, in the words of the statistics; and their file, so that they survive a restart.
+use crate::shared::Shared;
+use cachepot_engine::stats::{Snapshot, Stat, Stats, StatsReport};
+use std::path::Path;
+use std::time::Duration;
+
+/// The language group of gcc and clang in the counts that scripts search for.
+const GROUP: &str = "C/C++";
+const FILE: &str = "stats.json";
+
+/// Who a compile was for.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    /// The language.
+    pub language: &'static str,
+    /// The compiler family.
+    pub compiler: &'static str,
+}
+
+/// A result came from the cache.
+pub fn hit(stats: &Stats, of: Subject, took: Duration) {
+    stats.bump_named(Stat::CacheHits, GROUP);
+    stats.bump(Stat::DirectHits);
+    stats.bump_named(Stat::HitsByLanguage, of.language);
+    stats.bump_named(Stat::HitsByCompiler, of.compiler);
+    stats.add_time(Stat::CacheReadHitDuration, took);
+}
+
+/// The client was told to compile, after a look-up that took this long.
+pub fn miss(stats: &Stats, of: Subject, took: Duration) {
+    stats.bump_named(Stat::CacheMisses, GROUP);
+    stats.bump_named(Stat::MissesByLanguage, of.language);
+    stats.bump_named(Stat::MissesByCompiler, of.compiler);
+    stats.add_time(Stat::CacheReadMissDuration, took);
+}
+
+/// A client's compiler ended.
+pub fn compiled(stats: &Stats, succeeded: bool, took: Duration) {
+    if succeeded {
+        stats.bump(Stat::Compiles);
+        stats.add_time(Stat::CompileDuration, took);
+    } else {
+        stats.bump(Stat::CompileFails);
+    }
+}
+
+/// The call is a compile that cannot be cached.
+pub fn not_cacheable(stats: &Stats, reason: &str) {
+    stats.bump(Stat::RequestsNotCacheable);
+    stats.bump_named(Stat::NotCached, reason);
+}
+
+/// Why the result of a compile was not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotStored {
+    /// An input changed while the compiler ran, or so shortly before that it cannot be told.
+    TooNew,
+    /// The inputs show that the result cannot be cached, for this reason.
+    Uses(String),
+    /// The store failed; it was logged where it happened.
+    StoreFailed,
+    /// Anything else.
+    Skipped(String),
+}
+
+/// The result of a compile was not kept.
+pub fn not_stored(stats: &Stats, why: &NotStored) {
+    tracing::debug!(reason = ?why, "result not stored");
+    match why {
+        NotStored::TooNew => stats.bump(Stat::InputsTooNew),
+        NotStored::Uses(reason) => {
+            stats.bump(Stat::NonCacheableCompilations);
+            stats.bump_named(Stat::NotCached, reason);
+        }
+        NotStored::StoreFailed => stats.bump(Stat::CacheWriteErrors),
+        NotStored::Skipped(_) => stats.bump(Stat::StoreSkipped),
+    }
+}
+
+/// The result of a compile was kept.
+pub fn written(stats: &Stats, took: Duration) {
+    stats.bump(Stat::CacheWrites);
+    stats.add_time(Stat::CacheWriteDuration, took);
+}
+
+/// The statistics and the cache they belong to, as JSON.
+pub fn report(shared: &Shared) -> String {
+    let usage = shared.store.usage();
+    let report = StatsReport {
+        stats: shared.stats.snapshot(),
+        cache_location: usage.location,
+        cache_size: usage.bytes,
+        max_cache_size: Some(usage.max_bytes),
+    };
+    report.to_json().unwrap_or_default()
+}
+
+/// Writes the statistics into the cache folder. A failure only costs numbers.
+pub fn save(shared: &Shared) {
+    let folder = &shared.loaded.settings.disk.dir;
+    let Ok(json) = serde_json::to_vec(&shared.stats.snapshot()) else { return };
+    let temporary = folder.join(format!("{FILE}.{}", std::process::id()));
+    let written = std::fs::write(&temporary, json).and_then(|()| std::fs::rename(&temporary, folder.join(FILE)));
+    if let Err(error) = written {
+        let _ = std::fs::remove_file(&temporary);
+        tracing::debug!(%error, "cannot keep the statistics");
+    }
+}
+
+/// The statistics of the coordinators before.
+pub fn load(folder: &Path) -> Stats {
+    let stats = Stats::default();
+    let earlier = std::fs::read(folder.join(FILE)).ok().and_then(|json| serde_json::from_slice::<Snapshot>(&json).ok());
+    if let Some(earlier) = earlier {
+        stats.restore(earlier);
+    }
+    stats
+}

@@ -1,0 +1,135 @@
+//! LocalStorageActor: the local disk store. Owns the queue in front of it; the store itself is shared with the
+//! Hashers, who read manifests. Called by `drive.rs`, bounded by `Permits::local_store`; when one dies, its
+//! request is answered with an error and the client compiles by itself.
+use crate::inputs::{Memory, Observed};
+use crate::keeper::Obituary;
+use crate::manifests::Manifests;
+use crate::permits::{Deadline, Permit};
+use crate::pool::{Internal, contain};
+use actix::{Actor, Handler, Message, SyncContext};
+use cachepot_engine::digest::Digest;
+use cachepot_engine::entry::{Body, Entry};
+use cachepot_engine::job::Role;
+use cachepot_engine::key::result_key;
+use cachepot_engine::manifest::Record;
+use cachepot_storage::StoreError;
+use cachepot_storage::local::{EntryMeta, Ingested, LocalStore};
+use std::fs::File;
+use std::sync::Arc;
+
+/// Opens a result.
+#[derive(Message)]
+#[rtype(result = "Result<Result<Option<Opened>, StoreError>, Internal>")]
+pub struct OpenEntry {
+    /// Which.
+    pub key: Digest,
+    /// When the answer is of no use any more.
+    pub deadline: Deadline,
+    /// Given back with the message.
+    pub permit: Permit,
+}
+
+/// A result that is ready to be handed out.
+pub struct Opened {
+    /// The result.
+    pub entry: Arc<Entry>,
+    /// One per output that is a blob, in their order.
+    pub blobs: Vec<File>,
+}
+
+/// Takes private copies of outputs.
+#[derive(Message)]
+#[rtype(result = "Result<Result<Vec<Ingested>, StoreError>, Internal>")]
+pub struct Ingest {
+    /// The outputs, open for reading.
+    pub files: Vec<File>,
+    /// Given back with the message.
+    pub permit: Permit,
+}
+
+/// Keeps a result and its record.
+#[derive(Message)]
+#[rtype(result = "Result<Result<(), StoreError>, Internal>")]
+pub struct Keep {
+    /// The job's key.
+    pub job: Digest,
+    /// What the compiler said.
+    pub meta: EntryMeta,
+    /// What it wrote.
+    pub outputs: Vec<(Role, bool, Ingested)>,
+    /// What it depended on.
+    pub observed: Observed,
+    /// Given back with the message.
+    pub permit: Arc<Permit>,
+}
+
+/// See the file's head.
+pub struct LocalStorageActor {
+    /// The store.
+    pub store: Arc<LocalStore>,
+    /// Manifests in front of it.
+    pub manifests: Arc<Manifests>,
+    /// For the form in which manifests are checked.
+    pub memory: Arc<Memory>,
+    /// Tells the keeper of its end.
+    pub _obituary: Arc<Obituary>,
+}
+
+impl Actor for LocalStorageActor {
+    type Context = SyncContext<Self>;
+}
+
+impl Handler<OpenEntry> for LocalStorageActor {
+    type Result = Result<Result<Option<Opened>, StoreError>, Internal>;
+
+    fn handle(&mut self, message: OpenEntry, ctx: &mut Self::Context) -> Self::Result {
+        if message.deadline.has_passed() {
+            return Ok(Ok(None));
+        }
+        contain(ctx, || self.open(&message.key))
+    }
+}
+
+impl Handler<Ingest> for LocalStorageActor {
+    type Result = Result<Result<Vec<Ingested>, StoreError>, Internal>;
+
+    fn handle(&mut self, message: Ingest, ctx: &mut Self::Context) -> Self::Result {
+        contain(ctx, || message.files.iter().map(|file| self.store.ingest(file)).collect())
+    }
+}
+
+impl Handler<Keep> for LocalStorageActor {
+    type Result = Result<Result<(), StoreError>, Internal>;
+
+    fn handle(&mut self, message: Keep, ctx: &mut Self::Context) -> Self::Result {
+        contain(ctx, || self.keep(message))
+    }
+}
+
+impl LocalStorageActor {
+    fn open(&self, key: &Digest) -> Result<Option<Opened>, StoreError> {
+        let Some(entry) = self.store.look_up(key)? else { return Ok(None) };
+        let has_blobs = entry.outputs.iter().any(|output| matches!(output.body, Body::Blob { .. }));
+        let blobs = if has_blobs { self.store.open_blobs(key, &entry)? } else { Vec::new() };
+        self.store.touch(key);
+        Ok(Some(Opened { entry, blobs }))
+    }
+
+    fn keep(&self, message: Keep) -> Result<(), StoreError> {
+        let observed = message.observed;
+        let result = result_key(&message.job, &observed.inputs, &observed.mtimes, observed.window);
+        // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
+        self.store.put_entry(&result, message.meta, message.outputs)?;
+        let record = Record {
+            result,
+            inputs: observed.inputs,
+            folders: observed.folders,
+            names: observed.names,
+            present: observed.present,
+            exist: observed.exist,
+            mtimes: observed.mtimes,
+            window: observed.window,
+        };
+        self.manifests.add(&message.job, record, &self.memory)
+    }
+}

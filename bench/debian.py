@@ -1,9 +1,12 @@
-"""Debian source packages and build dependencies, without a change to the machine's own package sources."""
+"""Debian source packages and build dependencies, without a change to the machine's own package sources.
+
+    python3 bench/debian.py PACKAGE...    installs what is missing, or says the one command to run"""
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 SYSTEM_SOURCES = pathlib.Path("/etc/apt")
 
@@ -19,7 +22,10 @@ def codename() -> str:
 
 
 def source_stanzas() -> str:
-    """The machine's own package sources of its release, each turned from binary into source packages."""
+    """The machine's own package sources of its release, each turned from binary into source packages.
+
+    Security updates are left out: old ones vanish from there, and every machine should build the same version."""
+    release = rf"(?<!\S){codename()}(?!\S)"
     files = [SYSTEM_SOURCES / "sources.list", *sorted((SYSTEM_SOURCES / "sources.list.d").glob("*"))]
     stanzas = []
     for file in files:
@@ -28,10 +34,10 @@ def source_stanzas() -> str:
         text = file.read_text()
         if file.suffix == ".list":
             lines = [re.sub(r"^deb\b", "deb-src", line) for line in text.splitlines() if line.startswith("deb ")]
-            stanzas += [as_stanza(line) for line in lines if codename() in line.split()]
+            stanzas += [as_stanza(line) for line in lines if re.search(release, line)]
         elif file.suffix == ".sources":
             for stanza in re.split(r"\n\s*\n", text):
-                if re.search(rf"^Suites:.*\b{codename()}\b", stanza, re.MULTILINE):
+                if re.search(rf"^Suites:.*{release}", stanza, re.MULTILINE):
                     stanzas.append(re.sub(r"^Types:.*$", "Types: deb-src", stanza, flags=re.MULTILINE))
     return "\n\n".join(stanzas) + "\n"
 
@@ -77,7 +83,10 @@ def fetch_source(package: str, folder: pathlib.Path) -> pathlib.Path:
 
 
 def missing(packages: tuple[str, ...]) -> list[str]:
-    """Those packages that are not installed."""
+    """Those packages that are not installed; none where there is no dpkg to ask."""
+    if not shutil.which("dpkg-query"):
+        return []
+
     def installed(package: str) -> bool:
         done = subprocess.run(["dpkg-query", "-W", "-f=${Status}", package], stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, text=True)
@@ -93,13 +102,16 @@ def install(packages: tuple[str, ...]) -> None:
     if os.geteuid() != 0:
         raise NotAvailable(f"run first: sudo apt-get install -y {' '.join(wanted)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    if subprocess.run(["apt-get", "install", "-y", "-q", *wanted], env=environment, stdin=subprocess.DEVNULL,
-                      stdout=subprocess.DEVNULL).returncode:
+    print(f"installing {' '.join(wanted)}", flush=True)
+    for words in (["update", "-q"], ["install", "-y", "-q", *wanted]):
+        # A failed update may be one foreign source of many, so only the installation decides.
+        status = subprocess.run(["apt-get", *words], env=environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL).returncode
+    if status:
         raise NotAvailable(f"apt-get could not install {' '.join(wanted)}")
 
 
 if __name__ == "__main__":
-    import sys
     try:
         install(tuple(sys.argv[1:]))
     except NotAvailable as problem:

@@ -20,6 +20,8 @@ class Project:
 
 
 CMAKE = "cmake -B build $LAUNCH -DCMAKE_BUILD_TYPE=Release"
+# Objects for link time optimisation carry random names, so two plain builds differ in all of them.
+NO_LTO = "-DCMAKE_BUILD_TYPE=RelWithDebInfo"
 
 # Debian's own makefile for Lua wants libtool and its multiarch header; this one only compiles.
 LUA_MAKEFILE = r"""
@@ -35,6 +37,9 @@ clean:
 END
 """
 
+# `make clean` would also delete cmd-parse.c, and this machine's bison makes another one than the package has.
+TMUX_CLEAN = "find . -name '*.o' -delete && rm -f tmux"
+
 GIT_SWITCHES = "NO_GETTEXT=1 NO_TCLTK=1 NO_PERL=1 NO_PYTHON=1 NO_CURL=1 NO_EXPAT=1 NO_OPENSSL=1"
 
 PROJECTS = {
@@ -45,10 +50,10 @@ PROJECTS = {
                   "autoreconf -fi && ./configure --without-oniguruma --disable-maintainer-mode",
                   "make -j$JOBS", "make clean", "src/jv.h"),
     "tmux": Project("tmux", ("autoconf", "automake", "bison", "libevent-dev", "libncurses-dev", "pkg-config"),
-                    "./configure", "make -j$JOBS", "make clean", "tmux.h"),
+                    "./configure", "make -j$JOBS", TMUX_CLEAN, "tmux.h"),
     "redis": Project("redis", ("pkg-config",), ":", 'make -j$JOBS MALLOC=libc CC="$CC" CXX="$CXX"',
                      "make distclean", "src/server.h", env={"SOURCE_DATE_EPOCH": "1700000000"}),
-    "ninja-build": Project("ninja-build", ("cmake", "ninja-build"), f"{CMAKE} -G Ninja", "ninja -C build -j$JOBS",
+    "ninja-build": Project("ninja-build", ("cmake", "ninja-build"), f"{CMAKE} {NO_LTO} -G Ninja", "ninja -C build -j$JOBS",
                            "ninja -C build -t clean", "src/state.h", "build", cmake=True),
     "libuv1": Project("libuv1", ("cmake",), f"{CMAKE} -DLIBUV_BUILD_TESTS=ON", "make -C build -j$JOBS",
                       "make -C build clean", "include/uv.h", "build", cmake=True),

@@ -7,10 +7,12 @@ REFERENCE_EMPTY = 0.3
 
 
 class Table:
-    """Rows of what was measured, its budget, and whether it was met."""
+    """Rows of what was measured, its budget, and whether it was met.
 
-    def __init__(self, title: str):
-        self.title = title
+    Where `trusted` is False, as when what ran was no hit, no row gets a verdict."""
+
+    def __init__(self, title: str, trusted: bool = True):
+        self.title, self.trusted = title, trusted
         self.rows: list[tuple[str, str, str, str]] = []
 
     def at_most(self, what: str, measured: float | None, budget: float, unit: str = "", note: str = "") -> None:
@@ -29,7 +31,7 @@ class Table:
             shown, verdict = "not measured", "?"
         else:
             shown = number(measured) + unit + (f" ({note})" if note else "")
-            verdict = "" if met is None else "met" if met(measured) else "NOT met"
+            verdict = "" if met is None else "?" if not self.trusted else "met" if met(measured) else "NOT met"
         self.rows.append((what, budget, shown, verdict))
 
     def text(self) -> str:

@@ -55,7 +55,8 @@ impl CompilerQuery {
         self.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    fn question(&self) -> Question {
+    /// A question to this compiler, without words yet.
+    pub fn question(&self) -> Question {
         let (program, name) = (self.program.clone(), self.name.clone());
         Question { program, name, words: Vec::new(), env: self.env_pairs(), cwd: self.cwd.clone() }
     }

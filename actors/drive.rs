@@ -19,14 +19,15 @@ use cachepot_engine::job::{Discovery, Family, Job, Parsed, Role};
 use cachepot_engine::options::response;
 use cachepot_engine::scan::Findings;
 use cachepot_engine::stats::Stat;
-use cachepot_storage::StoreError;
+use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested};
-use cachepot_wire::{CompileRequest, Ending, HitReply, OutputBody, PlacedOutput, Plan, Reply, Report};
+use cachepot_wire::{CompileRequest, Ending, HitReply, OutputBody, PlacedOutput, Plan, Report};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,13 +59,20 @@ pub struct Miss {
     key: Digest,
     /// What the client is told.
     pub plan: Plan,
+    scan: Option<Scan>,
     start: crate::inputs::Moment,
     began: Instant,
     date_is_fixed: bool,
 }
 
+/// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
+struct Scan {
+    words: Vec<OsString>,
+    file: PathBuf,
+}
+
 /// Works on a request up to the first answer.
-pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: std::path::PathBuf) -> Outcome {
+pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: PathBuf) -> Outcome {
     let asked = Instant::now();
     shared.stats.bump(Stat::CompileRequests);
     let Some((query, compiler)) = identify(shared, &request).await else {
@@ -79,7 +87,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: std
             return Outcome::Yours;
         }
     };
-    let Some(job) = parse(shared, &request, known) else { return Outcome::Yours };
+    let Some((job, words)) = parse(shared, &request, known) else { return Outcome::Yours };
     let Ok(place) = Place::open(&request.cwd) else {
         statistics::not_cacheable(&shared.stats, "working directory");
         return Outcome::Yours;
@@ -89,7 +97,6 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: std
         variables: variables(&request),
         identity: known.identity,
         driver: known.driver.clone(),
-        coloured: gnu::is_coloured(&job, &known.driver, &request),
         job,
         place,
     });
@@ -106,11 +113,15 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: std
                 shared.stats.bump(Stat::ForcedRecaches);
             }
             let plan = gnu::plan(&subject.job, &subject.driver, &scratch, &request);
+            let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| Scan {
+                words: gnu::dependency_scan(&subject.driver, &words, &scratch),
+                file: scratch,
+            });
             let date_is_fixed = request.env.get("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty());
             let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
             statistics::miss(&shared.stats, of, asked.elapsed());
             let (shared, start, began) = (Arc::clone(shared), now(), Instant::now());
-            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, start, began, date_is_fixed }))
+            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, scan, start, began, date_is_fixed }))
         }
         None => Outcome::Yours,
     }
@@ -130,14 +141,17 @@ async fn identify(shared: &Shared, request: &CompileRequest) -> Option<(Compiler
     found.ok().map(|found| (query, found))
 }
 
-fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<Box<Job>> {
+fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<(Box<Job>, Vec<OsString>)> {
     let read = &mut |name: &std::ffi::OsStr| std::fs::read(request.cwd.join(name)).ok();
-    let parsed = match response::expand(&request.argv, read) {
-        Ok(words) => gnu::parse(request, &known.driver, &words),
-        Err(reason) => Parsed::NotCacheable(reason),
+    let words = match response::expand(&request.argv, read) {
+        Ok(words) => words,
+        Err(reason) => {
+            statistics::not_cacheable(&shared.stats, &reason.0);
+            return None;
+        }
     };
-    match parsed {
-        Parsed::Compile(job) => Some(job),
+    match gnu::parse(request, &known.driver, &words) {
+        Parsed::Compile(job) => Some((job, words.into_owned())),
         Parsed::NotCacheable(reason) => {
             statistics::not_cacheable(&shared.stats, &reason.0);
             None
@@ -269,7 +283,7 @@ impl Miss {
         let mut opened = opened(&report, descriptors);
         let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
         let (roles, files) = self.outputs(opened)?;
-        let (dependencies, trace) = self.found_headers(&roles, &files, private, report.header_trace);
+        let (dependencies, trace) = self.found_headers(&roles, &files, private);
         let message = Ingest { files, permit: self.local_permit().await? };
         let deadline = Deadline::after(LOOK_UP_LIMIT);
         let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
@@ -305,7 +319,6 @@ impl Miss {
         roles: &[(Role, bool)],
         files: &[File],
         private: Vec<Option<File>>,
-        header_trace: Vec<u8>,
     ) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
         let users = roles.iter().zip(files).find(|((role, _), _)| *role == Role::Dependencies).map(|(_, file)| file);
         let private = private.into_iter().next().flatten();
@@ -314,8 +327,9 @@ impl Miss {
             Discovery::SourceOnly => (None, None),
             Discovery::UserFile(_) => (users.and_then(text), None),
             Discovery::PrivateFile => (private.as_ref().and_then(text), None),
-            Discovery::UserFileAndTrace(_) if self.plan.header_trace => (users.and_then(text), Some(header_trace)),
+            Discovery::UserFileAndScan(_) => (users.and_then(text), None),
             Discovery::UserFileAndTrace(_) => (users.and_then(text), private.as_ref().and_then(text)),
+            Discovery::Trace => (None, private.as_ref().and_then(text)),
         }
     }
 
@@ -329,7 +343,11 @@ impl Miss {
 
     async fn observe_and_keep(&self, taken: Taken) -> Result<(), NotStored> {
         let job = &self.subject.job;
-        let inputs = gnu::inputs(job, taken.dependencies.as_deref(), taken.trace.as_deref());
+        let trace = match &self.scan {
+            Some(scan) => self.run_scan(scan).await,
+            None => taken.trace,
+        };
+        let inputs = gnu::inputs(job, taken.dependencies.as_deref(), trace.as_deref());
         let inputs = inputs.map_err(|reason| NotStored::Uses(reason.0))?;
         let deadline = Deadline::after(KEEP_LIMIT);
         let compiled = Compiled {
@@ -350,6 +368,15 @@ impl Miss {
         let message = Keep { job: self.key, meta: taken.meta, outputs: taken.outputs, observed, permit: taken.permit };
         let kept = ask(routes.local_store.as_ref(), message, deadline).await.map_err(skipped)?;
         flat(kept.map_err(skipped)?)
+    }
+
+    async fn run_scan(&self, scan: &Scan) -> Option<Vec<u8>> {
+        let _slot = self.shared.slots.take().await;
+        let (_, words) = scan.words.split_first()?;
+        let answer = self.query.question().with(words).ask().await.ok()?;
+        let text = std::fs::read(&scan.file).ok().filter(|_| answer.succeeded);
+        let _ = std::fs::remove_file(&scan.file);
+        text
     }
 
     /// Every folder in which the compiler may have searched.

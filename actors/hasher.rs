@@ -24,8 +24,6 @@ pub struct Subject {
     pub driver: Driver,
     /// The variables that enter the key, by name.
     pub variables: Vec<(OsString, OsString)>,
-    /// Whether messages will be coloured.
-    pub coloured: bool,
     /// The client's working directory.
     pub place: Place,
 }
@@ -125,7 +123,6 @@ impl Hasher {
             variables: &variables,
             key_files: &key_files,
             cpu: subject.job.native_cpu.then(processor),
-            coloured: subject.coloured,
         })
     }
 }

@@ -29,6 +29,7 @@ mod shared;
 mod statistics;
 mod storage_actor;
 
+use crate::jobserver_actor::Slots;
 use crate::keeper::Death;
 use crate::permits::Permits;
 use crate::request_router::{Close, Gate, RequestRouter};
@@ -68,7 +69,7 @@ pub struct Options {
 pub enum RunError {
     /// The cache folder cannot be used.
     #[error("cannot use the cache folder")]
-    Store(#[from] cachepot_storage::StoreError),
+    Store(#[from] cachepot_storage::error::StoreError),
     /// The runtime cannot be had.
     #[error("cannot start the coordinator's runtime")]
     Runtime(#[from] std::io::Error),
@@ -87,6 +88,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
     let parts = Parts {
         stats: statistics::load(&disk.dir),
         permits: Permits::new(cores()),
+        slots: Slots::new(cores()),
         store: Arc::clone(&store),
         loaded,
         started_with: environment,

@@ -159,7 +159,7 @@ async fn session(shared: &Arc<Shared>, gate: &Gate, stream: &UnixStream) -> Resu
             compile(shared, stream, request).await
         }
         Ok((WireMessage::Compile(_), _)) => {
-            shared.stats.not_cacheable("other mount namespace");
+            statistics::not_cacheable(&shared.stats, "other mount namespace");
             send(stream, Reply::RunItYourself { env: Vec::new(), notice: String::new() }, &[]).await
         }
         Ok((WireMessage::Admin(order), _)) => {

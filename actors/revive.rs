@@ -1,7 +1,6 @@
 //! Starts the actors and, for the keeper, starts them again.
 use crate::compiler_info_cache::CompilerInfoCache;
 use crate::hasher::Hasher;
-use crate::jobserver_actor::Slots;
 use crate::keeper::{ActorName, Death, Generation, Ledger, Obituary, Verdict};
 use crate::shared::Shared;
 use crate::storage_actor::LocalStorageActor;
@@ -17,13 +16,12 @@ pub struct Reviver {
     shared: Arc<Shared>,
     deaths: mpsc::UnboundedSender<Death>,
     cores: usize,
-    slots: Slots,
 }
 
 impl Reviver {
     /// For actors whose ends are told to `deaths`.
     pub fn new(shared: Arc<Shared>, deaths: mpsc::UnboundedSender<Death>, cores: usize) -> Self {
-        Reviver { shared, deaths, cores, slots: Slots::new(cores) }
+        Reviver { shared, deaths, cores }
     }
 
     /// Starts every actor once.
@@ -38,7 +36,7 @@ impl Reviver {
         let shared = &self.shared;
         match actor {
             ActorName::CompilerInfoCache => {
-                let cache = CompilerInfoCache::new(shared.compilers.clone(), self.slots.clone(), obituary).start();
+                let cache = CompilerInfoCache::new(shared.compilers.clone(), shared.slots.clone(), obituary).start();
                 shared.routes.send_modify(|routes| routes.compilers = Some(cache));
             }
             ActorName::Hasher => {

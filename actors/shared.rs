@@ -1,6 +1,7 @@
 //! What every request may read: routes, permits, statistics, what is known of compilers.
 use crate::compiler_info_cache::Snapshot;
 use crate::inputs::Memory;
+use crate::jobserver_actor::Slots;
 use crate::manifests::Manifests;
 use crate::permits::Permits;
 use crate::routes::Routes;
@@ -33,6 +34,8 @@ pub struct Shared {
     pub loaded: Loaded,
     /// The environment that the settings were read from.
     pub started_with: Environment,
+    /// Slots for what the coordinator itself starts.
+    pub slots: Slots,
     /// A private folder for the files of running compiles.
     pub scratch: PathBuf,
     serial: AtomicU64,
@@ -42,12 +45,13 @@ pub struct Shared {
 impl Shared {
     /// Puts the parts together; `scratch` exists.
     pub fn new(parts: Parts) -> Self {
-        let Parts { stats, permits, store, loaded, started_with, scratch } = parts;
+        let Parts { stats, permits, slots, store, loaded, started_with, scratch } = parts;
         Shared {
             stats,
             routes: watch::Sender::new(Routes::default()),
             compilers: watch::Sender::new(Snapshot::default()),
             permits,
+            slots,
             manifests: Arc::new(Manifests::new(Arc::clone(&store))),
             store,
             memory: Arc::default(),
@@ -82,6 +86,8 @@ pub struct Parts {
     pub stats: Stats,
     /// Bounds.
     pub permits: Permits,
+    /// Slots of the jobserver.
+    pub slots: Slots,
     /// The open store.
     pub store: Arc<LocalStore>,
     /// The settings.

@@ -9,10 +9,11 @@ use crate::pool::{Internal, contain};
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry};
+use cachepot_engine::envelope::Kind;
 use cachepot_engine::job::Role;
 use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::Record;
-use cachepot_storage::StoreError;
+use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested, LocalStore};
 use std::fs::File;
 use std::sync::Arc;
@@ -94,7 +95,7 @@ impl Handler<Ingest> for LocalStorageActor {
     type Result = Result<Result<Vec<Ingested>, StoreError>, Internal>;
 
     fn handle(&mut self, message: Ingest, ctx: &mut Self::Context) -> Self::Result {
-        contain(ctx, || message.files.iter().map(|file| self.store.ingest(file)).collect())
+        contain(ctx, || self.ingest(&message.files))
     }
 }
 
@@ -111,8 +112,13 @@ impl LocalStorageActor {
         let Some(entry) = self.store.look_up(key)? else { return Ok(None) };
         let has_blobs = entry.outputs.iter().any(|output| matches!(output.body, Body::Blob { .. }));
         let blobs = if has_blobs { self.store.open_blobs(key, &entry)? } else { Vec::new() };
-        self.store.touch(key);
+        self.store.touch(Kind::Result, key);
         Ok(Some(Opened { entry, blobs }))
+    }
+
+    fn ingest(&self, files: &[File]) -> Result<Vec<Ingested>, StoreError> {
+        let size = |file: &File| file.metadata().map_or(0, |metadata| metadata.len());
+        files.iter().map(|file| self.store.ingest(file, size(file))).collect()
     }
 
     fn keep(&self, message: Keep) -> Result<(), StoreError> {

@@ -23,8 +23,6 @@ pub struct JobFacts<'a> {
     pub key_files: &'a [Option<Digest>],
     /// Names this machine's processor, when the job asks for it.
     pub cpu: Option<Digest>,
-    /// Whether messages will be coloured.
-    pub coloured: bool,
 }
 
 /// The digest that names a job's manifest.
@@ -48,7 +46,6 @@ pub fn job_key(facts: &JobFacts<'_>) -> Digest {
     if let Some(cpu) = &facts.cpu {
         key.field("cpu", &cpu.0);
     }
-    key.field("coloured", &[facts.coloured.into()]);
     key.finish()
 }
 

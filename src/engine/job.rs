@@ -75,7 +75,9 @@ impl Role {
     }
     /// The role of a byte in an entry.
     pub fn from_tag(tag: u8) -> Option<Self> {
-        [Role::Main, Role::Dependencies, Role::SplitDwarf, Role::StackUsage].into_iter().find(|role| role.tag() == tag)
+        [Role::Main, Role::Dependencies, Role::SplitDwarf, Role::StackUsage]
+            .into_iter()
+            .find(|role| role.tag() == tag)
     }
 }
 
@@ -101,6 +103,11 @@ pub enum Discovery {
     PrivateFile,
     /// The user's dependency file leaves system headers out (`-MMD`): we ask for a header trace as well.
     UserFileAndTrace(PathBuf),
+    /// As before, but the compiler has no trace that leaves the output as it is (gcc): a preprocessor run of its
+    /// own lists all headers.
+    UserFileAndScan(PathBuf),
+    /// No dependency file can be had, but a header trace can (preprocessed text under clang).
+    Trace,
 }
 
 /// Words that decide where headers are searched.
@@ -125,6 +132,8 @@ pub struct Job {
     pub key_words: Vec<OsString>,
     /// The text that stands for the working directory in the key; `None` where it cannot reach an output.
     pub key_directory: Option<OsString>,
+    /// Folders that prefix maps took out of the key: an input below them must have been spelled by the user.
+    pub mapped_folders: Vec<PathBuf>,
     /// Files named by words whose content changes the result (plugins, specs, ignore lists), as spelled.
     pub key_files: Vec<PathBuf>,
     /// The result depends on this machine's processor (`-march=native`).

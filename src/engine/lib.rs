@@ -11,3 +11,6 @@ pub mod manifest;
 pub mod options;
 pub mod scan;
 pub mod stats;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Environment variables that gcc, clang and what they start read.
+use crate::job::Family;
+use cachepot_wire::message::EnvBlock;
+
+/// Variables whose values enter the key of a C-family job, sorted. `PWD` is not among them: it enters by
+/// [`crate::job::Job::key_directory`] where it can reach an output.
+pub const KEY_VARIABLES: &[&str] = &[
+    "CLANG_NO_DEFAULT_CONFIG",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COMPILER_PATH",
+    "CPATH",
+    "CPLUS_INCLUDE_PATH",
+    "C_INCLUDE_PATH",
+    "DEVELOPER_DIR",
+    "DRIVERKIT_DEPLOYMENT_TARGET",
+    "GCC_COLORS",
+    "GCC_EXEC_PREFIX",
+    "GCC_EXTRA_DIAGNOSTIC_OUTPUT",
+    "GCC_ROOT",
+    "GCC_URLS",
+    "IPHONEOS_DEPLOYMENT_TARGET",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    "MACOSX_DEPLOYMENT_TARGET",
+    "NO_COLOR",
+    "OBJCPLUS_INCLUDE_PATH",
+    "OBJC_INCLUDE_PATH",
+    "POSIXLY_CORRECT",
+    "RC_DEBUG_OPTIONS",
+    "RC_DEBUG_PREFIX_MAP",
+    "SDKROOT",
+    "SOURCE_DATE_EPOCH",
+    "TERM_URLS",
+    "TVOS_DEPLOYMENT_TARGET",
+    "TZ",
+    "WATCHOS_DEPLOYMENT_TARGET",
+    "XROS_DEPLOYMENT_TARGET",
+];
+
+/// Variables that make a compiler write further files, compile twice or rewrite its own command line, sorted.
+/// Even an empty value counts: some are tested for presence only.
+pub const REFUSED_VARIABLES: &[&str] = &[
+    "CCC_ADD_ARGS",
+    "CCC_OVERRIDE_OPTIONS",
+    "CC_LOG_DIAGNOSTICS",
+    "CC_LOG_DIAGNOSTICS_FILE",
+    "CC_PRINT_HEADERS",
+    "CC_PRINT_HEADERS_FILE",
+    "CC_PRINT_HEADERS_FILTERING",
+    "CC_PRINT_HEADERS_FORMAT",
+    "CC_PRINT_INTERNAL_STAT",
+    "CC_PRINT_INTERNAL_STAT_FILE",
+    "CC_PRINT_OPTIONS",
+    "CC_PRINT_OPTIONS_FILE",
+    "CC_PRINT_PROC_STAT",
+    "CC_PRINT_PROC_STAT_FILE",
+    "CLANG_CRASH_DIAGNOSTICS_DIR",
+    "DEPENDENCIES_OUTPUT",
+    "EXPERIMENTAL_SARIF_SOCKET",
+    "GCC_COMPARE_DEBUG",
+    "QA_OVERRIDE_GCC3_OPTIONS",
+    "SUNPRO_DEPENDENCIES",
+];
+
+/// The folders that variables add to the header search, as spelled; an empty element means the working directory.
+pub const SEARCH_VARIABLES: &[&str] =
+    &["CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"];
+
+/// The first variable set that makes a compile not cacheable. One pass over the environment, which is long.
+pub(super) fn refused(family: Family, env: &EnvBlock) -> Option<&'static str> {
+    env.iter().find_map(|(name, _)| {
+        let name = name.to_str()?;
+        let at = REFUSED_VARIABLES.binary_search(&name).ok()?;
+        let variable = REFUSED_VARIABLES.get(at).copied()?;
+        let of_clang =
+            variable.starts_with("CC") || variable.starts_with("CLANG") || variable.starts_with("QA");
+        (!of_clang || family == Family::Clang).then_some(variable)
+    })
+}

@@ -1,0 +1,74 @@
+//! The input files of a finished compile.
+use crate::depfile;
+use crate::job::{Discovery, Job, Reason};
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Every file that the compile read, the source first, each once, as the compiler spelled it.
+///
+/// `dependency_text` is the content of the user's or the private dependency file; `trace` is clang's header file, or
+/// under [`Discovery::UserFileAndScan`] the file of the scan.
+///
+/// # Errors
+/// A reason not to store the result: a list is missing or damaged, a precompiled header was used, or a path below
+/// a mapped folder came from somewhere the key does not know.
+pub fn inputs(
+    job: &Job,
+    dependency_text: Option<&[u8]>,
+    trace: Option<&[u8]>,
+) -> Result<Vec<PathBuf>, Reason> {
+    let mut names = vec![job.source.clone().into_os_string()];
+    if !matches!(job.discovery, Discovery::SourceOnly | Discovery::Trace) {
+        let listed = rule(dependency_text)?;
+        if !listed.iter().any(|name| without_dot(name) == without_dot(job.source.as_os_str())) {
+            return Err(Reason("dependency file without the source".to_owned()));
+        }
+        names.extend(listed);
+    }
+    match job.discovery {
+        Discovery::Trace | Discovery::UserFileAndTrace(_) => {
+            names.extend(depfile::header_trace(trace.ok_or_else(|| Reason("no header trace".to_owned()))?));
+        }
+        Discovery::UserFileAndScan(_) => names.extend(rule(trace)?),
+        Discovery::SourceOnly | Discovery::UserFile(_) | Discovery::PrivateFile => {}
+    }
+    let mut seen = HashSet::new();
+    let files: Vec<PathBuf> =
+        names.into_iter().filter(|name| seen.insert(name.clone())).map(PathBuf::from).collect();
+    match files.iter().find_map(|file| refused(job, file)) {
+        Some(reason) => Err(reason),
+        None => Ok(files),
+    }
+}
+
+/// clang leaves out a leading `./`.
+fn without_dot(name: &OsStr) -> &[u8] {
+    let mut rest = name.as_bytes();
+    while let Some(after) = rest.strip_prefix(b"./") {
+        let n_slashes = after.iter().take_while(|&&byte| byte == b'/').count();
+        rest = after.get(n_slashes..).unwrap_or_default();
+    }
+    rest
+}
+
+fn rule(text: Option<&[u8]>) -> Result<Vec<OsString>, Reason> {
+    let text = text.ok_or_else(|| Reason("no dependency file".to_owned()))?;
+    depfile::inputs(text).map_err(|error| Reason(error.to_string()))
+}
+
+/// Why a file makes the result unfit for the cache.
+fn refused(job: &Job, file: &Path) -> Option<Reason> {
+    if file.extension().is_some_and(|extension| extension == "gch" || extension == "pch") {
+        return Some(Reason("precompiled header".to_owned()));
+    }
+    let below =
+        |path: &Path, folder: &Path| path.as_os_str().as_bytes().starts_with(folder.as_os_str().as_bytes());
+    let unspelled = job.mapped_folders.iter().any(|mapped| {
+        let spelled = job.search.folders.iter().chain(&job.search.forced).chain([&job.source]);
+        below(file, mapped) && !spelled.into_iter().any(|path| below(path, mapped))
+    });
+    // Two checkouts would share, but the mapped path in the output could differ.
+    unspelled.then(|| Reason("header below a mapped folder by absolute path".to_owned()))
+}

@@ -1,0 +1,352 @@
+//! Reads the words of a command line one after the other and notes what they say, without judging the whole.
+use super::maps::Map;
+use crate::job::{Driver, Family};
+use crate::options::{self, Form, Row, Sort, Token, Tokens, Treatment};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// What the driver is asked to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// `-c`.
+    Object,
+    /// `-S`.
+    Assembly,
+}
+
+/// How far a dependency file is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// `-MD`.
+    All,
+    /// `-MMD`.
+    User,
+}
+
+/// What the words say about the dependency file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dependencies {
+    /// Whether one is wanted; `-MMD` wins over `-MD` in any order.
+    pub(super) depth: Option<Depth>,
+    /// `-MF`, or the name in `-Wp,-MD,name`.
+    pub(super) file: Option<OsString>,
+    /// The target is not taken from `-o`.
+    pub(super) target: bool,
+    /// The request came by `-Wp,`.
+    pub(super) by_preprocessor: bool,
+    /// The first word that is void without `-MD`.
+    pub(super) dangling: Option<String>,
+}
+
+/// Everything noted.
+#[derive(Debug, Default)]
+pub(super) struct Line<'a> {
+    pub(super) mode: Option<Mode>,
+    pub(super) query: Option<&'static str>,
+    pub(super) reason: Option<String>,
+    /// Sources with the `-x` in force.
+    pub(super) sources: Vec<(&'a OsStr, Option<&'a OsStr>)>,
+    pub(super) language: Option<&'a OsStr>,
+    pub(super) output: Option<&'a OsStr>,
+    pub(super) key: Vec<OsString>,
+    pub(super) dependencies: Dependencies,
+    pub(super) folders: Vec<PathBuf>,
+    pub(super) forced: Vec<PathBuf>,
+    pub(super) probe_words: Vec<OsString>,
+    pub(super) key_files: Vec<PathBuf>,
+    pub(super) maps: Vec<Map>,
+    pub(super) arch: Option<&'a OsStr>,
+    pub(super) record: Option<&'a OsStr>,
+    pub(super) debug: bool,
+    pub(super) split_dwarf: bool,
+    pub(super) stack_usage: bool,
+    pub(super) lto: bool,
+    pub(super) emit_llvm: bool,
+    pub(super) whole_directory: bool,
+    pub(super) compile_directory: bool,
+    pub(super) output_in_key: bool,
+    pub(super) native_cpu: bool,
+    pub(super) colour_chosen: bool,
+    pub(super) ended: bool,
+    xclang_value: bool,
+}
+
+impl<'a> Line<'a> {
+    /// Reads all words after the compiler.
+    pub(super) fn read(driver: &Driver, words: &'a [OsString]) -> Self {
+        let mut line = Line::default();
+        for token in Tokens::new(driver.family, words) {
+            match token.sort {
+                Sort::Input => line.input(token.word),
+                Sort::Known(row) => line.known(driver.family, row, &token),
+                Sort::Family => line.family_word(token.word),
+                Sort::Unknown => line.refuse(token.word.to_string_lossy()),
+                Sort::Truncated(_) => line.refuse("argument parse"),
+            }
+        }
+        line
+    }
+
+    /// Notes why the call is not cacheable; the first reason stays.
+    pub(super) fn refuse(&mut self, reason: impl Into<String>) {
+        if self.reason.is_none() {
+            self.reason = Some(reason.into());
+        }
+    }
+
+    fn input(&mut self, word: &'a OsStr) {
+        if word.as_bytes().first() == Some(&b'@') {
+            self.refuse("@");
+        }
+        self.sources.push((word, self.language));
+    }
+
+    fn family_word(&mut self, word: &OsStr) {
+        // What is not known to be harmless is taken to switch debug information on.
+        self.debug |= word.as_bytes().starts_with(b"-g");
+        if word.as_bytes().starts_with(b"-m") {
+            self.probe_words.push(word.to_owned());
+        }
+        self.key.push(word.to_owned());
+    }
+
+    /// Puts a word into the key: all spellings of a separate value give the same two words.
+    fn enter(&mut self, row: Row, token: &Token<'_>) {
+        match row.form {
+            Form::Flag | Form::Joined => self.key.push(token.word.to_owned()),
+            Form::Separate | Form::Either | Form::Equals => {
+                self.key.push(row.word.into());
+                self.key.push(token.value.to_owned());
+            }
+        }
+    }
+
+    fn known(&mut self, family: Family, row: Row, token: &Token<'a>) {
+        match row.does {
+            Treatment::Drop => {}
+            Treatment::Hard => self.refuse(row.word),
+            Treatment::Query => {
+                self.query.get_or_insert(row.word);
+            }
+            // `-S` wins over `-c` in any order.
+            Treatment::Compile => {
+                self.mode.get_or_insert(Mode::Object);
+            }
+            Treatment::Assemble => self.mode = Some(Mode::Assembly),
+            Treatment::Output => self.output = Some(token.value),
+            // In the key even where it has no effect: compilers warn of that.
+            Treatment::Language => {
+                self.enter(row, token);
+                self.language = Some(token.value).filter(|&value| value != "none");
+            }
+            Treatment::End => self.ended = true,
+            Treatment::Depend
+            | Treatment::DependUser
+            | Treatment::DependFile
+            | Treatment::DependTarget
+            | Treatment::DependPhony => self.dependency(row, token),
+            Treatment::Preprocessor => self.preprocessor(family, token),
+            Treatment::AssemblerWords => self.assembler(token),
+            Treatment::Xclang => self.xclang(token.value),
+            Treatment::DebugMap | Treatment::MacroMap => {
+                self.maps.push(Map::new(row, self.key.len(), token.value));
+                self.key.push(token.word.to_owned());
+            }
+            _ => {
+                self.enter(row, token);
+                self.places(row, token);
+                self.debug_words(row.does);
+                self.outputs(row, token);
+            }
+        }
+    }
+
+    /// Words about where headers and other files are found.
+    fn places(&mut self, row: Row, token: &Token<'a>) {
+        match row.does {
+            // The folder is relative to a sysroot.
+            Treatment::Folder
+                if token.value.as_bytes().starts_with(b"=")
+                    || token.value.as_bytes().starts_with(b"$SYSROOT") =>
+            {
+                self.refuse(format!("{}=", row.word));
+            }
+            Treatment::Folder => self.folders.push(token.value.into()),
+            Treatment::Forced => self.forced.push(token.value.into()),
+            Treatment::KeyFile => self.key_files.push(token.value.into()),
+            Treatment::Cpu if token.value == "native" => self.native_cpu = true,
+            Treatment::Arch if self.arch.is_some_and(|arch| arch != token.value) => {
+                self.refuse("multiple different -arch");
+            }
+            _ => {}
+        }
+        if row.does == Treatment::Arch {
+            self.arch = Some(token.value);
+        }
+        if matches!(row.does, Treatment::Probe | Treatment::Cpu | Treatment::Arch) {
+            self.probe_words.push(token.word.to_owned());
+            self.probe_words.extend((token.n_words == 2).then(|| token.value.to_owned()));
+        }
+    }
+
+    fn debug_words(&mut self, does: Treatment) {
+        match does {
+            Treatment::DebugOff => self.debug = false,
+            Treatment::SplitDwarf => self.split_dwarf = true,
+            Treatment::NoSplitDwarf => self.split_dwarf = false,
+            Treatment::SplitSingle => {
+                self.split_dwarf = false;
+                self.output_in_key = true;
+            }
+            Treatment::CompileDirectory => self.compile_directory = true,
+            Treatment::Directory | Treatment::Mllvm => self.whole_directory = true,
+            _ => {}
+        }
+    }
+
+    fn outputs(&mut self, row: Row, token: &Token<'a>) {
+        match row.does {
+            Treatment::StackUsage => self.stack_usage = true,
+            Treatment::NoStackUsage => self.stack_usage = false,
+            Treatment::Lto => self.lto = true,
+            Treatment::NoLto => self.lto = false,
+            Treatment::EmitLlvm => self.emit_llvm = true,
+            Treatment::Name => self.output_in_key = true,
+            Treatment::VerboseAsm => {
+                self.whole_directory = true;
+                self.output_in_key = true;
+            }
+            Treatment::RecordLine => {
+                self.record.get_or_insert(token.word);
+                self.debug |= token.word.as_bytes().starts_with(b"-g");
+            }
+            Treatment::Colour => self.colour_chosen = true,
+            Treatment::ColourValue => self.colour_chosen = token.value != "auto",
+            _ => {}
+        }
+    }
+
+    fn dependency(&mut self, row: Row, token: &Token<'a>) {
+        let dependencies = &mut self.dependencies;
+        match row.does {
+            Treatment::Depend => {
+                dependencies.depth.get_or_insert(Depth::All);
+            }
+            Treatment::DependUser => dependencies.depth = Some(Depth::User),
+            // The name of the file reaches nothing.
+            Treatment::DependFile => dependencies.file = Some(token.value.to_owned()),
+            Treatment::DependTarget => dependencies.target = true,
+            _ => {}
+        }
+        if dependencies.by_preprocessor {
+            self.refuse("-Wp,");
+        } else if !matches!(row.does, Treatment::Depend | Treatment::DependUser) {
+            dependencies.dangling.get_or_insert_with(|| row.word.to_owned());
+        }
+        if row.does != Treatment::DependFile {
+            self.enter(row, token);
+        }
+    }
+
+    /// `-Wp,a,b`: the words `a` and `b` for the preprocessor. Only those that cannot surprise are taken.
+    fn preprocessor(&mut self, family: Family, token: &Token<'_>) {
+        let mut parts = token.value.as_bytes().split(|&byte| byte == b',').map(OsStr::from_bytes);
+        let n_parts = parts.clone().count();
+        while let Some(part) = parts.next() {
+            let depth = match part.as_bytes() {
+                b"-MD" => Some(Depth::All),
+                b"-MMD" => Some(Depth::User),
+                _ => None,
+            };
+            match (depth, part.as_bytes()) {
+                (Some(depth), _) => {
+                    let taken = self.dependencies.depth.is_some() || self.dependencies.dangling.is_some();
+                    // clang's driver knows the form with one name and nothing else.
+                    if taken || (family == Family::Clang && n_parts != 2) {
+                        self.refuse("-Wp,");
+                    }
+                    self.dependencies.file = parts.next().map(OsStr::to_owned);
+                    self.dependencies.depth = Some(depth);
+                    self.dependencies.by_preprocessor = true;
+                    // gcc's driver does not know of it, so the target comes from the source, not from `-o` (T83).
+                    self.dependencies.target = family == Family::Gcc;
+                    self.key.push("-Wp,".into());
+                    self.key.push(part.to_owned());
+                }
+                (None, b"-MT" | b"-MQ") if self.dependencies.by_preprocessor => {
+                    self.dependencies.target = true;
+                    self.key.extend(["-Wp,".into(), part.to_owned()]);
+                    self.key.extend(parts.next().map(OsStr::to_owned));
+                }
+                (None, [b'-', b'D' | b'U', _, ..]) => self.key.extend(["-Wp,".into(), part.to_owned()]),
+                (None, b"-MP") if self.dependencies.by_preprocessor => {
+                    self.key.extend(["-Wp,".into(), part.to_owned()]);
+                }
+                _ => self.refuse("-Wp,"),
+            }
+        }
+        if self.dependencies.by_preprocessor && self.dependencies.file.is_none() {
+            self.refuse("-Wp,");
+        }
+    }
+
+    /// `-Wa,a,b`: words for the assembler. Some write listings or read files; only known ones are taken.
+    fn assembler(&mut self, token: &Token<'_>) {
+        const PLAIN: &[&str] = &[
+            "--noexecstack",
+            "--execstack",
+            "--fatal-warnings",
+            "--warn",
+            "--no-warn",
+            "--64",
+            "--32",
+            "--x32",
+            "--strip-local-absolute",
+            "--reduce-memory-overheads",
+            "--keep-locals",
+            "-L",
+            "-W",
+            "-Z",
+            "-n",
+        ];
+        const STARTS: &[&str] = &[
+            "--gdwarf",
+            "-g",
+            "-m",
+            "--compress-debug-sections",
+            "--nocompress",
+            "--debug-prefix-map=",
+            "-D",
+        ];
+        for part in token.value.as_bytes().split(|&byte| byte == b',') {
+            let plain = PLAIN.iter().any(|word| word.as_bytes() == part);
+            if !plain && !STARTS.iter().any(|start| part.starts_with(start.as_bytes())) {
+                self.refuse("-Wa,");
+            }
+            // Assembler debug information names the working directory.
+            self.whole_directory |= part.starts_with(b"-g") || part.starts_with(b"--g");
+        }
+        self.key.push(token.word.to_owned());
+    }
+
+    /// `-Xclang value`: a word for the compiler proper. Texts as in the behaviour specification, 5.5.
+    fn xclang(&mut self, value: &OsStr) {
+        let follows = std::mem::replace(&mut self.xclang_value, value == "-target-feature");
+        self.key.extend(["-Xclang".into(), value.to_owned()]);
+        if follows || self.xclang_value || value == "-disable-llvm-passes" || value == "-disable-O0-optnone" {
+            return;
+        }
+        if value.as_bytes().starts_with(b"-debug-info-kind=") {
+            self.debug = true;
+            return;
+        }
+        match options::cut(Family::Clang, value, None).sort {
+            Sort::Input => self.refuse("Can't handle Raw arguments with -Xclang"),
+            Sort::Unknown => self.refuse("Can't handle UnknownFlag arguments with -Xclang"),
+            Sort::Family => self.debug |= value.as_bytes().starts_with(b"-g"),
+            Sort::Known(row) if row.does == Treatment::Key => {}
+            Sort::Known(row) | Sort::Truncated(row) => self.refuse(row.word),
+        }
+    }
+}

@@ -12,3 +12,6 @@ pub mod manifest;
 pub mod options;
 pub mod scan;
 pub mod stats;
+
+#[cfg(test)]
+mod tests;

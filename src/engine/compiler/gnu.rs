@@ -63,6 +63,9 @@ fn job(
     let dependency_file = dependency_file(line, kind.preprocessed, source)?;
     let discovery = discovery(driver, line, kind, dependency_file.as_ref());
     let outputs = outputs(driver, line, main, dependency_file, source);
+    // clang's assembler writes the directory down unmapped.
+    line.whole_directory |=
+        line.debug && kind.language == Language::Assembler && driver.family == Family::Clang;
     let directory = maps::settle(line, driver, request);
     finish_key(line, mode, kind, source, words);
     let mut job = Job {
@@ -300,6 +303,10 @@ fn finish_key(line: &mut Line<'_>, mode: Mode, kind: Kind, source: &OsStr, words
     if named || line.record.is_some() {
         line.key.push("<output>".into());
         line.key.extend(line.output.map(OsStr::to_owned));
+    }
+    if let (true, Some(file)) = (kind.preprocessed, &line.dependencies.file) {
+        // clang's warning that the word is unused names the file.
+        line.key.push(file.clone());
     }
     if line.record.is_some() {
         line.key.push("<line>".into());

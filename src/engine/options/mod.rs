@@ -219,14 +219,48 @@ pub fn cut<'a>(family: Family, word: &'a OsStr, next: Option<&'a OsStr>) -> Toke
 
 /// The row of a word: the longest that fits, the compiler's own table first.
 pub fn look_up(family: Family, word: &[u8]) -> Option<Row> {
-    let shared = find(gnu::ROWS, word);
+    let shared = find(GNU.rows(gnu::ROWS, word), word);
     if family == Family::Gcc {
         return shared;
     }
-    match (find(clang::ROWS, word), shared) {
+    match (find(CLANG.rows(clang::ROWS, word), word), shared) {
         (Some(own), Some(shared)) if own.word.len() < shared.word.len() => Some(shared),
         (Some(own), _) => Some(own),
         (None, shared) => shared,
+    }
+}
+
+/// Where the rows of each second byte begin in a table.
+struct Index([u16; 257]);
+
+static GNU: Index = Index::new(gnu::ROWS);
+static CLANG: Index = Index::new(clang::ROWS);
+
+impl Index {
+    const fn new(rows: &[Row]) -> Self {
+        let mut starts = [0; 257];
+        let mut at = 0;
+        let mut byte = 0;
+        while byte < starts.len() {
+            // The row `-` has no second byte and stands first.
+            while at < rows.len()
+                && (rows[at].word.len() < 2 || (rows[at].word.as_bytes()[1] as usize) < byte)
+            {
+                at += 1;
+            }
+            starts[byte] = at as u16;
+            byte += 1;
+        }
+        Index(starts)
+    }
+
+    /// The rows that begin as the word does.
+    fn rows(&self, all: &'static [Row], word: &[u8]) -> &'static [Row] {
+        let Some(&byte) = word.get(1) else { return all };
+        match self.0.get(usize::from(byte)..) {
+            Some([start, end, ..]) => all.get(usize::from(*start)..usize::from(*end)).unwrap_or_default(),
+            _ => &[],
+        }
     }
 }
 

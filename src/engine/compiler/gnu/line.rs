@@ -135,7 +135,11 @@ impl<'a> Line<'a> {
             }
             Treatment::Assemble => self.mode = Some(Mode::Assembly),
             Treatment::Output => self.output = Some(token.value),
-            Treatment::Language => self.language = Some(token.value).filter(|&value| value != "none"),
+            // In the key even where it has no effect: compilers warn of that.
+            Treatment::Language => {
+                self.enter(row, token);
+                self.language = Some(token.value).filter(|&value| value != "none");
+            }
             Treatment::End => self.ended = true,
             Treatment::Depend
             | Treatment::DependUser

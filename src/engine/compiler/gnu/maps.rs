@@ -63,7 +63,7 @@ pub(super) fn settle(line: &mut Line<'_>, driver: &Driver, request: &CompileRequ
     // Where PWD names another path we cannot tell which one the compiler will use.
     let shareable =
         whole.as_bytes() == cwd && !line.whole_directory && line.maps.iter().all(|map| map.parts.is_some());
-    let wanted = line.whole_directory || ((line.debug || line.lto) && !(line.compile_directory && !line.lto));
+    let wanted = line.whole_directory || line.lto || (line.debug && !line.compile_directory);
     if !shareable {
         return Directory {
             key: (wanted || line.compile_directory && line.debug).then_some(whole),

@@ -1,0 +1,125 @@
+//! gcc and clang. The checks; the rows are beside this file.
+use crate::compiler::gnu::{dependency_scan, inputs, parse, plan};
+use crate::job::{Discovery, Driver, Family, Job, Parsed, Role};
+use cachepot_wire::message::{CompileRequest, EnvBlock};
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+mod keys;
+mod lines;
+mod plans;
+
+/// A call: words before the compiler of the form `NAME=value` are its environment; `cd:DIR` its directory; `tty`
+/// gives it a terminal. The driver is told by the compiler's name.
+fn call(line: &str) -> (CompileRequest, Driver) {
+    let mut words = line.split_whitespace().peekable();
+    let mut request = CompileRequest { cwd: "/w".into(), ..CompileRequest::default() };
+    let mut env = Vec::new();
+    while let Some(word) =
+        words.next_if(|word| word.contains('=') || word.starts_with("cd:") || *word == "tty")
+    {
+        if let Some(directory) = word.strip_prefix("cd:") {
+            request.cwd = directory.into();
+        } else if let Some((name, value)) = word.split_once('=') {
+            env.push((OsStr::new(name), OsStr::new(value)));
+        } else {
+            request.stderr_is_terminal = true;
+            env.push((OsStr::new("TERM"), OsStr::new("xterm")));
+        }
+    }
+    request.env = EnvBlock::from_pairs(env);
+    request.argv = words.map(|word| OsString::from(if word == "''" { "" } else { word })).collect();
+    let name = request.argv[0].to_string_lossy().into_owned();
+    let family = if name.starts_with("clang") { Family::Clang } else { Family::Gcc };
+    let major = if family == Family::Clang { 14 } else { 12 };
+    (request, Driver { family, major, plus_plus: name.ends_with("++") })
+}
+
+fn parsed(line: &str) -> Parsed {
+    let (request, driver) = call(line);
+    parse(&request, &driver, &request.argv)
+}
+
+fn job(line: &str) -> Job {
+    match parsed(line) {
+        Parsed::Compile(job) => *job,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+/// One line for what a command line was taken for: outputs (`?` when optional), language and discovery; `!reason`;
+/// or `-` for no compile.
+fn summary(line: &str) -> String {
+    match parsed(line) {
+        Parsed::NotACompile => "-".to_owned(),
+        Parsed::NotCacheable(reason) => format!("!{}", reason.0),
+        Parsed::Compile(job) => {
+            let outputs: Vec<_> = job
+                .outputs
+                .iter()
+                .map(|output| format!("{}{}", output.path.display(), if output.optional { "?" } else { "" }))
+                .collect();
+            let how = match job.discovery {
+                Discovery::SourceOnly => "source".to_owned(),
+                Discovery::UserFile(file) => format!("user {}", file.display()),
+                Discovery::PrivateFile => "private".to_owned(),
+                Discovery::UserFileAndTrace(file) => format!("trace {}", file.display()),
+                Discovery::UserFileAndScan(file) => format!("scan {}", file.display()),
+                Discovery::Trace => "trace".to_owned(),
+            };
+            format!("{} [{}] {how}", outputs.join(" "), job.language.name())
+        }
+    }
+}
+
+#[test]
+fn lines_are_taken_for_what_they_are() {
+    let wrong: Vec<_> = lines::ROWS
+        .iter()
+        .filter(|(line, expected)| summary(line) != *expected)
+        .map(|(line, expected)| format!("{line}\n  expected {expected}\n  found    {}", summary(line)))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(lines::ROWS.len() + keys::SHARE.len() + keys::DIFFER.len() >= 150);
+}
+
+/// A word alone makes a line not cacheable, and is the reason.
+#[test]
+fn hard_words_are_the_reason() {
+    for (compiler, word, expected) in lines::HARD {
+        assert_eq!(
+            summary(&format!("{compiler} -c a.c {word}")),
+            format!("!{expected}"),
+            "{compiler} {word}"
+        );
+    }
+}
+
+fn key(line: &str) -> (Vec<OsString>, Option<OsString>, bool) {
+    let job = job(line);
+    (job.key_words, job.key_directory, job.native_cpu)
+}
+
+#[test]
+fn these_share_a_key() {
+    for (one, other) in keys::SHARE {
+        assert_eq!(key(one), key(other), "{one}\n{other}");
+    }
+}
+
+#[test]
+fn these_do_not_share_a_key() {
+    for (one, other) in keys::DIFFER {
+        assert_ne!(key(one), key(other), "{one}\n{other}");
+    }
+}
+
+#[test]
+fn environment_tables_are_sorted() {
+    use crate::compiler::gnu::{KEY_VARIABLES, REFUSED_VARIABLES, SEARCH_VARIABLES};
+    for table in [KEY_VARIABLES, REFUSED_VARIABLES, SEARCH_VARIABLES] {
+        assert!(table.is_sorted_by(|a, b| a < b));
+    }
+    assert!(SEARCH_VARIABLES.iter().all(|name| KEY_VARIABLES.contains(name)));
+    assert!(REFUSED_VARIABLES.iter().all(|name| !KEY_VARIABLES.contains(name)));
+}

@@ -22,7 +22,7 @@ fn main() {
     if !native || !has_all {
         return;
     }
-    for name in ["libc.so", "libgcc_s.so"] {
+    for name in ["libc.so", "libgcc_s.so", "libm.so"] {
         if fs::write(Path::new(&out).join(name), "/* the static archive follows */\n").is_err() {
             return;
         }

@@ -260,9 +260,3 @@ fn operand(before: &[u8], after: &[u8]) -> Operand {
     }
 }
 
-#[cfg(test)]
-mod scratch { #[test] fn scan_usr() {
- fn walk(p:&std::path::Path){ for e in std::fs::read_dir(p).into_iter().flatten().flatten(){ let q=e.path(); if q.is_dir(){walk(&q)} else if let Ok(t)=std::fs::read(&q){ let f=super::Findings::of(&t); let t=f.time_macros(); if f.computed_has_include||f.may_incbin()||f.embed||t.time||t.date||t.timestamp{println!("{} comp={} inc={} emb={} {:?}",q.display(),f.computed_has_include,f.may_incbin(),f.embed,t)} } } }
- for d in ["/usr/include/c++","/usr/include/x86_64-linux-gnu","/usr/lib/gcc/x86_64-linux-gnu/12/include","/usr/lib/llvm-14/lib/clang/14.0.6/include"]{walk(d.as_ref())}
- for e in std::fs::read_dir("/usr/include").unwrap().flatten(){let q=e.path(); if q.is_file(){ let t=std::fs::read(&q).unwrap(); let f=super::Findings::of(&t); let t=f.time_macros(); if f.computed_has_include||f.may_incbin()||f.embed||t.time||t.date||t.timestamp{println!("{} comp={} inc={} emb={} {:?}",q.display(),f.computed_has_include,f.may_incbin(),f.embed,t)}}}
-}}

@@ -1,1 +1,36 @@
 //! Typed settings of cachepot and the layers they come from.
+//!
+//! [`load`] reads an [`Environment`] and the configuration file it points at, once, and gives each
+//! part of the program its own plain struct of [`Settings`]. The table [`keys::KEYS`] is the only list
+//! of keys, variables and defaults: reading, unknown-key errors, `--show-config` and the reference
+//! page are made from it.
+//!
+//! Absent here: any runtime, any actor, any cloud library, and what a compiler is. Nothing but
+//! [`Environment::of_process`] touches the environment of the process, and nothing reads its current
+//! directory.
+#![forbid(unsafe_code)]
+
+mod compare;
+mod environment;
+mod error;
+mod file;
+mod json;
+pub mod keys;
+mod loaded;
+mod names;
+mod places;
+mod settings;
+mod sources;
+mod tree;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+pub use compare::{Difference, differences, fingerprint};
+pub use environment::Environment;
+pub use error::{ConfigError, ErrorClass};
+pub use loaded::{Loaded, Origin, Shown, Warning, show};
+pub use settings::{CoordinatorSettings, DiskSettings, Settings};
+pub use sources::load;
+pub use units::{ByteSize, UnitError, parse_duration};

@@ -1,0 +1,70 @@
+//! Whether a client wants other settings than the coordinator was started with.
+//!
+//! The coordinator reads its variables when it starts and never again. A user who sets one afterwards
+//! and sees no effect should be told.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::environment::Environment;
+use crate::keys::{KEYS, Key, Reader};
+use crate::sources::Value;
+
+/// A variable that differs between a running coordinator and a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The variable.
+    pub variable: &'static str,
+    /// What the coordinator was started with; stars for a secret.
+    pub coordinator: Option<String>,
+    /// What the client has; stars for a secret.
+    pub client: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |value: &Option<String>| value.as_ref().map_or("not set".to_owned(), |v| format!("`{v}`"));
+        let (client, coordinator) = (text(&self.client), text(&self.coordinator));
+        write!(
+            f,
+            "`{}` is {client} here but {coordinator} in the running coordinator; \
+             `cachepot --stop-coordinator` lets the next compile start one with the new value",
+            self.variable
+        )
+    }
+}
+
+/// Lists the variables that the coordinator reads at start and that are set, in the order of the table.
+///
+/// Values are in one form each (`10G` and `10240M` are equal); secrets are *not* hidden.
+pub fn fingerprint(environment: &Environment) -> Vec<(String, String)> {
+    let set = compared_keys().filter_map(|key| Some((key.variable.to_owned(), value_of(key, environment)?)));
+    set.collect()
+}
+
+/// Lists the variables in which a client differs from what the coordinator was started with.
+pub fn differences(started_with: &Environment, client: &Environment) -> Vec<Difference> {
+    let different = compared_keys().filter_map(|key| {
+        let (coordinator, client) = (value_of(key, started_with), value_of(key, client));
+        let shown = |value: String| if key.secret { "***".to_owned() } else { value };
+        (coordinator != client).then(|| Difference {
+            variable: key.variable,
+            coordinator: coordinator.map(shown),
+            client: client.map(shown),
+        })
+    });
+    different.collect()
+}
+
+/// Variables that choose the coordinator, or only how it starts, say nothing about what it does.
+fn compared_keys() -> impl Iterator<Item = &'static Key> {
+    let is_compared = |key: &&Key| matches!(key.reader, Reader::Coordinator | Reader::ClientAndCoordinator);
+    KEYS.iter().copied().filter(is_compared)
+}
+
+fn value_of(key: &Key, environment: &Environment) -> Option<String> {
+    let raw = environment.get(key.variable)?;
+    // Relative paths stay as they are, and so does what cannot be read.
+    let value = Value::parse(key.kind, raw, Path::new(""));
+    Some(value.map_or_else(|_| raw.to_string_lossy().into_owned(), |value| value.to_text()))
+}

@@ -1,0 +1,117 @@
+//! The settings, as the parts of the program get them.
+//!
+//! Plain structs, filled once. Each part gets its own struct and sees no other.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::ConfigError;
+use crate::keys::{self, Key};
+use crate::sources::{Resolved, Value};
+use crate::units::ByteSize;
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// For the local disk store.
+    pub disk: DiskSettings,
+    /// For the coordinator itself.
+    pub coordinator: CoordinatorSettings,
+}
+
+/// Settings of the local disk store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskSettings {
+    /// Where entries and index lie; absolute.
+    pub dir: PathBuf,
+    /// What the store may occupy.
+    pub max_bytes: ByteSize,
+}
+
+/// Settings of the coordinator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoordinatorSettings {
+    /// Time without work after which it exits; `None` is never.
+    pub idle_timeout: Option<Duration>,
+    /// Filter of the log; `None` is no log.
+    pub log: Option<String>,
+    /// Where log and panics are appended; absolute.
+    pub error_log: Option<PathBuf>,
+    /// Largest message to or from a client.
+    pub max_frame_bytes: ByteSize,
+    /// Stay in the foreground.
+    pub no_daemon: bool,
+}
+
+impl Settings {
+    /// Fills the structs from the resolved keys.
+    pub(crate) fn from_resolved(resolved: &[Resolved]) -> Result<Self, ConfigError> {
+        let values = Values(resolved);
+        let idle_timeout = values.duration(&keys::IDLE_TIMEOUT)?;
+        Ok(Self {
+            disk: DiskSettings {
+                dir: values.path(&keys::DISK_DIR)?.ok_or_else(|| misfit(&keys::DISK_DIR))?,
+                max_bytes: values.size(&keys::DISK_SIZE)?,
+            },
+            coordinator: CoordinatorSettings {
+                idle_timeout: Some(idle_timeout).filter(|timeout| !timeout.is_zero()),
+                log: values.text(&keys::LOG)?,
+                error_log: values.path(&keys::ERROR_LOG)?,
+                max_frame_bytes: values.size(&keys::MAX_FRAME_LENGTH)?,
+                no_daemon: values.flag(&keys::NO_DAEMON)?,
+            },
+        })
+    }
+}
+
+/// Typed access by row. A row whose kind does not fit is our bug and answers [`ConfigError::Table`].
+struct Values<'a>(&'a [Resolved]);
+
+impl Values<'_> {
+    fn find(&self, key: &'static Key) -> Result<Option<&Value>, ConfigError> {
+        let resolved = self.0.iter().find(|resolved| resolved.key == key).ok_or_else(|| misfit(key))?;
+        Ok(resolved.value.as_ref())
+    }
+
+    fn path(&self, key: &'static Key) -> Result<Option<PathBuf>, ConfigError> {
+        match self.find(key)? {
+            None => Ok(None),
+            Some(Value::Path(path)) => Ok(Some(path.clone())),
+            Some(_) => Err(misfit(key)),
+        }
+    }
+
+    fn text(&self, key: &'static Key) -> Result<Option<String>, ConfigError> {
+        match self.find(key)? {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(misfit(key)),
+        }
+    }
+
+    fn size(&self, key: &'static Key) -> Result<ByteSize, ConfigError> {
+        match self.find(key)? {
+            Some(Value::Size(size)) => Ok(*size),
+            _ => Err(misfit(key)),
+        }
+    }
+
+    fn duration(&self, key: &'static Key) -> Result<Duration, ConfigError> {
+        match self.find(key)? {
+            Some(Value::Duration(duration)) => Ok(*duration),
+            _ => Err(misfit(key)),
+        }
+    }
+
+    fn flag(&self, key: &'static Key) -> Result<bool, ConfigError> {
+        match self.find(key)? {
+            None => Ok(false),
+            Some(Value::Flag(flag)) => Ok(*flag),
+            Some(_) => Err(misfit(key)),
+        }
+    }
+}
+
+fn misfit(key: &Key) -> ConfigError {
+    ConfigError::Table { key: key.label() }
+}

@@ -1,0 +1,242 @@
+//! The layers of settings: default, file, environment; the later one wins, key by key.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::environment::Environment;
+use crate::error::ConfigError;
+use crate::file::{self, FileValues};
+use crate::keys::{self, Fallback, KEYS, Key, Kind, MISSING_PARTS, Malformed, Reader};
+use crate::loaded::{Loaded, Origin, Shown, Warning};
+use crate::places::{self, CacheDirectory, Platform};
+use crate::settings::Settings;
+use crate::units::{self, ByteSize};
+
+/// Stands for the value of a secret wherever users look.
+const STARS: &str = "***";
+
+/// Loads the settings from an environment and from the configuration file it names or implies.
+///
+/// Relative paths in variables are resolved against `base_dir`, the directory in which the user
+/// started cachepot; relative paths in the file against the directory of the file, because the
+/// former differs from build to build. A file that is missing or unreadable is no error.
+///
+/// # Errors
+/// [`ConfigError`] for a file that does not parse, for unknown keys, wrong types and wrong values.
+///
+/// Source: behaviour specification 2 and 3.
+pub fn load(environment: &Environment, base_dir: &Path) -> Result<Loaded, ConfigError> {
+    if !base_dir.is_absolute() {
+        return Err(ConfigError::RelativeBase { directory: base_dir.to_path_buf() });
+    }
+    let mut sources = Sources {
+        environment,
+        base_dir,
+        platform: Platform::current(),
+        file_path: PathBuf::new(),
+        file: FileValues::default(),
+        warnings: Vec::new(),
+    };
+    sources.read_file()?;
+    sources.warn_of_missing_parts();
+    let at_start = KEYS.iter().filter(|key| key.reader != Reader::Compile);
+    let resolved: Vec<Resolved> = at_start.map(|key| sources.resolve(key)).collect::<Result<_, _>>()?;
+    Ok(Loaded {
+        settings: Settings::from_resolved(&resolved)?,
+        values: resolved.iter().map(Resolved::to_shown).collect(),
+        warnings: sources.warnings,
+    })
+}
+
+/// A key with its value and where that comes from.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) key: &'static Key,
+    /// `None` is unset.
+    pub(crate) value: Option<Value>,
+    pub(crate) origin: Origin,
+}
+
+impl Resolved {
+    fn to_shown(&self) -> Shown {
+        let text = match &self.value {
+            None => "unset".to_owned(),
+            Some(_) if self.key.secret => STARS.to_owned(),
+            Some(value) => value.to_text(),
+        };
+        Shown { key: self.key, text, origin: self.origin.clone() }
+    }
+}
+
+/// A value that has been read; one variant per kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    Path(PathBuf),
+    Size(ByteSize),
+    Duration(Duration),
+    Text(String),
+    Port(u16),
+    Flag(bool),
+}
+
+impl Value {
+    /// Reads a text as `kind`; the error names the accepted forms.
+    pub(crate) fn parse(kind: Kind, raw: &OsStr, relative_to: &Path) -> Result<Self, &'static str> {
+        if kind == Kind::Path {
+            return Ok(Self::Path(relative_to.join(raw)));
+        }
+        if kind == Kind::Presence {
+            return Ok(Self::Flag(true));
+        }
+        let text = raw.to_str();
+        match kind {
+            Kind::Size => {
+                let size = text.and_then(|text| text.parse().ok());
+                size.map(Self::Size).ok_or(units::SIZE_FORMS)
+            }
+            Kind::Duration => {
+                let duration = text.and_then(|text| units::parse_duration(text).ok());
+                duration.map(Self::Duration).ok_or(units::DURATION_FORMS)
+            }
+            Kind::Port => {
+                let port = text.and_then(|text| text.trim().parse().ok());
+                port.map(Self::Port).ok_or("a number from 0 to 65535")
+            }
+            Kind::One => Ok(Self::Flag(text == Some("1"))),
+            Kind::Text | Kind::Path | Kind::Presence => {
+                text.map(|text| Self::Text(text.to_owned())).ok_or("text in UTF-8")
+            }
+        }
+    }
+
+    /// Writes the value as users see it; equal values give equal texts.
+    pub(crate) fn to_text(&self) -> String {
+        match self {
+            Self::Path(path) => path.display().to_string(),
+            Self::Size(size) => size.detailed(),
+            Self::Duration(duration) => format!("{}s", duration.as_secs()),
+            Self::Text(text) => text.clone(),
+            Self::Port(port) => port.to_string(),
+            Self::Flag(flag) => u8::from(*flag).to_string(),
+        }
+    }
+}
+
+struct Sources<'a> {
+    environment: &'a Environment,
+    base_dir: &'a Path,
+    platform: Platform,
+    /// Where `file` was read from.
+    file_path: PathBuf,
+    file: FileValues,
+    warnings: Vec<Warning>,
+}
+
+impl Sources<'_> {
+    fn read_file(&mut self) -> Result<(), ConfigError> {
+        let named = self.resolve(&keys::CONF)?;
+        let Some(Value::Path(path)) = named.value else {
+            return Ok(());
+        };
+        match file::read(&path)? {
+            Ok(mut file) => {
+                self.warnings.append(&mut file.warnings);
+                self.file = file;
+            }
+            // Most users have no file.
+            Err(error) if named.origin == Origin::Default && is_absence(&error) => {}
+            Err(error) => {
+                self.warnings.push(Warning::FileUnreadable { file: path.clone(), reason: error.to_string() });
+            }
+        }
+        self.file_path = path;
+        Ok(())
+    }
+
+    fn warn_of_missing_parts(&mut self) {
+        for part in &MISSING_PARTS {
+            if let Some(variable) = part.variable.filter(|variable| self.environment.get(variable).is_some())
+            {
+                self.warnings.push(Warning::PartSkipped {
+                    name: variable,
+                    origin: Origin::Variable(variable),
+                    what: part.what,
+                });
+            }
+        }
+    }
+
+    fn resolve(&mut self, key: &'static Key) -> Result<Resolved, ConfigError> {
+        let Some((raw, origin)) = self.find(key) else {
+            let value = self.default_of(key)?;
+            return Ok(Resolved { key, value, origin: Origin::Default });
+        };
+        let relative_to = match &origin {
+            Origin::File { path, .. } => path.parent().unwrap_or(self.base_dir),
+            Origin::Variable(_) | Origin::Default => self.base_dir,
+        };
+        let accepted = match Value::parse(key.kind, &raw, relative_to) {
+            Ok(value) => return Ok(Resolved { key, value: Some(value), origin }),
+            Err(accepted) => accepted,
+        };
+        let shown = if key.secret { STARS.to_owned() } else { raw.to_string_lossy().into_owned() };
+        if key.malformed == Malformed::Refuse {
+            return Err(ConfigError::BadValue { origin, key: key.label(), value: shown, accepted });
+        }
+        let value = self.default_of(key)?;
+        self.warnings.push(Warning::Replaced {
+            place: origin.name_of(key.label()),
+            value: shown,
+            accepted,
+            instead: value.as_ref().map_or_else(|| "unset".to_owned(), Value::to_text),
+        });
+        Ok(Resolved { key, value, origin: Origin::Default })
+    }
+
+    /// Finds the text that counts: variable, file, fallback variable.
+    fn find(&self, key: &'static Key) -> Option<(OsString, Origin)> {
+        let from_variable = |variable: &'static str| {
+            let raw = self.environment.get(variable)?;
+            Some((raw.to_owned(), Origin::Variable(variable)))
+        };
+        let from_file = || {
+            let value = self.file.values.get(key.file_name?)?;
+            let origin = Origin::File { path: self.file_path.clone(), line: value.line };
+            Some((OsString::from(&value.text), origin))
+        };
+        from_variable(key.variable)
+            .or_else(from_file)
+            .or_else(|| key.fallback_variable.and_then(from_variable))
+    }
+
+    fn default_of(&mut self, key: &'static Key) -> Result<Option<Value>, ConfigError> {
+        let config_file = |name| places::config_file(self.environment, self.platform, name);
+        let path = match key.default {
+            Fallback::Unset => None,
+            Fallback::Text(text) => {
+                let value = Value::parse(key.kind, OsStr::new(text), self.base_dir);
+                return value.map(Some).map_err(|_| ConfigError::Table { key: key.label() });
+            }
+            Fallback::ConfigFile => config_file("config"),
+            Fallback::CachedConfigFile => config_file("cached-config"),
+            Fallback::CacheDirectory => Some(self.cache_directory()),
+        };
+        Ok(path.map(Value::Path))
+    }
+
+    fn cache_directory(&mut self) -> PathBuf {
+        match places::cache_directory(self.environment, self.platform) {
+            CacheDirectory::OfUser(directory) => directory,
+            CacheDirectory::Makeshift(directory) => {
+                self.warnings.push(Warning::NoHome { directory: directory.clone() });
+                directory
+            }
+        }
+    }
+}
+
+/// Says whether there simply is no file; a file in place of a directory means that too.
+fn is_absence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}

@@ -1,1 +1,4 @@
-//! The thin program that stands in front of the compiler.
+//! The client. To come: connect, place, compile, bypass.
+
+pub mod process;
+pub mod start;

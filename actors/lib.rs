@@ -38,9 +38,9 @@ use crate::shared::{Parts, Shared};
 use actix::{Actor, System};
 use cachepot_config::{Environment, Loaded};
 use cachepot_storage::local::{LocalSettings, LocalStore};
+use cachepot_wire::{EnvBlock, fd, socket};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -52,16 +52,17 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a coordinator is started with.
 pub struct Options {
-    /// Bound, in its private folder.
+    /// Bound and listening.
     pub listener: UnixListener,
-    /// A private folder for the files of running compiles; made anew.
-    pub scratch: PathBuf,
-    /// The settings.
+    /// The settings, and what should be told about them.
     pub loaded: Loaded,
-    /// The environment they were read from.
-    pub environment: Environment,
-    /// Called once the coordinator answers.
+    /// The environment it was started with.
+    pub env: EnvBlock,
+    /// To be called when requests are taken.
     pub ready: Box<dyn FnOnce() + Send>,
+    /// To be called when no more requests are taken, before those in flight are waited for: removes the socket
+    /// file, so that a successor can start at once.
+    pub retire: Box<dyn FnOnce() + Send>,
 }
 
 /// Why a coordinator cannot run.
@@ -80,7 +81,8 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`] when it cannot start.
 pub fn run(options: Options) -> Result<(), RunError> {
-    let Options { listener, scratch, loaded, environment, ready } = options;
+    let Options { listener, loaded, env, ready, retire } = options;
+    let scratch = socket::places(&env, fd::own_uid()).scratch;
     let disk = &loaded.settings.disk;
     let settings = LocalSettings { dir: disk.dir.clone(), max_bytes: disk.max_bytes.as_bytes() };
     let store = Arc::new(LocalStore::open(settings)?);
@@ -91,7 +93,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
         slots: Slots::new(cores()),
         store: Arc::clone(&store),
         loaded,
-        started_with: environment,
+        started_with: Environment::new(env.iter(), fd::own_uid()),
         scratch: scratch.clone(),
     };
     let shared = Arc::new(Shared::new(parts));
@@ -100,7 +102,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
         let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
         std::thread::Builder::new().name("upkeep".to_owned()).spawn(move || store.maintain(&stop))?
     };
-    let served = System::new().block_on(serve(listener, Arc::clone(&shared), ready));
+    let served = System::new().block_on(serve(listener, Arc::clone(&shared), ready, retire));
     stop.store(true, Ordering::Relaxed);
     upkeep.thread().unpark();
     let _ = upkeep.join();
@@ -110,9 +112,10 @@ pub fn run(options: Options) -> Result<(), RunError> {
     served.map_err(RunError::Runtime)
 }
 
-async fn serve(listener: UnixListener, shared: Arc<Shared>, ready: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
+type Call = Box<dyn FnOnce() + Send>;
+
+async fn serve(listener: UnixListener, shared: Arc<Shared>, ready: Call, retire: Call) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
-    let path = listener.local_addr()?.as_pathname().map(PathBuf::from);
     let listener = tokio::net::UnixListener::from_std(listener)?;
     let (deaths, news) = mpsc::unbounded_channel::<Death>();
     let reviver = Reviver::new(Arc::clone(&shared), deaths, cores());
@@ -124,9 +127,7 @@ async fn serve(listener: UnixListener, shared: Arc<Shared>, ready: Box<dyn FnOnc
     ready();
     wait_for_end(&gate).await?;
     // New clients find nobody and start a successor; those inside are waited for.
-    if let Some(path) = path {
-        let _ = std::fs::remove_file(path);
-    }
+    retire();
     let _ = router.send(Close).await;
     gate.drain(&shared, 0).await;
     Ok(())

@@ -32,13 +32,11 @@ pub struct Detached<'a> {
     pub program: &'a Path,
     /// Its whole environment; [`NOTIFY_VARIABLE`] is added.
     pub env: Vec<(&'a OsStr, &'a OsStr)>,
-    /// Descriptors it inherits besides the pipe; everything else above 2 is closed.
-    pub keep: &'a [RawFd],
 }
 
 impl Detached<'_> {
     /// Starts the program in a session of its own, with `/dev/null` as its three streams, in `/`, with umask
-    /// 022 and every signal at its default. It is no child of this process afterwards, so it leaves no zombie
+    /// 022, every signal at its default, and no descriptor above 2 but the pipe. It is no child of this process afterwards, so it leaves no zombie
     /// and no `SIGCHLD` but that of a short-lived helper, which is waited for here.
     ///
     /// Answers the end of the pipe it reports on. The pipe ends when the program does; if it cannot be run at
@@ -52,15 +50,14 @@ impl Detached<'_> {
         let program = c_string(self.program.as_os_str())?;
         let notify = writer.as_raw_fd().to_string();
         let mut strings = Vec::with_capacity(self.env.len() + 1);
-        for (name, value) in self.env.iter().copied().chain([(OsStr::new(NOTIFY_VARIABLE), notify.as_ref())]) {
+        for (name, value) in self.env.iter().copied().chain([(OsStr::new(NOTIFY_VARIABLE), notify.as_ref())])
+        {
             strings.push(CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())?);
         }
         let mut envp: Vec<_> = strings.iter().map(|string| string.as_ptr()).collect();
         envp.push(ptr::null());
         let argv = [program.as_ptr(), ptr::null()];
-        let mut keep = [self.keep, &[writer.as_raw_fd()]].concat();
-        keep.sort_unstable();
-        let image = Image { program: &program, argv: &argv, envp: &envp, keep: &keep };
+        let image = Image { program: &program, argv: &argv, envp: &envp };
         // SAFETY: the child calls nothing but async-signal-safe functions on memory prepared above, and ends
         // with _exit or execve.
         let helper = checked(unsafe { libc::fork() })?;
@@ -78,8 +75,6 @@ struct Image<'a> {
     program: &'a CString,
     argv: &'a [*const libc::c_char],
     envp: &'a [*const libc::c_char],
-    /// In ascending order.
-    keep: &'a [RawFd],
 }
 
 /// The helper's life: a new session, a second fork, and its end. The grandchild becomes the program.
@@ -107,11 +102,9 @@ unsafe fn split_off(image: &Image<'_>, null: RawFd, notify: RawFd) -> ! {
         for stream in 0..=2 {
             libc::dup2(null, stream);
         }
-        close_all_but(image.keep);
-        for &descriptor in image.keep {
-            // The pipe was made close-on-exec so that no other child of this process gets it.
-            libc::fcntl(descriptor, libc::F_SETFD, 0);
-        }
+        close_all_but(&[notify]);
+        // The pipe was made close-on-exec so that no other child of this process gets it.
+        libc::fcntl(notify, libc::F_SETFD, 0);
         // A folder that can be removed or unmounted must not be held.
         libc::chdir(c"/".as_ptr());
         libc::execve(image.program.as_ptr(), image.argv.as_ptr(), image.envp.as_ptr());

@@ -65,7 +65,9 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Folder(path, e) => write!(f, "use the folder `{}` for the socket: {e}", path.display()),
+            StartError::Folder(path, e) => {
+                write!(f, "use the folder `{}` for the socket: {e}", path.display())
+            }
             StartError::Lock(path, error) => write!(f, "use the lock file `{}`: {error}", path.display()),
             StartError::Busy => f.write_str("Connection to coordinator timed out"),
             StartError::AddressInUse => write!(f, "Coordinator startup failed: {ADDRESS_IN_USE}"),
@@ -90,7 +92,11 @@ impl std::error::Error for StartError {}
 pub fn connect(places: &Places) -> io::Result<UnixStream> {
     check_owner(&places.socket, own_uid())?;
     let stream = UnixStream::connect(&places.socket)?;
-    if peer(stream.as_fd())?.uid == own_uid() { Ok(stream) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    if peer(stream.as_fd())?.uid == own_uid() {
+        Ok(stream)
+    } else {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
 }
 
 /// Connects, starting a coordinator where none is running.
@@ -104,20 +110,20 @@ pub fn start(places: &Places, env: &EnvBlock, coordinator: &Path) -> Result<Unix
             if let Some(reason) = turn.recent_failure() {
                 return Err(StartError::FailedBefore(reason));
             }
-            turn.run(places, env, coordinator, Jobserver::Leave)
+            turn.run_or_join(places, env, coordinator)
         }
     }
 }
 
-/// Starts a coordinator on the user's explicit order: one that is running is an error, a start that failed a
-/// moment ago is tried again, and make's jobserver is handed on (see [`Jobserver::Inherit`]).
+/// Starts a coordinator on the user's explicit order: one that is running is an error, and a start that
+/// failed a moment ago is tried again.
 ///
 /// # Errors
 /// [`StartError`].
 pub fn start_new(places: &Places, env: &EnvBlock, coordinator: &Path) -> Result<UnixStream, StartError> {
     match take_turn(places, |_| true)? {
         Turn::Running(_) => Err(StartError::AddressInUse),
-        Turn::Ours(mut turn) => turn.run(places, env, coordinator, Jobserver::Inherit),
+        Turn::Ours(mut turn) => turn.run(places, env, coordinator),
     }
 }
 
@@ -138,7 +144,7 @@ pub fn replace(
         Turn::Running(stream) => Ok(stream),
         Turn::Ours(mut turn) => {
             retire(places, old).map_err(StartError::NotReplaced)?;
-            turn.run(places, env, coordinator, Jobserver::Leave)
+            turn.run_or_join(places, env, coordinator)
         }
     }
 }
@@ -149,7 +155,10 @@ fn retire(places: &Places, old: i32) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it lives in another PID namespace"));
     }
     let is_old = |stream: UnixStream| peer(stream.as_fd()).is_ok_and(|peer| peer.pid == old);
-    let hold = ProcessHold::of(old)?;
+    let hold = match ProcessHold::of(old) {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
+        result => result?,
+    };
     if !connect(places).is_ok_and(is_old) {
         return Ok(());
     }
@@ -164,24 +173,18 @@ fn retire(places: &Places, old: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// What becomes of make's jobserver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Jobserver {
-    /// The coordinator outlives the build that happens to start it: it gets neither the descriptors nor the
-    /// variables that name them, and makes a jobserver of its own.
-    Leave,
-    /// The user starts the coordinator inside make on purpose (`+cachepot --start-coordinator`): it gets both.
-    /// The coordinator keeps of its inherited descriptors exactly what [`jobserver_descriptors`] names.
-    Inherit,
-}
-
+/// They name descriptors or a fifo of a build. A coordinator in the background gets neither these nor the
+/// descriptors, also when it is started inside make on purpose: it outlives the build, and make at its end reads its
+/// pipe until nobody has it open for writing, so it would wait for the coordinator for ever (seen with make 4.3).
+/// One in the foreground is waited for anyway; it keeps what [`jobserver_descriptors`] names.
 const JOBSERVER_VARIABLES: [&str; 3] = ["MAKEFLAGS", "MFLAGS", "CARGO_MAKEFLAGS"];
 
 /// The jobserver's two descriptors that `MAKEFLAGS` names, if they are open pipes; none where it names a fifo.
 pub fn jobserver_descriptors(env: &EnvBlock) -> Vec<RawFd> {
     let flags = env.get("MAKEFLAGS").unwrap_or_default().to_string_lossy();
     let mut named = flags.split_ascii_whitespace().filter_map(|word| {
-        let value = word.strip_prefix("--jobserver-auth=").or_else(|| word.strip_prefix("--jobserver-fds="))?;
+        let value =
+            word.strip_prefix("--jobserver-auth=").or_else(|| word.strip_prefix("--jobserver-fds="))?;
         let (read, write) = value.split_once(',')?;
         Some([read.parse().ok()?, write.parse().ok()?])
     });
@@ -238,7 +241,8 @@ pub fn prepare_folder(folder: &Path) -> io::Result<()> {
 
 fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = File::options();
-    let file = options.read(true).write(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)?;
+    let file =
+        options.read(true).write(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)?;
     if file.metadata()?.uid() == own_uid() { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }
 
@@ -253,22 +257,28 @@ impl Lock {
 
     fn remember(&mut self, failure: &str) {
         // Best effort: without it the next client tries again, which is only slower.
-        let _ = self.0.set_len(0).and_then(|()| self.0.rewind()).and_then(|()| self.0.write_all(failure.as_bytes()));
+        let _ = self
+            .0
+            .set_len(0)
+            .and_then(|()| self.0.rewind())
+            .and_then(|()| self.0.write_all(failure.as_bytes()));
     }
 
-    fn run(
+    /// As [`Lock::run`]; where somebody started one in the foreground meanwhile, which takes no turn, that one will do.
+    fn run_or_join(
         &mut self,
         places: &Places,
         env: &EnvBlock,
         coordinator: &Path,
-        jobserver: Jobserver,
     ) -> Result<UnixStream, StartError> {
-        let started = match launch(places, env, coordinator, jobserver) {
-            // Somebody started one in the foreground, which takes no turn: as good as ours.
-            Ok(()) | Err(StartError::AddressInUse) if jobserver == Jobserver::Leave => connect_to_new(places),
-            Ok(()) => connect_to_new(places),
-            Err(error) => Err(error),
-        };
+        match self.run(places, env, coordinator) {
+            Err(StartError::AddressInUse) => connect_to_new(places),
+            result => result,
+        }
+    }
+
+    fn run(&mut self, places: &Places, env: &EnvBlock, coordinator: &Path) -> Result<UnixStream, StartError> {
+        let started = launch(places, env, coordinator).and_then(|()| connect_to_new(places));
         match &started {
             Ok(_) | Err(StartError::AddressInUse) => self.remember(""),
             Err(StartError::Failed(reason)) => self.remember(reason),
@@ -290,15 +300,11 @@ fn connect_to_new(places: &Places) -> Result<UnixStream, StartError> {
 }
 
 /// Runs the coordinator and waits for its report.
-fn launch(places: &Places, env: &EnvBlock, coordinator: &Path, jobserver: Jobserver) -> Result<(), StartError> {
+fn launch(places: &Places, env: &EnvBlock, coordinator: &Path) -> Result<(), StartError> {
     let directory = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let keep = match jobserver {
-        Jobserver::Leave => Vec::new(),
-        Jobserver::Inherit => jobserver_descriptors(env),
-    };
     let socket = directory.join(&places.socket);
     let mut variables: Vec<(&OsStr, &OsStr)> =
-        env.iter().filter(|(name, _)| !is_dropped(name.as_bytes(), jobserver)).collect();
+        env.iter().filter(|(name, _)| !is_dropped(name.as_bytes())).collect();
     for (name, value) in [
         (COORDINATOR_VARIABLE, OsStr::new("1")),
         (DIRECTORY_VARIABLE, directory.as_os_str()),
@@ -307,19 +313,21 @@ fn launch(places: &Places, env: &EnvBlock, coordinator: &Path, jobserver: Jobser
     ] {
         variables.push((OsStr::new(name), value));
     }
-    let detached = Detached { program: coordinator, env: variables, keep: &keep };
+    let detached = Detached { program: coordinator, env: variables };
     let pipe = detached.spawn().map_err(StartError::Spawn)?;
     if !wait_readable(pipe.as_fd(), START_LIMIT).map_err(StartError::Spawn)? {
         return Err(StartError::TimedOut);
     }
-    let mut first = [0];
-    match (&pipe).read(&mut first).map_err(StartError::Spawn)? {
-        1 if first == *b"1" => Ok(()),
+    let mut first = Vec::new();
+    (&pipe).take(1).read_to_end(&mut first).map_err(StartError::Spawn)?;
+    match first.as_slice() {
+        b"1" => Ok(()),
         _ => {
             // The pipe ends with the coordinator, which is about to: its text is short and already written.
             let mut reason = String::new();
             let _ = pipe.take(MAX_REPORT_BYTES).read_to_string(&mut reason);
-            let silent = "it ended before it was ready; its log (CACHEPOT_LOG, CACHEPOT_ERROR_LOG) may tell why";
+            let silent =
+                "it ended before it was ready; its log (CACHEPOT_LOG, CACHEPOT_ERROR_LOG) may tell why";
             match reason.as_str() {
                 "" => Err(StartError::Failed(silent.to_owned())),
                 ADDRESS_IN_USE => Err(StartError::AddressInUse),
@@ -331,14 +339,13 @@ fn launch(places: &Places, env: &EnvBlock, coordinator: &Path, jobserver: Jobser
 
 /// Variables that say how this process was started or preloaded, not what the user set for the coordinator; and
 /// those set anew.
-fn is_dropped(name: &[u8], jobserver: Jobserver) -> bool {
-    let of_the_jobserver = JOBSERVER_VARIABLES.iter().any(|variable| name == variable.as_bytes());
+fn is_dropped(name: &[u8]) -> bool {
     name.starts_with(b"CACHEPOT_STARTUP_")
         || [COORDINATOR_VARIABLE, "CACHEPOT_START_SERVER", "CACHEPOT_NO_DAEMON", "CACHEPOT_SERVER_UDS"]
             .iter()
             .chain(&["RUST_BACKTRACE", "LD_PRELOAD", "LD_AUDIT", "RUNNING_UNDER_RR", "PWD", "OLDPWD"])
+            .chain(&JOBSERVER_VARIABLES)
             .any(|variable| name == variable.as_bytes())
-        || (jobserver == Jobserver::Leave && of_the_jobserver)
 }
 
 /// Finds the coordinator: beside this executable (links resolved), else on `PATH`.
@@ -350,6 +357,7 @@ pub fn coordinator_program(own_exe: Option<&Path>) -> Option<PathBuf> {
     let beside = own_exe.and_then(Path::parent).map(|folder| folder.join(NAME));
     let path: OsString = env::var_os("PATH").unwrap_or_default();
     // An empty or relative entry of PATH names a folder of the build; no program of ours is there.
-    let on_path = env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(NAME));
+    let on_path =
+        env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(NAME));
     beside.into_iter().chain(on_path).find(is_program)
 }

@@ -41,7 +41,7 @@ pub fn places(env: &EnvBlock, uid: u32) -> Places {
     };
     let mut socket = folder.join(name);
     if let Some(chosen) = non_empty(env, "CACHEPOT_SERVER_UDS") {
-        socket = PathBuf::from(chosen);
+        socket = std::path::absolute(chosen).unwrap_or_else(|_| PathBuf::from(chosen));
         folder = socket.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     }
     if socket.as_os_str().len() > MAX_SOCKET_PATH_BYTES {

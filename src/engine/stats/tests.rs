@@ -146,7 +146,8 @@ fn the_json_of_much_holds_the_pieces_that_scripts_search_for() {
 #[test]
 fn a_snapshot_of_another_build_is_taken_as_far_as_it_goes() {
     let older: Snapshot =
-        serde_json::from_str(r#"{"cache_writes":7,"cache_hits":{"counts":{"Rust":2}},"of_the_future":[1]}"#).unwrap();
+        serde_json::from_str(r#"{"cache_writes":7,"cache_hits":{"counts":{"Rust":2}},"of_the_future":[1]}"#)
+            .unwrap();
     assert_eq!((older.count(Stat::CacheWrites), older.count(Stat::CacheHits)), (7, 2));
     assert_eq!(older.count(Stat::CompileRequests), 0);
     serde_json::from_str::<Snapshot>(r#"{"cache_writes":"seven"}"#).expect_err("a number is wanted");

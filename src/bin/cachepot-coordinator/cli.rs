@@ -1,0 +1,94 @@
+//! The options of `cachepot`. Their names and what excludes what are documented; users' scripts depend on them.
+use clap::{ArgGroup, Parser, ValueEnum};
+use std::ffi::OsString;
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    ShowStats(StatsFormat),
+    ZeroStats,
+    StartCoordinator,
+    StopCoordinator,
+    ClearCache,
+    ShowConfig,
+    DistStatus,
+    DistAuth,
+    PackageToolchain,
+}
+
+/// How statistics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatsFormat {
+    Text,
+    Json,
+}
+
+/// The block at the end of the help text: one line per part that a build may lack.
+const FEATURES: &str = "\
+Enabled features:
+    S3:        false
+    Redis:     false
+    Memcached: false
+    GCS:       false
+    Azure:     false";
+
+/// A shared compilation cache
+#[derive(Debug, Parser)]
+#[command(name = "cachepot", bin_name = "cachepot", version, after_help = FEATURES)]
+#[command(override_usage = "cachepot [OPTION]\n       cachepot <COMPILER> [ARGUMENT]...")]
+#[command(group(ArgGroup::new("action").multiple(false)))]
+struct Options {
+    /// Show the statistics
+    #[arg(short, long, group = "action")]
+    show_stats: bool,
+    /// Set the statistics to zero
+    #[arg(short, long, group = "action")]
+    zero_stats: bool,
+    /// Format for --show-stats
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    stats_format: StatsFormat,
+    /// Start the coordinator
+    #[arg(long, alias = "start-server", group = "action")]
+    start_coordinator: bool,
+    /// Stop the coordinator when all that is in flight is done, and show the statistics
+    #[arg(long, alias = "stop-server", group = "action")]
+    stop_coordinator: bool,
+    /// Empty the cache
+    #[arg(long, group = "action")]
+    clear_cache: bool,
+    /// Show every setting and where it comes from
+    #[arg(long, group = "action")]
+    show_config: bool,
+    /// Show the status of distributed compilation, as JSON
+    #[arg(long, group = "action")]
+    dist_status: bool,
+    /// Log in for distributed compilation
+    #[arg(long, group = "action")]
+    dist_auth: bool,
+    /// Write a toolchain archive
+    #[arg(long, group = "action", num_args = 2, value_names = ["EXECUTABLE", "ARCHIVE"])]
+    package_toolchain: Option<Vec<OsString>>,
+}
+
+/// Reads the command line; `None` when it orders nothing. Usage errors end the process with status 2, help and
+/// version with 0.
+pub(crate) fn parse() -> Option<Command> {
+    Options::parse().command()
+}
+
+impl Options {
+    fn command(&self) -> Option<Command> {
+        let table = [
+            (self.show_stats, Command::ShowStats(self.stats_format)),
+            (self.zero_stats, Command::ZeroStats),
+            (self.start_coordinator, Command::StartCoordinator),
+            (self.stop_coordinator, Command::StopCoordinator),
+            (self.clear_cache, Command::ClearCache),
+            (self.show_config, Command::ShowConfig),
+            (self.dist_status, Command::DistStatus),
+            (self.dist_auth, Command::DistAuth),
+            (self.package_toolchain.is_some(), Command::PackageToolchain),
+        ];
+        table.into_iter().find(|(ordered, _)| *ordered).map(|(_, command)| command)
+    }
+}

@@ -39,8 +39,8 @@ use actix::{Actor, System};
 use cachepot_config::{Environment, Loaded};
 use cachepot_storage::local::{LocalSettings, LocalStore};
 use cachepot_wire::{EnvBlock, fd, socket};
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -49,6 +49,8 @@ use tokio::sync::mpsc;
 
 /// How often the statistics are kept on disk.
 const SAVE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long the private files of a compile may lie around.
+const SCRATCH_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// What a coordinator is started with.
 pub struct Options {
@@ -108,7 +110,8 @@ pub fn run(options: Options) -> Result<(), RunError> {
     let _ = upkeep.join();
     store.shut_down();
     statistics::save(&shared);
-    let _ = std::fs::remove_dir_all(&scratch);
+    // Only if it is empty: a compile that outlives us still writes there, and its client cleans up.
+    let _ = std::fs::remove_dir(&scratch);
     served.map_err(RunError::Runtime)
 }
 
@@ -156,10 +159,16 @@ async fn save_now_and_then(shared: Arc<Shared>) {
     }
 }
 
-fn make_scratch(folder: &std::path::Path) -> std::io::Result<()> {
-    // What is in it belongs to a coordinator that was killed.
-    let _ = std::fs::remove_dir_all(folder);
-    std::fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)
+/// Files of a day ago belong to clients that were killed.
+fn make_scratch(folder: &Path) -> std::io::Result<()> {
+    socket::make_folder(folder)?;
+    for entry in std::fs::read_dir(folder)?.flatten() {
+        let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|time| time.elapsed().ok());
+        if age.is_some_and(|age| age > SCRATCH_LIFE) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }
 
 fn cores() -> usize {

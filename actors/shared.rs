@@ -70,7 +70,8 @@ impl Shared {
 
     /// A new name for private files; suffixes are added to it.
     pub fn scratch_name(&self) -> PathBuf {
-        self.scratch.join(self.serial.fetch_add(1, Ordering::Relaxed).to_string())
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        self.scratch.join(format!("{}-{serial}", std::process::id()))
     }
 
     /// The text itself the first time, nothing after that.

@@ -3,16 +3,18 @@ use crate::bypass::{self, DEPTH_VARIABLE, Found};
 use crate::connect;
 use crate::header_trace::HeaderTrace;
 use crate::relay::{Relay, Target};
-use cachepot_wire::{Ending, EnvBlock, Message, Plan, Report, fd, frame};
+use cachepot_wire::{Ending, EnvBlock, Message, Plan, Report, fd, frame, socket};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, raise, sigprocmask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Signals that a user or a build system sends to a compiler to end it.
@@ -24,6 +26,10 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
     let Found::Program(program) = bypass::find(name, env.get("PATH")) else {
         return bypass::exec(argv, env, &[]);
     };
+    if !plan.scratch.iter().all(|path| make_scratch(path).is_ok()) {
+        remove_scratch(plan);
+        return bypass::exec(argv, env, &[]);
+    }
     let mut command = Command::new(program);
     command.arg0(name).args(words).envs(plan.env.iter().map(|(name, value)| (name, value)));
     command.env(DEPTH_VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -31,6 +37,7 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
         (Ok(child), watch) => (child, watch),
         (Err(error), watch) => {
             drop(watch);
+            remove_scratch(plan);
             return bypass::cannot_run(name, &error);
         }
     };
@@ -45,6 +52,24 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
     match ending {
         Ending::Exited(status) => status,
         Ending::Signaled(signal) => die_by(signal),
+    }
+}
+
+/// A private file is there before the compiler runs: it must not fail because of a folder that has gone.
+fn make_scratch(path: &Path) -> std::io::Result<()> {
+    let make = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop);
+    match (make(), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == std::io::ErrorKind::NotFound => {
+            socket::make_folder(folder)?;
+            make()
+        }
+        (made, _) => made,
+    }
+}
+
+fn remove_scratch(plan: &Plan) {
+    for path in &plan.scratch {
+        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -110,9 +135,7 @@ fn report(plan: &Plan, ending: Ending, stdout: Relay, mut stderr: Relay, connect
     let succeeded = ending == Ending::Exited(0);
     let opened: Vec<Option<File>> =
         plan.watched.iter().map(|path| if succeeded { File::open(path).ok() } else { None }).collect();
-    for path in &plan.scratch {
-        let _ = std::fs::remove_file(path);
-    }
+    remove_scratch(plan);
     let message = Message::Report(Report {
         ending,
         cut: stdout.cut || stderr.cut,

@@ -2,6 +2,7 @@
 use crate::inputs::Stamp;
 use crate::jobserver_actor::Slots;
 use crate::run::{Answer, Question};
+use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::{Driver, Family};
 use cachepot_wire::EnvBlock;
@@ -52,7 +53,10 @@ impl CompilerQuery {
     }
 
     fn env_pairs(&self) -> Vec<(OsString, OsString)> {
-        self.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        // A question must write no file that the build asked its compiles for.
+        let silent = |name: &OsStr| !gnu::REFUSED_VARIABLES.iter().any(|refused| name == *refused);
+        let kept = self.env.iter().filter(|(name, _)| silent(name));
+        kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// A question to this compiler, without words yet.

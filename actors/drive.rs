@@ -15,7 +15,7 @@ use crate::storage_actor::{Ingest, Keep, OpenEntry, Opened};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::{Discovery, Family, Job, Parsed, Role};
+use cachepot_engine::job::{Discovery, Job, Parsed, Role};
 use cachepot_engine::options::response;
 use cachepot_engine::scan::Findings;
 use cachepot_engine::stats::Stat;
@@ -103,7 +103,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
     let recache = request.env.get("CACHEPOT_RECACHE").is_some();
     match find(shared, &subject, recache).await {
         Some(Found::Hit(opened)) => {
-            let (reply, blobs) = hit(&subject.job, &subject.driver.family, opened);
+            let (reply, blobs) = hit(&subject.job, opened);
             let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
             statistics::hit(&shared.stats, of, asked.elapsed());
             Outcome::Hit(reply, blobs)
@@ -212,14 +212,14 @@ async fn retry_as_miss(shared: &Shared, subject: &Arc<Subject>, deadline: Deadli
     }
 }
 
-fn hit(job: &Job, family: &Family, opened: Opened) -> (HitReply, Vec<File>) {
-    let path = |role: Role| job.outputs.iter().find(|output| output.role == role).map(|output| output.path.clone());
-    let outputs = opened.entry.outputs.iter().filter_map(|output| {
+fn hit(job: &Job, opened: Opened) -> (HitReply, Vec<File>) {
+    let outputs = opened.entry.outputs.iter().filter_map(|stored| {
+        let output = job.outputs.iter().find(|output| output.role == stored.role)?;
         Some(PlacedOutput {
-            path: path(output.role)?,
-            executable: output.executable,
-            in_place: writes_in_place(job, *family, output.role),
-            body: match &output.body {
+            path: output.path.clone(),
+            executable: stored.executable,
+            in_place: output.in_place,
+            body: match &stored.body {
                 Body::Inline(bytes) => OutputBody::Inline(bytes.clone()),
                 Body::Blob { size, .. } => OutputBody::Descriptor(*size),
             },
@@ -233,13 +233,6 @@ fn hit(job: &Job, family: &Family, opened: Opened) -> (HitReply, Vec<File>) {
         notice: String::new(),
     };
     (reply, opened.blobs)
-}
-
-/// GCC's assembler makes a new object; everything else is written into the file that is there (tried with gcc 12
-/// and clang 14).
-fn writes_in_place(job: &Job, family: Family, role: Role) -> bool {
-    let is_text = job.outputs.first().is_some_and(|output| output.path.extension().is_some_and(|e| e == "s"));
-    role != Role::Main || family == Family::Clang || is_text
 }
 
 impl Miss {

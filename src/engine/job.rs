@@ -90,6 +90,9 @@ pub struct Output {
     pub path: PathBuf,
     /// Whether a successful compile may leave it out (`.dwo` under LTO, `.su` without functions).
     pub optional: bool,
+    /// Whether the compiler writes into a file that is there already, which keeps its mode and its other names,
+    /// instead of making a new one.
+    pub in_place: bool,
 }
 
 /// How the headers of a compile become known.

@@ -62,7 +62,7 @@ fn job(
     let main = main_output(line, mode, source)?;
     let dependency_file = dependency_file(line, kind.preprocessed, source)?;
     let discovery = discovery(driver, line, kind, dependency_file.as_ref());
-    let outputs = outputs(driver, line, main, dependency_file, source);
+    let outputs = outputs(driver, line, (main, mode), dependency_file, source);
     // clang's assembler writes the directory down unmapped.
     line.whole_directory |=
         line.debug && kind.language == Language::Assembler && driver.family == Family::Clang;
@@ -269,13 +269,17 @@ fn discovery(driver: &Driver, line: &Line<'_>, kind: Kind, file: Option<&PathBuf
 fn outputs(
     driver: &Driver,
     line: &Line<'_>,
-    main: PathBuf,
+    main: (PathBuf, Mode),
     dependency_file: Option<PathBuf>,
     source: &OsStr,
 ) -> Vec<Output> {
     let clang = driver.family == Family::Clang;
-    let mut outputs = vec![Output { role: Role::Main, path: main, optional: false }];
-    outputs.extend(dependency_file.map(|path| Output { role: Role::Dependencies, path, optional: false }));
+    let (path, mode) = main;
+    // The assembler makes a new object, clang a new file of any kind; cc1 writes into the file that is there.
+    let in_place = !clang && mode == Mode::Assembly;
+    let mut outputs = vec![Output { role: Role::Main, path, optional: false, in_place }];
+    let dependencies = |path| Output { role: Role::Dependencies, path, optional: false, in_place: true };
+    outputs.extend(dependency_file.map(dependencies));
     // gcc 12 makes the file even without debug information; clang only with it, and never under LTO.
     let sure = line.debug && !line.lto;
     if line.split_dwarf && (sure || !clang || driver.major < 12) {
@@ -283,11 +287,13 @@ fn outputs(
             role: Role::SplitDwarf,
             path: side_file(line, source, "dwo"),
             optional: !sure,
+            in_place: true,
         });
     }
     // clang writes none for a unit without functions.
     if line.stack_usage && !line.lto && !line.emit_llvm {
-        outputs.push(Output { role: Role::StackUsage, path: side_file(line, source, "su"), optional: clang });
+        let path = side_file(line, source, "su");
+        outputs.push(Output { role: Role::StackUsage, path, optional: clang, in_place: true });
     }
     outputs
 }

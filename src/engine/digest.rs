@@ -61,3 +61,19 @@ impl KeyBuilder {
         Digest(*self.0.finalize().as_bytes())
     }
 }
+
+/// Computes [`Digest::of`] of content that comes in parts.
+#[derive(Default)]
+pub struct ContentHasher(blake3::Hasher);
+
+impl ContentHasher {
+    /// Takes the next part.
+    pub fn update(&mut self, part: &[u8]) -> &mut Self {
+        self.0.update(part);
+        self
+    }
+    /// The digest of all parts so far.
+    pub fn finish(&self) -> Digest {
+        Digest(*self.0.finalize().as_bytes())
+    }
+}

@@ -1,5 +1,21 @@
 //! A result as it is stored.
+//!
+//! The payload of an entry file; the envelope around it is in [`crate::envelope`].
+//!
+//! ```text
+//! entry   = status stdout stderr count output*     numbers are little-endian
+//! status  = i32
+//! stdout  = bytes
+//! stderr  = bytes
+//! bytes   = length:u64 byte*
+//! count   = u64                       of outputs; at most one output per role
+//! output  = role executable body
+//! role    = u8                        see Role::tag
+//! executable = 0 | 1
+//! body    = 0 bytes | 1 size:u64 digest:32 bytes
+//! ```
 use crate::digest::Digest;
+use crate::envelope::{self, EntryError, Kind, Reader};
 use crate::job::Role;
 
 /// What a compile produced: the part that is kept in the entry file, with its outputs.
@@ -38,4 +54,76 @@ pub enum Body {
         /// Digest of the content.
         digest: Digest,
     },
+}
+
+impl Entry {
+    /// Writes the whole entry file: envelope and payload.
+    pub fn encode(&self, key: &Digest) -> Vec<u8> {
+        let mut payload = Vec::new();
+        payload.extend_from_slice(&self.status.to_le_bytes());
+        put_bytes(&mut payload, &self.stdout);
+        put_bytes(&mut payload, &self.stderr);
+        payload.extend_from_slice(&(self.outputs.len() as u64).to_le_bytes());
+        for output in &self.outputs {
+            payload.extend_from_slice(&[output.role.tag(), u8::from(output.executable)]);
+            match &output.body {
+                Body::Inline(content) => {
+                    payload.push(0);
+                    put_bytes(&mut payload, content);
+                }
+                Body::Blob { size, digest } => {
+                    payload.push(1);
+                    payload.extend_from_slice(&size.to_le_bytes());
+                    payload.extend_from_slice(&digest.0);
+                }
+            }
+        }
+        envelope::seal(Kind::Result, key, &payload)
+    }
+
+    /// Reads and verifies an entry file.
+    ///
+    /// # Errors
+    /// Whatever [`Entry::encode`] has not written for this very key; see [`EntryError`].
+    pub fn decode(file: &[u8], key: &Digest) -> Result<Entry, EntryError> {
+        let mut reader = Reader(envelope::open(Kind::Result, key, file)?);
+        let status = i32::from_le_bytes(reader.array()?);
+        let stdout = reader.bytes()?.to_vec();
+        let stderr = reader.bytes()?.to_vec();
+        let count = reader.u64()?;
+        let mut outputs: Vec<EntryOutput> = Vec::new();
+        for _ in 0..count {
+            let output = read_output(&mut reader)?;
+            // This also bounds the loop by the number of roles.
+            if outputs.iter().any(|other| other.role == output.role) {
+                return Err(EntryError::Malformed("two outputs of one role"));
+            }
+            outputs.push(output);
+        }
+        if !reader.0.is_empty() {
+            return Err(EntryError::Malformed("bytes after the last output"));
+        }
+        Ok(Entry { status, stdout, stderr, outputs })
+    }
+}
+
+fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
+    to.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    to.extend_from_slice(bytes);
+}
+
+fn read_output(reader: &mut Reader<'_>) -> Result<EntryOutput, EntryError> {
+    let [role, executable, body] = reader.array()?;
+    let role = Role::from_tag(role).ok_or(EntryError::Malformed("unknown role"))?;
+    let executable = match executable {
+        0 => false,
+        1 => true,
+        _ => return Err(EntryError::Malformed("unknown mode")),
+    };
+    let body = match body {
+        0 => Body::Inline(reader.bytes()?.to_vec()),
+        1 => Body::Blob { size: reader.u64()?, digest: Digest(reader.array()?) },
+        _ => return Err(EntryError::Malformed("unknown body")),
+    };
+    Ok(EntryOutput { role, executable, body })
 }

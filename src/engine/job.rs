@@ -75,7 +75,9 @@ impl Role {
     }
     /// The role of a byte in an entry.
     pub fn from_tag(tag: u8) -> Option<Self> {
-        [Role::Main, Role::Dependencies, Role::SplitDwarf, Role::StackUsage].into_iter().find(|role| role.tag() == tag)
+        [Role::Main, Role::Dependencies, Role::SplitDwarf, Role::StackUsage]
+            .into_iter()
+            .find(|role| role.tag() == tag)
     }
 }
 

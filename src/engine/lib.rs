@@ -5,6 +5,7 @@ pub mod compiler;
 pub mod depfile;
 pub mod digest;
 pub mod entry;
+pub mod envelope;
 pub mod job;
 pub mod key;
 pub mod manifest;

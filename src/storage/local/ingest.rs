@@ -1,0 +1,150 @@
+//! Takes private copies of a compile's outputs before the build may change them.
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+
+use super::clone;
+use super::temp::TempFile;
+use super::{INLINE_BYTES, LocalStore};
+use crate::error::StoreError;
+
+/// An output that is ours now: small ones in memory, others in `tmp/`, removed when dropped.
+#[derive(Debug)]
+pub struct Ingested(pub(crate) Content);
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    Inline(Vec<u8>),
+    File { file: TempFile, size: u64 },
+}
+
+impl Ingested {
+    /// Bytes.
+    pub fn size(&self) -> u64 {
+        match &self.0 {
+            Content::Inline(bytes) => bytes.len() as u64,
+            Content::File { size, .. } => *size,
+        }
+    }
+}
+
+impl LocalStore {
+    /// Takes a private copy of an output of `size` bytes: shared blocks, else a copy inside the kernel, else a
+    /// plain copy. The position of `from` is neither used nor moved.
+    ///
+    /// # Errors
+    /// [`StoreError::SourceChanged`] if it is no plain file of that size before and after; `TooLarge`, `Full`,
+    /// `ReadOnly` and `Io` from writing. Nothing is left behind.
+    pub fn ingest(&self, from: &File, size: u64) -> Result<Ingested, StoreError> {
+        self.refuse_too_large(size)?;
+        expect_size(from, size)?;
+        let content = if size <= INLINE_BYTES {
+            let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
+            from.read_exact_at(&mut bytes, 0).map_err(|_| StoreError::SourceChanged)?;
+            Content::Inline(bytes)
+        } else {
+            let file = self.new_temp()?;
+            copy(from, &file.file, size)
+                .map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => StoreError::SourceChanged,
+                    _ => StoreError::of_write("copy into", file.path(), error),
+                })
+                .inspect_err(|_| self.count_write_error())?;
+            expect_size(&file.file, size)?;
+            Content::File { file, size }
+        };
+        expect_size(from, size)?;
+        Ok(Ingested(content))
+    }
+
+    /// The same for content that is in memory already.
+    ///
+    /// # Errors
+    /// As [`LocalStore::ingest`].
+    pub fn ingest_bytes(&self, bytes: Vec<u8>) -> Result<Ingested, StoreError> {
+        let size = bytes.len() as u64;
+        self.refuse_too_large(size)?;
+        if size <= INLINE_BYTES {
+            return Ok(Ingested(Content::Inline(bytes)));
+        }
+        let file = self.write_temp(&bytes)?;
+        Ok(Ingested(Content::File { file, size }))
+    }
+
+    /// Writes a file in `tmp/`.
+    pub(crate) fn write_temp(&self, bytes: &[u8]) -> Result<TempFile, StoreError> {
+        let mut temp = self.new_temp()?;
+        temp.file
+            .write_all(bytes)
+            .map_err(|error| StoreError::of_write("write", temp.path(), error))
+            .inspect_err(|_| self.count_write_error())?;
+        Ok(temp)
+    }
+}
+
+fn expect_size(file: &File, size: u64) -> Result<(), StoreError> {
+    let metadata = file.metadata().map_err(|_| StoreError::SourceChanged)?;
+    if metadata.is_file() && metadata.len() == size { Ok(()) } else { Err(StoreError::SourceChanged) }
+}
+
+/// `UnexpectedEof` means that the source is shorter than `size`.
+fn copy(from: &File, to: &File, size: u64) -> io::Result<()> {
+    if clone::reflink(from, to).is_ok() {
+        return Ok(());
+    }
+    let mut offset = 0;
+    while offset < size {
+        match clone::copy_range(from, to, offset, size - offset) {
+            // Some file systems say 0 instead of "cannot"; the plain copy finds out.
+            Ok(0) => break,
+            Ok(copied) => offset += copied,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) => {
+                return Err(error);
+            }
+            Err(_) => break,
+        }
+    }
+    copy_plainly(from, to, offset, size)
+}
+
+fn copy_plainly(from: &File, to: &File, mut offset: u64, size: u64) -> io::Result<()> {
+    let mut buffer = vec![0; 128 * 1024];
+    while offset < size {
+        let want = usize::try_from(size - offset).unwrap_or(usize::MAX).min(buffer.len());
+        let chunk = buffer.get_mut(..want).unwrap_or_default();
+        match from.read_at(chunk, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                to.write_all_at(chunk.get(..read).unwrap_or_default(), offset)?;
+                offset += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t262_the_plain_copy_equals_the_others() {
+        let content: Vec<u8> = (0..300_001_u32).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
+        let size = content.len() as u64;
+        let from = tempfile::tempfile().unwrap();
+        from.write_all_at(&content, 0).unwrap();
+        for start in [0, 1, 131_072, size] {
+            let to = tempfile::tempfile().unwrap();
+            to.write_all_at(&content[..usize::try_from(start).unwrap()], 0).unwrap();
+            copy_plainly(&from, &to, start, size).unwrap();
+            let mut copied = vec![0; content.len()];
+            to.read_exact_at(&mut copied, 0).unwrap();
+            assert!(copied == content && to.metadata().unwrap().len() == size);
+        }
+        let to = tempfile::tempfile().unwrap();
+        assert_eq!(copy(&from, &to, size + 1).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -11,7 +11,7 @@ use crate::program;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics::{self, NotStored};
-use crate::storage_actor::{Ingest, Keep, OpenEntry, Opened};
+use crate::storage_actor::{Ingest, Keep, OpenEntry};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
@@ -20,7 +20,7 @@ use cachepot_engine::options::response;
 use cachepot_engine::scan::Findings;
 use cachepot_engine::stats::Stat;
 use cachepot_storage::error::StoreError;
-use cachepot_storage::local::{EntryMeta, Ingested};
+use cachepot_storage::local::{EntryMeta, Fetched, Ingested};
 use cachepot_wire::{CompileRequest, Ending, HitReply, OutputBody, PlacedOutput, Plan, Report};
 use std::ffi::OsString;
 use std::fs::File;
@@ -173,7 +173,7 @@ fn variables(request: &CompileRequest) -> Vec<(OsString, OsString)> {
 }
 
 enum Found {
-    Hit(Opened),
+    Hit(Fetched),
     Nothing(Digest),
 }
 
@@ -212,7 +212,7 @@ async fn retry_as_miss(shared: &Shared, subject: &Arc<Subject>, deadline: Deadli
     }
 }
 
-fn hit(job: &Job, opened: Opened) -> (HitReply, Vec<File>) {
+fn hit(job: &Job, opened: Fetched) -> (HitReply, Vec<File>) {
     let outputs = opened.entry.outputs.iter().filter_map(|stored| {
         let output = job.outputs.iter().find(|output| output.role == stored.role)?;
         Some(PlacedOutput {

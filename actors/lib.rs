@@ -151,11 +151,16 @@ async fn save_now_and_then(shared: Arc<Shared>) {
     loop {
         actix::clock::sleep(SAVE_INTERVAL).await;
         let now = shared.stats.snapshot();
-        if now != saved {
-            saved = now;
-            let shared = Arc::clone(&shared);
-            let _ = tokio::task::spawn_blocking(move || statistics::save(&shared)).await;
+        if now == saved {
+            continue;
         }
+        saved = now;
+        let shared = Arc::clone(&shared);
+        let save = move || {
+            shared.store.flush();
+            statistics::save(&shared);
+        };
+        let _ = tokio::task::spawn_blocking(save).await;
     }
 }
 

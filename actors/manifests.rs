@@ -1,6 +1,7 @@
 //! Manifests in memory, in front of the local store.
 use crate::inputs::{KnownManifest, Memory};
 use cachepot_engine::digest::Digest;
+use cachepot_engine::envelope::Kind;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_storage::local::LocalStore;
 use std::collections::HashMap;
@@ -53,6 +54,7 @@ impl Manifests {
     /// The manifest of a job; what cannot be read is not there.
     pub fn get(&self, key: &Digest, memory: &Memory) -> Option<Arc<KnownManifest>> {
         if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+            self.store.touch(Kind::Manifest, key);
             return Some(known);
         }
         let bytes = self.store.get_manifest(key).ok()??;

@@ -8,19 +8,17 @@ use crate::permits::{Deadline, Permit};
 use crate::pool::{Internal, contain};
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
-use cachepot_engine::entry::{Body, Entry};
-use cachepot_engine::envelope::Kind;
 use cachepot_engine::job::Role;
 use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::Record;
 use cachepot_storage::error::StoreError;
-use cachepot_storage::local::{EntryMeta, Ingested, LocalStore};
+use cachepot_storage::local::{EntryMeta, Fetched, Ingested, LocalStore};
 use std::fs::File;
 use std::sync::Arc;
 
 /// Opens a result.
 #[derive(Message)]
-#[rtype(result = "Result<Result<Option<Opened>, StoreError>, Internal>")]
+#[rtype(result = "Result<Result<Option<Fetched>, StoreError>, Internal>")]
 pub struct OpenEntry {
     /// Which.
     pub key: Digest,
@@ -28,14 +26,6 @@ pub struct OpenEntry {
     pub deadline: Deadline,
     /// Given back with the message.
     pub permit: Permit,
-}
-
-/// A result that is ready to be handed out.
-pub struct Opened {
-    /// The result.
-    pub entry: Arc<Entry>,
-    /// One per output that is a blob, in their order.
-    pub blobs: Vec<File>,
 }
 
 /// Takes private copies of outputs.
@@ -81,13 +71,13 @@ impl Actor for LocalStorageActor {
 }
 
 impl Handler<OpenEntry> for LocalStorageActor {
-    type Result = Result<Result<Option<Opened>, StoreError>, Internal>;
+    type Result = Result<Result<Option<Fetched>, StoreError>, Internal>;
 
     fn handle(&mut self, message: OpenEntry, ctx: &mut Self::Context) -> Self::Result {
         if message.deadline.has_passed() {
             return Ok(Ok(None));
         }
-        contain(ctx, || self.open(&message.key))
+        contain(ctx, || self.store.fetch(&message.key))
     }
 }
 
@@ -108,14 +98,6 @@ impl Handler<Keep> for LocalStorageActor {
 }
 
 impl LocalStorageActor {
-    fn open(&self, key: &Digest) -> Result<Option<Opened>, StoreError> {
-        let Some(entry) = self.store.look_up(key)? else { return Ok(None) };
-        let has_blobs = entry.outputs.iter().any(|output| matches!(output.body, Body::Blob { .. }));
-        let blobs = if has_blobs { self.store.open_blobs(key, &entry)? } else { Vec::new() };
-        self.store.touch(Kind::Result, key);
-        Ok(Some(Opened { entry, blobs }))
-    }
-
     fn ingest(&self, files: &[File]) -> Result<Vec<Ingested>, StoreError> {
         let size = |file: &File| file.metadata().map_or(0, |metadata| metadata.len());
         files.iter().map(|file| self.store.ingest(file, size(file))).collect()

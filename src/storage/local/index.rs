@@ -83,6 +83,7 @@ impl Index {
         }
     }
 
+<<<<<<< HEAD
     /// Writes a batch. After an error the index is of no use any more.
     pub(crate) fn write(&self, changes: &[(Key, Option<Record>)]) -> Result<(), String> {
         contain(|| {
@@ -94,6 +95,19 @@ impl Index {
                 }
             }
             self.tree.apply_batch(batch)?;
+=======
+    /// Writes changes. After an error the index is of no use any more.
+    ///
+    /// One by one: with `sled::Batch`, 100,000 updates took 260 MB that never came back, against 17 MB.
+    pub(crate) fn write(&self, changes: &[(Key, Option<Record>)]) -> Result<(), String> {
+        contain(|| {
+            for (key, record) in changes {
+                match record {
+                    Some(record) => self.tree.insert(&key_bytes(key)[..], &record_bytes(record)[..])?,
+                    None => self.tree.remove(&key_bytes(key)[..])?,
+                };
+            }
+>>>>>>> h-store
             self.db.flush()?;
             Ok(())
         })

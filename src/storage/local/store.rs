@@ -19,10 +19,15 @@ use super::temp::TempFile;
 use super::verify::{self, Recent, Stamp};
 use crate::error::StoreError;
 
+<<<<<<< HEAD
 const ENTRY_MEMORY_BYTES: usize = 32 * 1024 * 1024;
 const VERIFIED_MEMORY_BYTES: usize = 16 * 1024 * 1024;
 /// What one verified blob costs in memory, about.
 const VERIFIED_BYTES: usize = 160;
+=======
+const ENTRY_MEMORY_BYTES: usize = 16 * 1024 * 1024;
+const VERIFIED_MEMORY_BYTES: usize = 8 * 1024 * 1024;
+>>>>>>> h-store
 /// What one decoded entry costs beside its content, about.
 const ENTRY_BYTES: usize = 400;
 
@@ -96,7 +101,11 @@ pub struct LocalStore {
     /// The account may be wrong: walk soon.
     pub(crate) walk_wanted: AtomicBool,
     pub(crate) entries: Mutex<Recent<Digest, (Stamp, Arc<Entry>)>>,
+<<<<<<< HEAD
     verified: Mutex<Recent<Stamp, Digest>>,
+=======
+    pub(crate) verified: Mutex<Recent<Stamp, Digest>>,
+>>>>>>> h-store
     stripes: Vec<Mutex<()>>,
     last_time: AtomicU64,
 }
@@ -192,6 +201,7 @@ impl LocalStore {
         }
     }
 
+<<<<<<< HEAD
     /// Opens the blobs of an entry. The size is checked always, the content once per state of the file.
     ///
     /// # Errors
@@ -204,6 +214,8 @@ impl LocalStore {
         }
     }
 
+=======
+>>>>>>> h-store
     /// Looks an entry up, opens its blobs and notes the use. What is missing or damaged is `None`.
     ///
     /// # Errors
@@ -325,6 +337,7 @@ impl LocalStore {
         Ok(())
     }
 
+<<<<<<< HEAD
     /// `None` if any blob is missing or wrong.
     fn try_open_blobs(&self, digest: &Digest, entry: &Entry) -> Result<Option<Vec<File>>, StoreError> {
         let blobs = entry.outputs.iter().filter_map(|output| match &output.body {
@@ -373,6 +386,8 @@ impl LocalStore {
         Ok(StoreError::Damaged(*digest))
     }
 
+=======
+>>>>>>> h-store
     /// Removes the files of a key and takes it off the account. The caller holds the stripe.
     pub(crate) fn delete(&self, key: &Key) -> Result<(), StoreError> {
         let path = self.layout.head(key);

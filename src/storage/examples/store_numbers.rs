@@ -8,10 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cachepot_engine::digest::Digest;
-<<<<<<< HEAD
-=======
 use cachepot_engine::envelope::Kind;
->>>>>>> h-store
 use cachepot_engine::job::Role;
 use cachepot_storage::local::{EntryMeta, LocalSettings, LocalStore};
 
@@ -98,18 +95,12 @@ fn main() {
             hits(&store, "second hit", 0..2000);
             hits(&store, "all entries once", 0..n_entries);
             println!("all in memory: {}", resident_kib());
-<<<<<<< HEAD
-            let start = Instant::now();
-            store.flush();
-            println!("flush of all uses: {:?}; {}", start.elapsed(), resident_kib());
-=======
             for _ in 0..5 {
                 (0..n_entries).for_each(|n| store.touch(Kind::Result, &key(n)));
                 let start = Instant::now();
                 store.flush();
                 println!("flush of all uses: {:?}; {}", start.elapsed(), resident_kib());
             }
->>>>>>> h-store
         }
         stop.store(true, Ordering::Relaxed);
     });

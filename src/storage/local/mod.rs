@@ -14,10 +14,7 @@
 //! one holds the index, the others walk. Nothing here is asynchronous, and nothing here sleeps but
 //! [`LocalStore::maintain`]. Absent on purpose: actors, threads, settings.
 
-<<<<<<< HEAD
-=======
 mod blobs;
->>>>>>> h-store
 mod clone;
 mod evict;
 mod index;

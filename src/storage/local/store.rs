@@ -19,15 +19,8 @@ use super::temp::TempFile;
 use super::verify::{self, Recent, Stamp};
 use crate::error::StoreError;
 
-<<<<<<< HEAD
-const ENTRY_MEMORY_BYTES: usize = 32 * 1024 * 1024;
-const VERIFIED_MEMORY_BYTES: usize = 16 * 1024 * 1024;
-/// What one verified blob costs in memory, about.
-const VERIFIED_BYTES: usize = 160;
-=======
 const ENTRY_MEMORY_BYTES: usize = 16 * 1024 * 1024;
 const VERIFIED_MEMORY_BYTES: usize = 8 * 1024 * 1024;
->>>>>>> h-store
 /// What one decoded entry costs beside its content, about.
 const ENTRY_BYTES: usize = 400;
 
@@ -101,11 +94,7 @@ pub struct LocalStore {
     /// The account may be wrong: walk soon.
     pub(crate) walk_wanted: AtomicBool,
     pub(crate) entries: Mutex<Recent<Digest, (Stamp, Arc<Entry>)>>,
-<<<<<<< HEAD
-    verified: Mutex<Recent<Stamp, Digest>>,
-=======
     pub(crate) verified: Mutex<Recent<Stamp, Digest>>,
->>>>>>> h-store
     stripes: Vec<Mutex<()>>,
     last_time: AtomicU64,
 }
@@ -201,21 +190,6 @@ impl LocalStore {
         }
     }
 
-<<<<<<< HEAD
-    /// Opens the blobs of an entry. The size is checked always, the content once per state of the file.
-    ///
-    /// # Errors
-    /// [`StoreError::Damaged`] if a blob is not what the entry says: the entry is gone then. `Vanished` if the
-    /// entry was removed or replaced since the look-up. `Io` if the disk cannot say.
-    pub fn open_blobs(&self, digest: &Digest, entry: &Entry) -> Result<Vec<File>, StoreError> {
-        match self.try_open_blobs(digest, entry)? {
-            Some(files) => Ok(files),
-            None => Err(self.judge_blobs(digest, entry)?),
-        }
-    }
-
-=======
->>>>>>> h-store
     /// Looks an entry up, opens its blobs and notes the use. What is missing or damaged is `None`.
     ///
     /// # Errors
@@ -337,57 +311,6 @@ impl LocalStore {
         Ok(())
     }
 
-<<<<<<< HEAD
-    /// `None` if any blob is missing or wrong.
-    fn try_open_blobs(&self, digest: &Digest, entry: &Entry) -> Result<Option<Vec<File>>, StoreError> {
-        let blobs = entry.outputs.iter().filter_map(|output| match &output.body {
-            Body::Blob { size, digest } => Some((*size, *digest)),
-            Body::Inline(_) => None,
-        });
-        let mut files = Vec::new();
-        for (number, (size, content)) in (0_u32..).zip(blobs) {
-            let path = self.layout.blob(digest, number);
-            let opened = verify::open_plain(&path).map_err(|error| StoreError::of_read(&path, error))?;
-            let Some((file, metadata)) = opened.filter(|(_, metadata)| metadata.len() == size) else {
-                return Ok(None);
-            };
-            let stamp = Stamp::of(&metadata);
-            let known = hold(&self.verified).get(&stamp);
-            if known != Some(content) {
-                let found = verify::digest_of(&file).map_err(|error| StoreError::of_read(&path, error))?;
-                if found != content {
-                    return Ok(None);
-                }
-                if stamp.is_settled() {
-                    hold(&self.verified).insert(stamp, found, VERIFIED_BYTES);
-                }
-            }
-            files.push(file);
-        }
-        Ok(Some(files))
-    }
-
-    /// Says why blobs did not open, looking again under the lock of the key; removes what is damaged.
-    fn judge_blobs(&self, digest: &Digest, entry: &Entry) -> Result<StoreError, StoreError> {
-        let key = Key::result(digest);
-        let _stripe = self.stripe(&key);
-        hold(&self.entries).remove(digest);
-        match self.load(&key, |file| Entry::decode(file, digest))? {
-            Content::Whole(now, _) if now == *entry => {
-                if self.try_open_blobs(digest, entry)?.is_some() {
-                    return Ok(StoreError::Vanished(*digest));
-                }
-            }
-            Content::Damaged => {}
-            _ => return Ok(StoreError::Vanished(*digest)),
-        }
-        self.counters.damaged.fetch_add(1, Ordering::Relaxed);
-        let _ = self.delete(&key);
-        Ok(StoreError::Damaged(*digest))
-    }
-
-=======
->>>>>>> h-store
     /// Removes the files of a key and takes it off the account. The caller holds the stripe.
     pub(crate) fn delete(&self, key: &Key) -> Result<(), StoreError> {
         let path = self.layout.head(key);

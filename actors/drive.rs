@@ -321,7 +321,6 @@ impl Miss {
             Discovery::UserFile(_) => (users.and_then(text), None),
             Discovery::PrivateFile => (private.as_ref().and_then(text), None),
             Discovery::UserFileAndScan(_) => (users.and_then(text), None),
-            Discovery::UserFileAndTrace(_) => (users.and_then(text), private.as_ref().and_then(text)),
             Discovery::Trace => (None, private.as_ref().and_then(text)),
         }
     }

@@ -114,6 +114,8 @@ impl LocalStorageActor {
             folders: observed.folders,
             names: observed.names,
             present: observed.present,
+            aliases: observed.aliases,
+            same: observed.same,
             exist: observed.exist,
             mtimes: observed.mtimes,
             window: observed.window,

@@ -41,6 +41,11 @@ impl Stamp {
         }
     }
 
+    /// Which file it is.
+    pub fn identity(&self) -> Identity {
+        (self.device, self.inode)
+    }
+
     /// Whether a later change is sure to give another stamp: the last one is older than the clock of the file
     /// system may be coarse.
     pub fn is_settled(&self, now: Moment) -> bool {
@@ -50,6 +55,21 @@ impl Stamp {
         let age = |then: Moment| i128::from(now.0 - then.0) * 1_000_000_000 + i128::from(now.1 - then.1);
         age(self.modified) > margin && age(self.changed) > margin
     }
+}
+
+/// What a file is, whatever its name and content: device and inode.
+pub type Identity = (u64, u64);
+
+/// Which of these are one thing under two names: index, and index of the first.
+pub fn repeated(identities: impl Iterator<Item = Option<Identity>>) -> Vec<(u32, u32)> {
+    let mut first = HashMap::new();
+    let known = (0..).zip(identities).filter_map(|(index, identity)| Some((index, identity?)));
+    known
+        .filter_map(|(index, identity)| match *first.entry(identity).or_insert(index) {
+            earlier if earlier == index => None,
+            earlier => Some((index, earlier)),
+        })
+        .collect()
 }
 
 /// The time by the coarse clock that file systems stamp with: a file changed from now on never has an older time.

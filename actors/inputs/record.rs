@@ -1,6 +1,6 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
-use super::files::{Moment, Stamp, changed_since, now, stat};
+use super::files::{Moment, Stamp, changed_since, now, repeated, stat};
 use super::paths::{Place, normal};
 use super::validate::{names, search_folders};
 use super::watch::Walk;
@@ -33,6 +33,10 @@ pub struct Observed {
     /// See there.
     pub present: Vec<Vec<u8>>,
     /// See there.
+    pub aliases: Vec<(u32, u32)>,
+    /// See there.
+    pub same: Vec<(u32, u32)>,
+    /// See there.
     pub exist: Vec<Vec<u8>>,
     /// See there.
     pub mtimes: Vec<(u32, i64)>,
@@ -62,6 +66,7 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     let mut findings = compiled.words.clone();
     let mut inputs = Vec::with_capacity(compiled.inputs.len());
     let mut modified = Vec::with_capacity(compiled.inputs.len());
+    let mut identities = Vec::with_capacity(compiled.inputs.len());
     for path in &compiled.inputs {
         let bytes = path.as_os_str().as_bytes();
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
@@ -72,12 +77,14 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
         findings.merge(&known.findings);
         inputs.push(Input { path: bytes.to_vec(), digest: known.digest });
         modified.push(known.stamp.modified.0);
+        identities.push(Some(known.stamp.identity()));
     }
     let (window, mtimes) = time_conditions(&findings, compiled, &modified)?;
     unknown_effects(&findings)?;
     let asked: Vec<Vec<u8>> = findings.has_include.iter().cloned().collect();
-    let (present, exist) = bystanders(memory, place, compiled, &inputs, &asked)?;
-    Ok(Observed { inputs, folders: compiled.folders.clone(), names: asked, present, exist, mtimes, window })
+    let Bystanders { present, aliases, exist } = bystanders(memory, place, compiled, &inputs, &asked)?;
+    let (folders, same) = (compiled.folders.clone(), repeated(identities.into_iter()));
+    Ok(Observed { inputs, folders, names: asked, present, aliases, same, exist, mtimes, window })
 }
 
 fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
@@ -116,6 +123,12 @@ fn time_conditions(findings: &Findings, compiled: &Compiled, modified: &[i64]) -
     Ok((window, times))
 }
 
+struct Bystanders {
+    present: Vec<Vec<u8>>,
+    aliases: Vec<(u32, u32)>,
+    exist: Vec<Vec<u8>>,
+}
+
 /// Files that lay under a searched name without being read, and those whose existence was asked for.
 fn bystanders(
     memory: &Memory,
@@ -123,7 +136,7 @@ fn bystanders(
     compiled: &Compiled,
     inputs: &[Input],
     asked: &[Vec<u8>],
-) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>), NotStorable> {
+) -> Result<Bystanders, NotStorable> {
     let paths = || inputs.iter().map(|input| input.path.as_slice());
     let folders = search_folders(&compiled.folders, paths());
     let names = names(paths(), &folders, asked, place);
@@ -143,5 +156,5 @@ fn bystanders(
     }
     let is_asked = |path: &&Vec<u8>| asked.iter().any(|name| path.ends_with(&normal(name)));
     let exist = surprises.files.iter().chain(&expected).filter(is_asked).cloned().collect();
-    Ok((surprises.files, exist))
+    Ok(Bystanders { present: surprises.files, aliases: surprises.aliases, exist })
 }

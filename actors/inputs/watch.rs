@@ -2,11 +2,11 @@
 //!
 //! Instead of asking for every searched name in every folder, the folders themselves are watched by stamp: a
 //! name can only appear where the folder changes. Only what a changed folder now holds is compared.
-use super::files::{Stamp, is_file, is_folder, stat};
+use super::files::{Stamp, is_file, is_folder, repeated, stat};
 use super::folders::{FolderMemory, Kind, Listing};
 use super::names::{Leaf, Names};
 use super::paths::{Paths, Place, below};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub(super) struct Surprises {
     pub(super) files: Vec<Vec<u8>>,
     /// A precompiled header beside a searched name.
     pub(super) precompiled: bool,
+    /// Folders that are one under two names: index, and index of the first name.
+    pub(super) aliases: Vec<(u32, u32)>,
 }
 
 /// Walks through the searched folders.
@@ -71,6 +73,7 @@ impl Walk<'_> {
     /// Looks at every folder (normal paths) and everything below it that a searched name leads to.
     pub(super) fn run(&self, folders: &[Vec<u8>]) -> (Watch, Surprises) {
         let (mut watch, mut surprises) = (Watch::default(), Surprises::default());
+        surprises.aliases = self.aliases(folders);
         let mut open: Vec<(Vec<u8>, usize)> = folders.iter().map(|folder| (folder.clone(), 0)).collect();
         let mut seen: HashSet<(Vec<u8>, usize)> = HashSet::new();
         while let Some((folder, prefix)) = open.pop() {
@@ -98,6 +101,14 @@ impl Walk<'_> {
             watch.folders.push(Watched { path, stamp: listing.stamp, settled: listing.settled, prefix, view });
         }
         (watch, surprises)
+    }
+
+    fn aliases(&self, folders: &[Vec<u8>]) -> Vec<(u32, u32)> {
+        repeated(folders.iter().map(|folder| {
+            let path = self.paths.intern(folder)?;
+            let stat = stat(self.place, if path.is_empty() { c"." } else { &path }).ok()?;
+            Some(Stamp::of(&stat).identity())
+        }))
     }
 
     fn entry(
@@ -129,13 +140,13 @@ impl Walk<'_> {
     }
 }
 
-fn is_precompiled(name: &[u8], leaves: &std::collections::HashMap<Box<[u8]>, Leaf>) -> bool {
+fn is_precompiled(name: &[u8], leaves: &HashMap<Box<[u8]>, Leaf>) -> bool {
     let header = name.strip_suffix(b".gch").or_else(|| name.strip_suffix(b".pch"));
     header.is_some_and(|header| leaves.get(header).is_some_and(|leaf| leaf.file))
 }
 
 /// Stands for the entries of a listing that bear a searched name; the order does not matter.
-fn view(listing: &Listing, leaves: &std::collections::HashMap<Box<[u8]>, Leaf>) -> u64 {
+fn view(listing: &Listing, leaves: &HashMap<Box<[u8]>, Leaf>) -> u64 {
     let hasher: BuildHasherDefault<DefaultHasher> = BuildHasherDefault::default();
     let relevant = listing.entries.iter().filter(|(name, _)| leaves.contains_key(name) || is_precompiled(name, leaves));
     relevant.fold(0, |sum, (name, kind)| sum ^ hasher.hash_one((name, *kind as u8)))
@@ -155,6 +166,10 @@ impl Watched {
         let Ok(now) = stat(place, path) else { return false };
         if self.settled && Stamp::of(&now) == self.stamp {
             return true;
+        }
+        // Another folder in its place may be known under another name as well: that takes a walk to see.
+        if Stamp::of(&now).identity() != self.stamp.identity() {
+            return false;
         }
         let (Some(listing), Some(leaves)) = (memory.list(place, path), names.prefixes.get(self.prefix)) else {
             return false;

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! manifest = version count record*            newest first
-//! record   = result inputs folders present exist mtimes window
+//! record   = result inputs folders names present aliases same exist mtimes window
 //! inputs   = count (shared suffix digest)*    a path is `shared` bytes of the one before, then `suffix`
 //! folders  = count bytes*                     where names were searched, as spelled
 //! names    = count bytes*                     names asked for by `__has_include`
 //! present  = count bytes*                     files that lay in a searched folder without being an input
+//! aliases  = count (u32 u32)*                 searched folders that are one folder under two names, by index
+//! same     = count (u32 u32)*                 inputs that are one file under two names, by index
 //! exist    = count bytes*                     paths that must go on to exist, whatever their content
 //! mtimes   = count (input seconds)*           inputs whose modification time reaches the result
 //! window   = u8 [u64]                         quarter of an hour since the epoch in which the result is valid
@@ -44,6 +46,11 @@ pub struct Record {
     pub names: Vec<Vec<u8>>,
     /// Files that lay in a searched folder under a searched name without being read.
     pub present: Vec<Vec<u8>>,
+    /// Searched folders (indexes into the sorted list of all of them) that were one folder under two names:
+    /// compilers search such a folder once, and name its files by the first name.
+    pub aliases: Vec<(u32, u32)>,
+    /// Inputs (by index) that were one file under two names (links): compilers know a file by its inode.
+    pub same: Vec<(u32, u32)>,
     /// Paths whose existence was seen, whatever their content.
     pub exist: Vec<Vec<u8>>,
     /// Inputs whose modification time (seconds since the epoch) reaches the result: index and time.
@@ -112,6 +119,13 @@ impl Writer {
             self.bytes(value);
         }
     }
+    fn pairs(&mut self, pairs: &[(u32, u32)]) {
+        self.u32(pairs.len());
+        for (one, other) in pairs {
+            self.u32(*one as usize);
+            self.u32(*other as usize);
+        }
+    }
     fn record(&mut self, record: &Record) {
         self.0.extend_from_slice(&record.result.0);
         self.u32(record.inputs.len());
@@ -126,6 +140,8 @@ impl Writer {
         self.list(&record.folders);
         self.list(&record.names);
         self.list(&record.present);
+        self.pairs(&record.aliases);
+        self.pairs(&record.same);
         self.list(&record.exist);
         self.u32(record.mtimes.len());
         for (input, seconds) in &record.mtimes {
@@ -185,6 +201,8 @@ impl<'a> Reader<'a> {
             folders: self.list(Reader::bytes)?,
             names: self.list(Reader::bytes)?,
             present: self.list(Reader::bytes)?,
+            aliases: self.list(|r| Some((r.u32()?, r.u32()?)))?,
+            same: self.list(|r| Some((r.u32()?, r.u32()?)))?,
             exist: self.list(Reader::bytes)?,
             mtimes: self.list(|r| Some((r.u32()?, i64::from_le_bytes(r.array()?))))?,
             window: match self.array::<1>()? {

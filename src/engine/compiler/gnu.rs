@@ -261,8 +261,7 @@ fn discovery(driver: &Driver, line: &Line<'_>, kind: Kind, file: Option<&PathBuf
         (true, _, _) => Discovery::SourceOnly,
         (false, None, _) => Discovery::PrivateFile,
         (false, Some((Depth::All, file)), _) => Discovery::UserFile(file),
-        (false, Some((Depth::User, file)), Family::Clang) => Discovery::UserFileAndTrace(file),
-        (false, Some((Depth::User, file)), Family::Gcc) => Discovery::UserFileAndScan(file),
+        (false, Some((Depth::User, file)), _) => Discovery::UserFileAndScan(file),
     }
 }
 

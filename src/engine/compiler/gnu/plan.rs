@@ -41,7 +41,7 @@ pub fn plan(job: &Job, driver: &Driver, scratch_base: &Path, request: &CompileRe
             added.extend(["-MD".into(), "-MF".into(), file.clone().into_os_string()]);
             plan.scratch.push(file);
         }
-        Discovery::UserFileAndTrace(_) | Discovery::Trace => {
+        Discovery::Trace => {
             let file = with_suffix(scratch_base, ".h");
             plan.env.push(("CC_PRINT_HEADERS".into(), "1".into()));
             plan.env.push(("CC_PRINT_HEADERS_FILE".into(), file.clone().into_os_string()));

@@ -5,7 +5,7 @@
 use crate::compiler_info_cache::{BuiltInFolders, Identify};
 use crate::detect::{Compiler, CompilerQuery, Known};
 use crate::hasher::{FindResult, LookUp, Observe, Subject};
-use crate::inputs::{Compiled, NotStorable, Place, now};
+use crate::inputs::{Compiled, NotStorable, Observed, Place, now};
 use crate::permits::{Deadline, Permit};
 use crate::program;
 use crate::routes::ask;
@@ -17,7 +17,7 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
 use cachepot_engine::job::{Discovery, Job, Parsed, Role};
 use cachepot_engine::options::response;
-use cachepot_engine::scan::Findings;
+use cachepot_engine::scan::{Findings, TimeMacros};
 use cachepot_engine::stats::Stat;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched, Ingested};
@@ -59,16 +59,12 @@ pub struct Miss {
     key: Digest,
     /// What the client is told.
     pub plan: Plan,
-    scan: Option<Scan>,
+    words: Vec<OsString>,
+    of: statistics::Subject,
+    looked_up: Duration,
     start: crate::inputs::Moment,
     began: Instant,
     date_is_fixed: bool,
-}
-
-/// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
-struct Scan {
-    words: Vec<OsString>,
-    file: PathBuf,
 }
 
 /// Works on a request up to the first answer.
@@ -113,15 +109,10 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
                 shared.stats.bump(Stat::ForcedRecaches);
             }
             let plan = gnu::plan(&subject.job, &subject.driver, &scratch, &request);
-            let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| Scan {
-                words: gnu::dependency_scan(&subject.driver, &words, &scratch),
-                file: scratch,
-            });
             let date_is_fixed = request.env.get("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty());
             let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
-            statistics::miss(&shared.stats, of, asked.elapsed());
-            let (shared, start, began) = (Arc::clone(shared), now(), Instant::now());
-            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, scan, start, began, date_is_fixed }))
+            let (shared, looked_up, start, began) = (Arc::clone(shared), asked.elapsed(), now(), Instant::now());
+            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, words, of, looked_up, start, began, date_is_fixed }))
         }
         None => Outcome::Yours,
     }
@@ -243,6 +234,7 @@ impl Miss {
         if !succeeded {
             return;
         }
+        statistics::miss(&self.shared.stats, self.of, self.looked_up);
         match self.take_in(report, descriptors).await {
             Ok(taken) => {
                 actix::spawn(async move { self.keep(taken).await });
@@ -335,40 +327,70 @@ impl Miss {
 
     async fn observe_and_keep(&self, taken: Taken) -> Result<(), NotStored> {
         let job = &self.subject.job;
-        let trace = match &self.scan {
-            Some(scan) => self.run_scan(scan).await,
-            None => taken.trace,
+        let trace = match &job.discovery {
+            Discovery::UserFileAndScan(_) => self.run_scan().await,
+            _ => taken.trace,
         };
         let inputs = gnu::inputs(job, taken.dependencies.as_deref(), trace.as_deref());
         let inputs = inputs.map_err(|reason| NotStored::Uses(reason.0))?;
         let deadline = Deadline::after(KEEP_LIMIT);
-        let compiled = Compiled {
+        let mut compiled = Compiled {
             inputs,
             folders: self.folders(deadline).await?,
             words: words_say(job),
+            used: None,
             date_is_fixed: self.date_is_fixed,
             start: self.start,
         };
-        let routes = self.shared.routes();
-        let message = Observe { subject: Arc::clone(&self.subject), compiled, permit: Arc::clone(&taken.permit) };
-        let observed = ask(routes.hashers.as_ref(), message, deadline).await.map_err(skipped)?;
-        let observed = observed.map_err(skipped)?.map_err(|why| match why {
+        let mut observed = self.observe(compiled.clone(), &taken.permit, deadline).await?;
+        if matches!(observed, Err(NotStorable::MayUseTime)) {
+            compiled.used = Some(self.time_macros_used().await?);
+            observed = self.observe(compiled, &taken.permit, deadline).await?;
+        }
+        let observed = observed.map_err(|why| match why {
             NotStorable::TooNew => NotStored::TooNew,
             NotStorable::Unreadable => skipped("input unreadable"),
+            NotStorable::MayUseTime => skipped("time macros"),
             NotStorable::Uses(what) => NotStored::Uses(what.to_owned()),
         })?;
         let message = Keep { job: self.key, meta: taken.meta, outputs: taken.outputs, observed, permit: taken.permit };
-        let kept = ask(routes.local_store.as_ref(), message, deadline).await.map_err(skipped)?;
+        let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline).await.map_err(skipped)?;
         flat(kept.map_err(skipped)?)
     }
 
-    async fn run_scan(&self, scan: &Scan) -> Option<Vec<u8>> {
-        let _slot = self.shared.slots.take().await;
-        let (_, words) = scan.words.split_first()?;
-        let answer = self.query.question().with(words).ask().await.ok()?;
-        let text = std::fs::read(&scan.file).ok().filter(|_| answer.succeeded);
-        let _ = std::fs::remove_file(&scan.file);
+    async fn observe(
+        &self,
+        compiled: Compiled,
+        permit: &Arc<Permit>,
+        deadline: Deadline,
+    ) -> Result<Result<Observed, NotStorable>, NotStored> {
+        let message = Observe { subject: Arc::clone(&self.subject), compiled, permit: Arc::clone(permit) };
+        let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
+        observed.map_err(skipped)?.map_err(skipped)
+    }
+
+    /// Asks the preprocessed text; the files are looked at again after it, so that it speaks of the same ones.
+    async fn time_macros_used(&self) -> Result<TimeMacros, NotStored> {
+        let answer = self.run_compiler(&gnu::preprocessing(&self.subject.driver, &self.words)).await;
+        let text = answer.ok_or_else(|| skipped("preprocessor failed"))?;
+        Ok(TimeMacros::in_preprocessed(&text))
+    }
+
+    /// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
+    async fn run_scan(&self) -> Option<Vec<u8>> {
+        let file = self.shared.scratch_name();
+        let answer = self.run_compiler(&gnu::dependency_scan(&self.subject.driver, &self.words, &file)).await;
+        let text = std::fs::read(&file).ok().filter(|_| answer.is_some());
+        let _ = std::fs::remove_file(&file);
         text
+    }
+
+    /// Runs the compiler for ourselves, in the client's environment; the value is its standard output.
+    async fn run_compiler(&self, argv: &[OsString]) -> Option<Vec<u8>> {
+        let _slot = self.shared.slots.take().await;
+        let (_, words) = argv.split_first()?;
+        let answer = self.query.question().with(words).ask().await.ok()?;
+        answer.succeeded.then_some(answer.stdout)
     }
 
     /// Every folder in which the compiler may have searched.

@@ -17,6 +17,8 @@ pub enum NotStorable {
     TooNew,
     /// An input is gone or cannot be read.
     Unreadable,
+    /// The text may use `__DATE__` or one of its kind: only the preprocessed text can tell.
+    MayUseTime,
     /// The text uses something whose effect is not known; counted under this reason.
     Uses(&'static str),
 }
@@ -45,6 +47,7 @@ pub struct Observed {
 }
 
 /// What to look at after a compile.
+#[derive(Clone, Debug)]
 pub struct Compiled {
     /// What the compiler read, the source first, as it named them.
     pub inputs: Vec<PathBuf>,
@@ -52,6 +55,8 @@ pub struct Compiled {
     pub folders: Vec<Vec<u8>>,
     /// What the words of the command line say, for macros may be defined there.
     pub words: Findings,
+    /// The time macros that are really used, where the preprocessed text was asked.
+    pub used: Option<TimeMacros>,
     /// `SOURCE_DATE_EPOCH` fixes the date and the time (and is part of the key).
     pub date_is_fixed: bool,
     /// When the compile began, by the file system's clock.
@@ -107,7 +112,11 @@ type TimeConditions = (Option<Quarter>, Vec<(u32, i64)>);
 
 /// What the use of a time macro means for the result.
 fn time_conditions(findings: &Findings, compiled: &Compiled, modified: &[i64]) -> Result<TimeConditions, NotStorable> {
-    let TimeMacros { time, date, timestamp } = findings.time_macros();
+    let may_use = findings.time_macros();
+    if may_use.any() && compiled.used.is_none() {
+        return Err(NotStorable::MayUseTime);
+    }
+    let TimeMacros { time, date, timestamp } = compiled.used.unwrap_or(may_use);
     if time && !compiled.date_is_fixed {
         return Err(NotStorable::Uses("__TIME__"));
     }

@@ -87,6 +87,41 @@ pub struct TimeMacros {
     pub timestamp: bool,
 }
 
+impl TimeMacros {
+    /// Which of them left its value in a preprocessed text. Strings of the same form that were written by hand
+    /// count as well.
+    pub fn in_preprocessed(text: &[u8]) -> Self {
+        let mut found = TimeMacros::default();
+        let mut rest = text;
+        while let Some(quote) = memchr::memchr(b'"', rest) {
+            rest = rest.get(quote + 1..).unwrap_or_default();
+            found.time |= has_form(rest, b"00:00:00\"");
+            found.date |= has_form(rest, b"aaa 00 0000\"") || has_form(rest, b"aaa  0 0000\"");
+            found.timestamp |= has_form(rest, b"aaa aaa 00 00:00:00 0000\"") || has_form(rest, b"aaa aaa  0 00:00:00 0000\"");
+            // What a compiler writes where it cannot tell.
+            found.time |= rest.starts_with(b"??:??:??\"");
+            found.date |= rest.starts_with(b"??? ?? ????\"");
+            found.timestamp |= rest.starts_with(b"??? ??? ?? ??:??:?? ????\"");
+        }
+        found
+    }
+
+    /// Whether any is used.
+    pub fn any(self) -> bool {
+        self.time || self.date || self.timestamp
+    }
+}
+
+/// Whether a text begins with this form: `0` stands for a digit, `a` for a letter.
+fn has_form(text: &[u8], form: &[u8]) -> bool {
+    let fits = |(byte, form): (&u8, &u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        b'a' => byte.is_ascii_alphabetic(),
+        other => byte == other,
+    };
+    text.len() >= form.len() && text.iter().zip(form).all(fits)
+}
+
 impl Findings {
     /// Scans a text.
     pub fn of(text: &[u8]) -> Self {

@@ -17,7 +17,7 @@ mod plan;
 
 pub use environment::{KEY_VARIABLES, REFUSED_VARIABLES, SEARCH_VARIABLES};
 pub use inputs::inputs;
-pub use plan::{colour_words, dependency_scan, plan};
+pub use plan::{colour_words, dependency_scan, plan, preprocessing};
 
 /// Finds the compile in a request. `words` is the command line with response files expanded, compiler first.
 ///

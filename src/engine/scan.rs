@@ -151,7 +151,9 @@ impl Findings {
             Some(b'_' | b'T' | b'D' | b'A' | b'E' | b'I' | b'M' | b'S' | b'P') => {
                 self.upper_word(word, before, after);
             }
-            Some(b'i') if word == b"include" => self.assembler_include |= is_assembler_directive(before, after),
+            Some(b'i') if word == b"include" => {
+                self.assembler_include |= before.last() == Some(&b'.') && is_assembler_directive(before, after);
+            }
             Some(b'i' | b'n' | b'c' | b'b') => self.incbin_piece(word, before, after),
             Some(b'e') if word == b"embed" => self.embed |= starts_directive(before),
             _ => {}

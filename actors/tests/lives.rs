@@ -67,7 +67,7 @@ async fn a_pool_that_lost_a_thread_is_replaced() {
 
 #[actix::test]
 async fn actors_are_replaced_when_frozen() {
-    let world = World::with_pulse(Duration::from_millis(50));
+    let world = World::with_pulse(Duration::from_millis(250));
     let (thaw, until_then) = mpsc::channel();
     let (until_then, routes) = (Arc::new(Mutex::new(until_then)), world.shared.routes());
     let freeze = || Poison::Freeze(Arc::clone(&until_then));

@@ -3,6 +3,7 @@
 use crate::detect::{self, Compiler, CompilerQuery};
 use crate::jobserver_actor::Slots;
 use crate::keeper::Obituary;
+use crate::pulse;
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use cachepot_engine::digest::Digest;
 use std::collections::HashMap;
@@ -54,6 +55,8 @@ impl CompilerInfoCache {
 impl Actor for CompilerInfoCache {
     type Context = Context<Self>;
 }
+
+pulse::lives!(CompilerInfoCache);
 
 impl Handler<Identify> for CompilerInfoCache {
     type Result = ResponseFuture<Arc<Compiler>>;

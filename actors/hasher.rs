@@ -2,10 +2,11 @@
 //! lies in the shared [`Memory`]. Called by `drive.rs`, bounded by `Permits::hashing`; when one dies, its request
 //! is answered with an error and the client compiles by itself.
 use crate::inputs::{Compiled, KnownManifest, Memory, NotStorable, Observed, Place, observe};
-use crate::keeper::Obituary;
+use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
 use crate::pool::{Internal, contain};
+use crate::pulse;
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::{Driver, Job};
@@ -72,12 +73,14 @@ pub struct Hasher {
     /// Manifests, read through the local store.
     pub manifests: Arc<Manifests>,
     /// Tells the keeper of its end.
-    pub _obituary: Arc<Obituary>,
+    pub(crate) _obituary: PoolObituary,
 }
 
 impl Actor for Hasher {
     type Context = SyncContext<Self>;
 }
+
+pulse::lives_in_pool!(Hasher);
 
 impl Handler<FindResult> for Hasher {
     type Result = Result<LookUp, Internal>;

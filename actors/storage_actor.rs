@@ -2,10 +2,11 @@
 //! Hashers, who read manifests. Called by `drive.rs`, bounded by `Permits::local_store`; when one dies, its
 //! request is answered with an error and the client compiles by itself.
 use crate::inputs::{Memory, Observed};
-use crate::keeper::Obituary;
+use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
 use crate::pool::{Internal, contain};
+use crate::pulse;
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::Role;
@@ -63,12 +64,14 @@ pub struct LocalStorageActor {
     /// For the form in which manifests are checked.
     pub memory: Arc<Memory>,
     /// Tells the keeper of its end.
-    pub _obituary: Arc<Obituary>,
+    pub(crate) _obituary: PoolObituary,
 }
 
 impl Actor for LocalStorageActor {
     type Context = SyncContext<Self>;
 }
+
+pulse::lives_in_pool!(LocalStorageActor);
 
 impl Handler<OpenEntry> for LocalStorageActor {
     type Result = Result<Result<Option<Fetched>, StoreError>, Internal>;

@@ -4,8 +4,8 @@
 //! of the outputs, `Stored`; what the compile depended on is looked at when the client has gone.
 use crate::compiler_info_cache::{BuiltInFolders, Identify};
 use crate::detect::{Compiler, CompilerQuery, Known};
-use crate::hasher::{FindResult, LookUp, Observe, Subject};
-use crate::inputs::{Compiled, NotStorable, Observed, Place, now};
+use crate::hasher::{FindResult, LookUp, Observe, StampInputs, Subject};
+use crate::inputs::{Compiled, NotStorable, Observed, Place, Stamp, now};
 use crate::permits::{Deadline, Permit};
 use crate::program;
 use crate::routes::ask;
@@ -15,7 +15,7 @@ use crate::storage_actor::{Ingest, Keep, OpenEntry};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::{Discovery, Job, Parsed, Role};
+use cachepot_engine::job::{Discovery, Driver, Job, Parsed, Role};
 use cachepot_engine::options::response;
 use cachepot_engine::scan::{Findings, TimeMacros};
 use cachepot_engine::stats::Stat;
@@ -60,6 +60,7 @@ pub struct Miss {
     /// What the client is told.
     pub plan: Plan,
     words: Vec<OsString>,
+    scan: Option<tokio::task::JoinHandle<Option<Vec<u8>>>>,
     of: statistics::Subject,
     looked_up: Duration,
     start: crate::inputs::Moment,
@@ -112,7 +113,11 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
             let date_is_fixed = request.env.get("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty());
             let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
             let (shared, looked_up, start, began) = (Arc::clone(shared), asked.elapsed(), now(), Instant::now());
-            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, words, of, looked_up, start, began, date_is_fixed }))
+            let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| {
+                // Beside the compile, so that it sees the same files.
+                actix::spawn(run_scan(Arc::clone(&shared), query.clone(), subject.driver.clone(), words.clone()))
+            });
+            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, words, scan, of, looked_up, start, began, date_is_fixed }))
         }
         None => Outcome::Yours,
     }
@@ -228,11 +233,11 @@ fn hit(job: &Job, opened: Fetched) -> (HitReply, Vec<File>) {
 
 impl Miss {
     /// Takes the client's report. When this returns, the outputs are the build's alone; the rest goes on behind.
-    pub async fn report(self: Box<Self>, report: Report, descriptors: Vec<OwnedFd>) {
+    pub async fn report(mut self: Box<Self>, report: Report, descriptors: Vec<OwnedFd>) {
         let succeeded = report.ending == Ending::Exited(0);
         statistics::compiled(&self.shared.stats, succeeded, self.began.elapsed());
         if !succeeded {
-            return;
+            return self.give_up();
         }
         statistics::miss(&self.shared.stats, self.of, self.looked_up);
         match self.take_in(report, descriptors).await {
@@ -248,8 +253,7 @@ impl Miss {
 struct Taken {
     meta: EntryMeta,
     outputs: Vec<(Role, bool, Ingested)>,
-    dependencies: Option<Vec<u8>>,
-    trace: Option<Vec<u8>>,
+    inputs: Vec<(PathBuf, Stamp)>,
     permit: Arc<Permit>,
 }
 
@@ -259,7 +263,14 @@ fn skipped(error: impl std::fmt::Display) -> NotStored {
 }
 
 impl Miss {
-    async fn take_in(&self, report: Report, descriptors: Vec<OwnedFd>) -> Result<Taken, NotStored> {
+    /// Ends what was begun beside the compile.
+    fn give_up(&mut self) {
+        if let Some(scan) = self.scan.take() {
+            scan.abort();
+        }
+    }
+
+    async fn take_in(&mut self, report: Report, descriptors: Vec<OwnedFd>) -> Result<Taken, NotStored> {
         if report.cut {
             return Err(skipped("messages too long"));
         }
@@ -269,13 +280,32 @@ impl Miss {
         let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
         let (roles, files) = self.outputs(opened)?;
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
-        let message = Ingest { files, permit: self.local_permit().await? };
         let deadline = Deadline::after(LOOK_UP_LIMIT);
+        let inputs = self.inputs(dependencies.as_deref(), trace, deadline).await?;
+        let message = Ingest { files, permit: self.local_permit().await? };
         let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
         let copies = flat(copies.map_err(skipped)?.map_err(skipped)?)?;
         let outputs = roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
-        Ok(Taken { meta, outputs: outputs.collect(), dependencies, trace, permit: Arc::new(permit) })
+        Ok(Taken { meta, outputs: outputs.collect(), inputs, permit: Arc::new(permit) })
+    }
+
+    /// The inputs as they are before the client goes on: whatever the build does to them then is seen.
+    async fn inputs(
+        &mut self,
+        dependencies: Option<&[u8]>,
+        trace: Option<Vec<u8>>,
+        deadline: Deadline,
+    ) -> Result<Vec<(PathBuf, Stamp)>, NotStored> {
+        let trace = match self.scan.take() {
+            Some(scan) => tokio::time::timeout(deadline.left(), scan).await.map_err(skipped)?.map_err(skipped)?,
+            None => trace,
+        };
+        let inputs = gnu::inputs(&self.subject.job, dependencies, trace.as_deref());
+        let paths = inputs.map_err(|reason| NotStored::Uses(reason.0))?;
+        let message = StampInputs { subject: Arc::clone(&self.subject), paths };
+        let stamped = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
+        stamped.map_err(skipped)?.map_err(skipped)?.ok_or_else(|| skipped("input unreadable"))
     }
 
     async fn local_permit(&self) -> Result<Permit, NotStored> {
@@ -327,15 +357,9 @@ impl Miss {
 
     async fn observe_and_keep(&self, taken: Taken) -> Result<(), NotStored> {
         let job = &self.subject.job;
-        let trace = match &job.discovery {
-            Discovery::UserFileAndScan(_) => self.run_scan().await,
-            _ => taken.trace,
-        };
-        let inputs = gnu::inputs(job, taken.dependencies.as_deref(), trace.as_deref());
-        let inputs = inputs.map_err(|reason| NotStored::Uses(reason.0))?;
         let deadline = Deadline::after(KEEP_LIMIT);
         let mut compiled = Compiled {
-            inputs,
+            inputs: taken.inputs,
             folders: self.folders(deadline).await?,
             words: words_say(job),
             used: None,
@@ -371,26 +395,10 @@ impl Miss {
 
     /// Asks the preprocessed text; the files are looked at again after it, so that it speaks of the same ones.
     async fn time_macros_used(&self) -> Result<TimeMacros, NotStored> {
-        let answer = self.run_compiler(&gnu::preprocessing(&self.subject.driver, &self.words)).await;
+        let words = gnu::preprocessing(&self.subject.driver, &self.words);
+        let answer = run_compiler(&self.shared, &self.query, &words).await;
         let text = answer.ok_or_else(|| skipped("preprocessor failed"))?;
         Ok(TimeMacros::in_preprocessed(&text))
-    }
-
-    /// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
-    async fn run_scan(&self) -> Option<Vec<u8>> {
-        let file = self.shared.scratch_name();
-        let answer = self.run_compiler(&gnu::dependency_scan(&self.subject.driver, &self.words, &file)).await;
-        let text = std::fs::read(&file).ok().filter(|_| answer.is_some());
-        let _ = std::fs::remove_file(&file);
-        text
-    }
-
-    /// Runs the compiler for ourselves, in the client's environment; the value is its standard output.
-    async fn run_compiler(&self, argv: &[OsString]) -> Option<Vec<u8>> {
-        let _slot = self.shared.slots.take().await;
-        let (_, words) = argv.split_first()?;
-        let answer = self.query.question().with(words).ask().await.ok()?;
-        answer.succeeded.then_some(answer.stdout)
     }
 
     /// Every folder in which the compiler may have searched.
@@ -411,6 +419,30 @@ impl Miss {
         let given = job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
         Ok(given.chain(built_in.iter().cloned()).collect())
     }
+}
+
+/// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
+async fn run_scan(shared: Arc<Shared>, query: CompilerQuery, driver: Driver, words: Vec<OsString>) -> Option<Vec<u8>> {
+    let file = Scratch(shared.scratch_name());
+    run_compiler(&shared, &query, &gnu::dependency_scan(&driver, &words, &file.0)).await?;
+    std::fs::read(&file.0).ok()
+}
+
+/// A private file that goes with its owner, also when the scan is given up.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Runs the compiler for ourselves, in the client's environment; the value is its standard output.
+async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString]) -> Option<Vec<u8>> {
+    let _slot = shared.slots.take().await;
+    let (_, words) = argv.split_first()?;
+    let answer = query.question().with(words).ask().await.ok()?;
+    answer.succeeded.then_some(answer.stdout)
 }
 
 /// The descriptors of a report, one per watched path.

@@ -1,6 +1,6 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
-use super::files::{Moment, Stamp, changed_since, now, repeated, stat};
+use super::files::{Moment, Stamp, changed_since, is_file, now, repeated, stat};
 use super::paths::{Place, normal};
 use super::validate::{names, search_folders};
 use super::watch::Walk;
@@ -49,8 +49,8 @@ pub struct Observed {
 /// What to look at after a compile.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// What the compiler read, the source first, as it named them.
-    pub inputs: Vec<PathBuf>,
+    /// What the compiler read, the source first, as it named them, and as they were when it had ended.
+    pub inputs: Vec<(PathBuf, Stamp)>,
     /// Every folder in which it may have searched.
     pub folders: Vec<Vec<u8>>,
     /// What the words of the command line say, for macros may be defined there.
@@ -63,6 +63,16 @@ pub struct Compiled {
     pub start: Moment,
 }
 
+/// Takes the stamps of inputs; `None` where one is not a plain file.
+pub fn stamps(memory: &Memory, place: &Place, paths: Vec<PathBuf>) -> Option<Vec<(PathBuf, Stamp)>> {
+    let stamp = |path: PathBuf| {
+        let known = memory.paths.intern(path.as_os_str().as_bytes())?;
+        let stat = stat(place, &known).ok().filter(is_file)?;
+        Some((path, Stamp::of(&stat)))
+    };
+    paths.into_iter().map(stamp).collect()
+}
+
 /// Looks at the inputs of a finished compile.
 ///
 /// # Errors
@@ -72,11 +82,11 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     let mut inputs = Vec::with_capacity(compiled.inputs.len());
     let mut modified = Vec::with_capacity(compiled.inputs.len());
     let mut identities = Vec::with_capacity(compiled.inputs.len());
-    for path in &compiled.inputs {
+    for (path, stamp) in &compiled.inputs {
         let bytes = path.as_os_str().as_bytes();
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
         let known = memory.files.digest(place, &path).ok_or(NotStorable::Unreadable)?;
-        if changed_since(&known.stamp, compiled.start) {
+        if known.stamp != *stamp || changed_since(stamp, compiled.start) {
             return Err(NotStorable::TooNew);
         }
         findings.merge(&known.findings);

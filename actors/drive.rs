@@ -4,8 +4,8 @@
 //! of the outputs, `Stored`; what the compile depended on is looked at when the client has gone.
 use crate::compiler_info_cache::{BuiltInFolders, Identify};
 use crate::detect::{Compiler, CompilerQuery, Known};
-use crate::hasher::{FindResult, LookUp, Observe, StampInputs, Subject};
-use crate::inputs::{Compiled, NotStorable, Observed, Place, Stamp, now};
+use crate::hasher::{FindResult, LookUp, Observe, Subject};
+use crate::inputs::{Compiled, NotStorable, Observed, Place, now};
 use crate::permits::{Deadline, Permit};
 use crate::program;
 use crate::routes::ask;
@@ -61,6 +61,8 @@ pub struct Miss {
     pub plan: Plan,
     words: Vec<OsString>,
     scan: Option<tokio::task::JoinHandle<Option<Vec<u8>>>>,
+    /// The compiler's built-in folders, asked for beside the compile.
+    folders: tokio::task::JoinHandle<Option<Arc<Vec<Vec<u8>>>>>,
     of: statistics::Subject,
     looked_up: Duration,
     start: crate::inputs::Moment,
@@ -117,7 +119,8 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
                 // Beside the compile, so that it sees the same files.
                 actix::spawn(run_scan(Arc::clone(&shared), query.clone(), subject.driver.clone(), words.clone()))
             });
-            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, words, scan, of, looked_up, start, began, date_is_fixed }))
+            let folders = actix::spawn(built_in_folders(Arc::clone(&shared), query.clone(), Arc::clone(&subject)));
+            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, words, scan, folders, of, looked_up, start, began, date_is_fixed }))
         }
         None => Outcome::Yours,
     }
@@ -253,13 +256,22 @@ impl Miss {
 struct Taken {
     meta: EntryMeta,
     outputs: Vec<(Role, bool, Ingested)>,
-    inputs: Vec<(PathBuf, Stamp)>,
+    compiled: Compiled,
+    observed: Observed,
     permit: Arc<Permit>,
 }
 
 /// Why a result is not kept, where an actor gave no answer.
 fn skipped(error: impl std::fmt::Display) -> NotStored {
     NotStored::Skipped(error.to_string())
+}
+
+fn not_storable(why: NotStorable) -> NotStored {
+    match why {
+        NotStorable::TooNew => NotStored::TooNew,
+        NotStorable::Unreadable => skipped("input unreadable"),
+        NotStorable::Uses(what) => NotStored::Uses(what.to_owned()),
+    }
 }
 
 impl Miss {
@@ -281,31 +293,45 @@ impl Miss {
         let (roles, files) = self.outputs(opened)?;
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
         let deadline = Deadline::after(LOOK_UP_LIMIT);
-        let inputs = self.inputs(dependencies.as_deref(), trace, deadline).await?;
+        let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
+        let permit = Arc::new(permit);
+        let observed = self.observe(&compiled, &permit, deadline).await?;
         let message = Ingest { files, permit: self.local_permit().await? };
         let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
         let copies = flat(copies.map_err(skipped)?.map_err(skipped)?)?;
         let outputs = roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
-        Ok(Taken { meta, outputs: outputs.collect(), inputs, permit: Arc::new(permit) })
+        Ok(Taken { meta, outputs: outputs.collect(), compiled, observed, permit })
     }
 
-    /// The inputs as they are before the client goes on: whatever the build does to them then is seen.
-    async fn inputs(
+    /// What to look at, before the client goes on: whatever the build does then must not be taken for the
+    /// state in which the compiler saw its files.
+    async fn compiled(
         &mut self,
         dependencies: Option<&[u8]>,
         trace: Option<Vec<u8>>,
         deadline: Deadline,
-    ) -> Result<Vec<(PathBuf, Stamp)>, NotStored> {
+    ) -> Result<Compiled, NotStored> {
         let trace = match self.scan.take() {
             Some(scan) => tokio::time::timeout(deadline.left(), scan).await.map_err(skipped)?.map_err(skipped)?,
             None => trace,
         };
-        let inputs = gnu::inputs(&self.subject.job, dependencies, trace.as_deref());
-        let paths = inputs.map_err(|reason| NotStored::Uses(reason.0))?;
-        let message = StampInputs { subject: Arc::clone(&self.subject), paths };
-        let stamped = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
-        stamped.map_err(skipped)?.map_err(skipped)?.ok_or_else(|| skipped("input unreadable"))
+        let folders = self.folders(deadline).await?;
+        let job = &self.subject.job;
+        let inputs = gnu::inputs(job, dependencies, trace.as_deref());
+        Ok(Compiled {
+            inputs: inputs.map_err(|reason| NotStored::Uses(reason.0))?,
+            folders,
+            words: words_say(job),
+            start: self.start,
+        })
+    }
+
+    async fn observe(&self, compiled: &Compiled, permit: &Arc<Permit>, deadline: Deadline) -> Result<Observed, NotStored> {
+        let (subject, compiled) = (Arc::clone(&self.subject), compiled.clone());
+        let message = Observe { subject, compiled, permit: Arc::clone(permit) };
+        let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
+        observed.map_err(skipped)?.map_err(skipped)?.map_err(not_storable)
     }
 
     async fn local_permit(&self) -> Result<Permit, NotStored> {
@@ -349,51 +375,29 @@ impl Miss {
 
     async fn keep(self: Box<Self>, taken: Taken) {
         let began = Instant::now();
-        match self.observe_and_keep(taken).await {
+        match self.conclude(taken).await {
             Ok(()) => statistics::written(&self.shared.stats, began.elapsed()),
             Err(why) => statistics::not_stored(&self.shared.stats, &why),
         }
     }
 
-    async fn observe_and_keep(&self, taken: Taken) -> Result<(), NotStored> {
-        let job = &self.subject.job;
+    async fn conclude(&self, taken: Taken) -> Result<(), NotStored> {
         let deadline = Deadline::after(KEEP_LIMIT);
-        let mut compiled = Compiled {
-            inputs: taken.inputs,
-            folders: self.folders(deadline).await?,
-            words: words_say(job),
-            used: None,
-            date_is_fixed: self.date_is_fixed,
-            start: self.start,
-        };
-        let mut observed = self.observe(compiled.clone(), &taken.permit, deadline).await?;
-        if matches!(observed, Err(NotStorable::MayUseTime)) {
-            compiled.used = Some(self.time_macros_used().await?);
-            observed = self.observe(compiled, &taken.permit, deadline).await?;
+        let Taken { meta, outputs, compiled, observed, permit } = taken;
+        let mut used = TimeMacros::default();
+        if observed.may_use.any() {
+            used = self.time_macros_used().await?;
+            // The preprocessed text must speak of the same files.
+            if self.observe(&compiled, &permit, deadline).await? != observed {
+                return Err(NotStored::TooNew);
+            }
         }
-        let observed = observed.map_err(|why| match why {
-            NotStorable::TooNew => NotStored::TooNew,
-            NotStorable::Unreadable => skipped("input unreadable"),
-            NotStorable::MayUseTime => skipped("time macros"),
-            NotStorable::Uses(what) => NotStored::Uses(what.to_owned()),
-        })?;
-        let message = Keep { job: self.key, meta: taken.meta, outputs: taken.outputs, observed, permit: taken.permit };
+        let conditions = observed.conditions(used, self.date_is_fixed, self.start).map_err(not_storable)?;
+        let message = Keep { job: self.key, meta, outputs, observed, conditions, permit };
         let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline).await.map_err(skipped)?;
         flat(kept.map_err(skipped)?)
     }
 
-    async fn observe(
-        &self,
-        compiled: Compiled,
-        permit: &Arc<Permit>,
-        deadline: Deadline,
-    ) -> Result<Result<Observed, NotStorable>, NotStored> {
-        let message = Observe { subject: Arc::clone(&self.subject), compiled, permit: Arc::clone(permit) };
-        let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
-        observed.map_err(skipped)?.map_err(skipped)
-    }
-
-    /// Asks the preprocessed text; the files are looked at again after it, so that it speaks of the same ones.
     async fn time_macros_used(&self) -> Result<TimeMacros, NotStored> {
         let words = gnu::preprocessing(&self.subject.driver, &self.words);
         let answer = run_compiler(&self.shared, &self.query, &words).await;
@@ -402,23 +406,24 @@ impl Miss {
     }
 
     /// Every folder in which the compiler may have searched.
-    async fn folders(&self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
-        let job = &self.subject.job;
-        if job.discovery == Discovery::SourceOnly {
-            return Ok(Vec::new());
-        }
-        let message = BuiltInFolders {
-            query: self.query.clone(),
-            language: gnu::language_word(job.language),
-            words: job.search.probe_words.clone(),
-        };
-        let built_in = ask(self.shared.routes().compilers.as_ref(), message, deadline).await.map_err(skipped)?;
-        if built_in.is_empty() {
-            return Err(skipped("search folders unknown"));
-        }
-        let given = job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
+    async fn folders(&mut self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
+        let built_in = tokio::time::timeout(deadline.left(), &mut self.folders).await.map_err(skipped)?;
+        let built_in = built_in.map_err(skipped)?.ok_or_else(|| skipped("search folders unknown"))?;
+        let given = self.subject.job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
         Ok(given.chain(built_in.iter().cloned()).collect())
     }
+}
+
+/// The folders in which the compiler searches by itself; `None` where it does not tell.
+async fn built_in_folders(shared: Arc<Shared>, query: CompilerQuery, subject: Arc<Subject>) -> Option<Arc<Vec<Vec<u8>>>> {
+    let job = &subject.job;
+    if job.discovery == Discovery::SourceOnly {
+        return Some(Arc::default());
+    }
+    let message =
+        BuiltInFolders { query, language: gnu::language_word(job.language), words: job.search.probe_words.clone() };
+    let found = ask(shared.routes().compilers.as_ref(), message, Deadline::after(IDENTIFY_LIMIT)).await.ok()?;
+    Some(found).filter(|found| !found.is_empty())
 }
 
 /// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.

@@ -1,7 +1,7 @@
 //! Hasher pool: the only place that reads source files. Owns nothing but its thread; what it learns about files
 //! lies in the shared [`Memory`]. Called by `drive.rs`, bounded by `Permits::hashing`; when one dies, its request
 //! is answered with an error and the client compiles by itself.
-use crate::inputs::{Compiled, KnownManifest, Memory, NotStorable, Observed, Place, Stamp, observe, stamps};
+use crate::inputs::{Compiled, KnownManifest, Memory, NotStorable, Observed, Place, observe};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
@@ -13,7 +13,6 @@ use cachepot_engine::job::{Driver, Job};
 use cachepot_engine::key::{JobFacts, job_key};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 /// A job with everything its key is made from, except what lies in files.
@@ -55,16 +54,6 @@ pub enum LookUp {
     Expired,
 }
 
-/// Takes the stamps of the inputs of a finished compile; `None` where one is not a plain file.
-#[derive(Message)]
-#[rtype(result = "Result<Option<Vec<(PathBuf, Stamp)>>, Internal>")]
-pub struct StampInputs {
-    /// Where.
-    pub subject: Arc<Subject>,
-    /// As the compiler named them.
-    pub paths: Vec<PathBuf>,
-}
-
 /// Looks at the inputs of a finished compile.
 #[derive(Message)]
 #[rtype(result = "Result<Result<Observed, NotStorable>, Internal>")]
@@ -101,15 +90,6 @@ impl Handler<FindResult> for Hasher {
             return Ok(LookUp::Expired);
         }
         contain(ctx, || self.find(&message.subject, message.recache))
-    }
-}
-
-impl Handler<StampInputs> for Hasher {
-    type Result = Result<Option<Vec<(PathBuf, Stamp)>>, Internal>;
-
-    fn handle(&mut self, message: StampInputs, ctx: &mut Self::Context) -> Self::Result {
-        let StampInputs { subject, paths } = message;
-        contain(ctx, || stamps(&self.memory, &subject.place, paths))
     }
 }
 

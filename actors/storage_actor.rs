@@ -1,7 +1,7 @@
 //! LocalStorageActor: the local disk store. Owns the queue in front of it; the store itself is shared with the
 //! Hashers, who read manifests. Called by `drive.rs`, bounded by `Permits::local_store`; when one dies, its
 //! request is answered with an error and the client compiles by itself.
-use crate::inputs::{Memory, Observed};
+use crate::inputs::{Memory, Observed, TimeConditions};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
@@ -51,6 +51,8 @@ pub struct Keep {
     pub outputs: Vec<(Role, bool, Ingested)>,
     /// What it depended on.
     pub observed: Observed,
+    /// When it is valid.
+    pub conditions: TimeConditions,
     /// Given back with the message.
     pub permit: Arc<Permit>,
 }
@@ -107,8 +109,8 @@ impl LocalStorageActor {
     }
 
     fn keep(&self, message: Keep) -> Result<(), StoreError> {
-        let observed = message.observed;
-        let result = result_key(&message.job, &observed.inputs, &observed.mtimes, observed.window);
+        let (observed, conditions) = (message.observed, message.conditions);
+        let result = result_key(&message.job, &observed.inputs, &conditions.mtimes, conditions.window);
         // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
         self.store.put_entry(&result, message.meta, message.outputs)?;
         let record = Record {
@@ -120,8 +122,8 @@ impl LocalStorageActor {
             aliases: observed.aliases,
             same: observed.same,
             exist: observed.exist,
-            mtimes: observed.mtimes,
-            window: observed.window,
+            mtimes: conditions.mtimes,
+            window: conditions.window,
         };
         self.manifests.add(&message.job, record, &self.memory)
     }

@@ -12,7 +12,7 @@ mod watch;
 pub use files::{FileMemory, Known, Moment, Stamp, now};
 pub use folders::FolderMemory;
 pub use paths::{Paths, Place};
-pub use record::{Compiled, NotStorable, Observed, observe, stamps};
+pub use record::{Compiled, NotStorable, Observed, TimeConditions, observe};
 pub use validate::{KnownManifest, KnownRecord};
 
 /// Everything remembered about files, shared by all Hashers.

@@ -1,6 +1,6 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
-use super::files::{Moment, Stamp, changed_since, is_file, now, repeated, stat};
+use super::files::{Moment, Stamp, changed_since, now, repeated, stat};
 use super::paths::{Place, normal};
 use super::validate::{names, search_folders};
 use super::watch::Walk;
@@ -17,16 +17,15 @@ pub enum NotStorable {
     TooNew,
     /// An input is gone or cannot be read.
     Unreadable,
-    /// The text may use `__DATE__` or one of its kind: only the preprocessed text can tell.
-    MayUseTime,
     /// The text uses something whose effect is not known; counted under this reason.
     Uses(&'static str),
 }
 
-/// What a compile was seen to depend on: a manifest's record without its result.
-#[derive(Debug)]
+/// What a compile was seen to depend on: a manifest's record without its result. Fields as in
+/// [`cachepot_engine::manifest::Record`] where they have the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
-    /// As in [`cachepot_engine::manifest::Record`], as are the others.
+    /// See there.
     pub inputs: Vec<Input>,
     /// See there.
     pub folders: Vec<Vec<u8>>,
@@ -40,37 +39,23 @@ pub struct Observed {
     pub same: Vec<(u32, u32)>,
     /// See there.
     pub exist: Vec<Vec<u8>>,
-    /// See there.
-    pub mtimes: Vec<(u32, i64)>,
-    /// See there.
-    pub window: Option<Quarter>,
+    /// When each input was last modified, in seconds since the epoch.
+    pub modified: Vec<i64>,
+    /// The time macros that the text may use; only the preprocessed text can tell.
+    pub may_use: TimeMacros,
 }
 
 /// What to look at after a compile.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// What the compiler read, the source first, as it named them, and as they were when it had ended.
-    pub inputs: Vec<(PathBuf, Stamp)>,
+    /// What the compiler read, the source first, as it named them.
+    pub inputs: Vec<PathBuf>,
     /// Every folder in which it may have searched.
     pub folders: Vec<Vec<u8>>,
     /// What the words of the command line say, for macros may be defined there.
     pub words: Findings,
-    /// The time macros that are really used, where the preprocessed text was asked.
-    pub used: Option<TimeMacros>,
-    /// `SOURCE_DATE_EPOCH` fixes the date and the time (and is part of the key).
-    pub date_is_fixed: bool,
     /// When the compile began, by the file system's clock.
     pub start: Moment,
-}
-
-/// Takes the stamps of inputs; `None` where one is not a plain file.
-pub fn stamps(memory: &Memory, place: &Place, paths: Vec<PathBuf>) -> Option<Vec<(PathBuf, Stamp)>> {
-    let stamp = |path: PathBuf| {
-        let known = memory.paths.intern(path.as_os_str().as_bytes())?;
-        let stat = stat(place, &known).ok().filter(is_file)?;
-        Some((path, Stamp::of(&stat)))
-    };
-    paths.into_iter().map(stamp).collect()
 }
 
 /// Looks at the inputs of a finished compile.
@@ -82,11 +67,11 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     let mut inputs = Vec::with_capacity(compiled.inputs.len());
     let mut modified = Vec::with_capacity(compiled.inputs.len());
     let mut identities = Vec::with_capacity(compiled.inputs.len());
-    for (path, stamp) in &compiled.inputs {
+    for path in &compiled.inputs {
         let bytes = path.as_os_str().as_bytes();
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
         let known = memory.files.digest(place, &path).ok_or(NotStorable::Unreadable)?;
-        if known.stamp != *stamp || changed_since(stamp, compiled.start) {
+        if changed_since(&known.stamp, compiled.start) {
             return Err(NotStorable::TooNew);
         }
         findings.merge(&known.findings);
@@ -94,12 +79,12 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
         modified.push(known.stamp.modified.0);
         identities.push(Some(known.stamp.identity()));
     }
-    let (window, mtimes) = time_conditions(&findings, compiled, &modified)?;
     unknown_effects(&findings)?;
-    let asked: Vec<Vec<u8>> = findings.has_include.iter().cloned().collect();
-    let Bystanders { present, aliases, exist } = bystanders(memory, place, compiled, &inputs, &asked)?;
+    let names: Vec<Vec<u8>> = findings.has_include.iter().cloned().collect();
+    let Bystanders { present, aliases, exist } = bystanders(memory, place, compiled, &inputs, &names)?;
     let (folders, same) = (compiled.folders.clone(), repeated(identities.into_iter()));
-    Ok(Observed { inputs, folders, names: asked, present, aliases, same, exist, mtimes, window })
+    let may_use = findings.time_macros();
+    Ok(Observed { inputs, folders, names, present, aliases, same, exist, modified, may_use })
 }
 
 fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
@@ -118,28 +103,36 @@ fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
     Ok(())
 }
 
-type TimeConditions = (Option<Quarter>, Vec<(u32, i64)>);
+/// What the use of time macros means for a result: when it is valid, and the times that its inputs must have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TimeConditions {
+    /// As in [`cachepot_engine::manifest::Record`].
+    pub window: Option<Quarter>,
+    /// See there.
+    pub mtimes: Vec<(u32, i64)>,
+}
 
-/// What the use of a time macro means for the result.
-fn time_conditions(findings: &Findings, compiled: &Compiled, modified: &[i64]) -> Result<TimeConditions, NotStorable> {
-    let may_use = findings.time_macros();
-    if may_use.any() && compiled.used.is_none() {
-        return Err(NotStorable::MayUseTime);
-    }
-    let TimeMacros { time, date, timestamp } = compiled.used.unwrap_or(may_use);
-    if time && !compiled.date_is_fixed {
-        return Err(NotStorable::Uses("__TIME__"));
-    }
-    let mut window = None;
-    if date && !compiled.date_is_fixed {
-        let quarter = |moment: Moment| Quarter::of_seconds(u64::try_from(moment.0).unwrap_or_default());
-        if quarter(compiled.start) != quarter(now()) {
-            return Err(NotStorable::Uses("__DATE__"));
+impl Observed {
+    /// The conditions under which a result is valid that uses these macros. `date_is_fixed`: `SOURCE_DATE_EPOCH`
+    /// fixes date and time (and is part of the key).
+    ///
+    /// # Errors
+    /// [`NotStorable::Uses`] where the result is never valid again.
+    pub fn conditions(&self, used: TimeMacros, date_is_fixed: bool, start: Moment) -> Result<TimeConditions, NotStorable> {
+        if used.time && !date_is_fixed {
+            return Err(NotStorable::Uses("__TIME__"));
         }
-        window = Some(quarter(compiled.start));
+        let mut conditions = TimeConditions::default();
+        if used.date && !date_is_fixed {
+            let quarter = |moment: Moment| Quarter::of_seconds(u64::try_from(moment.0).unwrap_or_default());
+            if quarter(start) != quarter(now()) {
+                return Err(NotStorable::Uses("__DATE__"));
+            }
+            conditions.window = Some(quarter(start));
+        }
+        conditions.mtimes = (0..).zip(self.modified.iter().copied()).filter(|_| used.timestamp).collect();
+        Ok(conditions)
     }
-    let times = (0..).zip(modified.iter().copied()).filter(|_| timestamp).collect();
-    Ok((window, times))
 }
 
 struct Bystanders {

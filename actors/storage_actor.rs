@@ -119,7 +119,7 @@ impl LocalStorageActor {
             folders: observed.folders,
             names: observed.names,
             present: observed.present,
-            aliases: observed.aliases,
+            states: observed.states,
             same: observed.same,
             exist: observed.exist,
             mtimes: conditions.mtimes,

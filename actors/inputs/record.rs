@@ -34,7 +34,7 @@ pub struct Observed {
     /// See there.
     pub present: Vec<Vec<u8>>,
     /// See there.
-    pub aliases: Vec<(u32, u32)>,
+    pub states: Vec<u32>,
     /// See there.
     pub same: Vec<(u32, u32)>,
     /// See there.
@@ -81,10 +81,10 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     }
     unknown_effects(&findings)?;
     let names: Vec<Vec<u8>> = findings.has_include.iter().cloned().collect();
-    let Bystanders { present, aliases, exist } = bystanders(memory, place, compiled, &inputs, &names)?;
+    let Bystanders { present, states, exist } = bystanders(memory, place, compiled, &inputs, &names)?;
     let (folders, same) = (compiled.folders.clone(), repeated(identities.into_iter()));
     let may_use = findings.time_macros();
-    Ok(Observed { inputs, folders, names, present, aliases, same, exist, modified, may_use })
+    Ok(Observed { inputs, folders, names, present, states, same, exist, modified, may_use })
 }
 
 fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
@@ -137,7 +137,7 @@ impl Observed {
 
 struct Bystanders {
     present: Vec<Vec<u8>>,
-    aliases: Vec<(u32, u32)>,
+    states: Vec<u32>,
     exist: Vec<Vec<u8>>,
 }
 
@@ -168,5 +168,5 @@ fn bystanders(
     }
     let is_asked = |path: &&Vec<u8>| asked.iter().any(|name| path.ends_with(&normal(name)));
     let exist = surprises.files.iter().chain(&expected).filter(is_asked).cloned().collect();
-    Ok(Bystanders { present: surprises.files, aliases: surprises.aliases, exist })
+    Ok(Bystanders { present: surprises.files, states: surprises.states, exist })
 }

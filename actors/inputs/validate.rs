@@ -130,7 +130,7 @@ impl KnownRecord {
         let walk =
             Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
         let (watch, surprises) = walk.run(&folders);
-        let clear = surprises.files.is_empty() && !surprises.precompiled && surprises.aliases == self.record.aliases;
+        let clear = surprises.files.is_empty() && !surprises.precompiled && surprises.states == self.record.states;
         clear.then_some(Search { names, watch, place: here })
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Instead of asking for every searched name in every folder, the folders themselves are watched by stamp: a
 //! name can only appear where the folder changes. Only what a changed folder now holds is compared.
-use super::files::{Stamp, is_file, is_folder, repeated, stat};
+use super::files::{Stamp, is_file, is_folder, stat};
 use super::folders::{FolderMemory, Kind, Listing};
 use super::names::{Leaf, Names};
 use super::paths::{Paths, Place, below};
+use cachepot_engine::manifest::{NO_FOLDER, NOT_A_FOLDER};
 use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -55,8 +56,8 @@ pub(super) struct Surprises {
     pub(super) files: Vec<Vec<u8>>,
     /// A precompiled header beside a searched name.
     pub(super) precompiled: bool,
-    /// Folders that are one under two names: index, and index of the first name.
-    pub(super) aliases: Vec<(u32, u32)>,
+    /// What each folder is, as in a manifest's record.
+    pub(super) states: Vec<u32>,
 }
 
 /// Walks through the searched folders.
@@ -73,7 +74,7 @@ impl Walk<'_> {
     /// Looks at every folder (normal paths) and everything below it that a searched name leads to.
     pub(super) fn run(&self, folders: &[Vec<u8>]) -> (Watch, Surprises) {
         let (mut watch, mut surprises) = (Watch::default(), Surprises::default());
-        surprises.aliases = self.aliases(folders);
+        surprises.states = self.states(folders);
         let mut open: Vec<(Vec<u8>, usize)> = folders.iter().map(|folder| (folder.clone(), 0)).collect();
         let mut seen: HashSet<(Vec<u8>, usize)> = HashSet::new();
         while let Some((folder, prefix)) = open.pop() {
@@ -103,12 +104,17 @@ impl Walk<'_> {
         (watch, surprises)
     }
 
-    fn aliases(&self, folders: &[Vec<u8>]) -> Vec<(u32, u32)> {
-        repeated(folders.iter().map(|folder| {
-            let path = self.paths.intern(folder)?;
-            let stat = stat(self.place, if path.is_empty() { c"." } else { &path }).ok()?;
-            Some(Stamp::of(&stat).identity())
-        }))
+    fn states(&self, folders: &[Vec<u8>]) -> Vec<u32> {
+        let mut first = HashMap::new();
+        let state = |(index, folder): (u32, &Vec<u8>)| {
+            let Some(path) = self.paths.intern(folder) else { return NO_FOLDER };
+            match stat(self.place, if path.is_empty() { c"." } else { &path }) {
+                Ok(stat) if is_folder(&stat) => *first.entry(Stamp::of(&stat).identity()).or_insert(index),
+                Ok(_) => NOT_A_FOLDER,
+                Err(_) => NO_FOLDER,
+            }
+        };
+        (0..).zip(folders).map(state).collect()
     }
 
     fn entry(

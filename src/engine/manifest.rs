@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! manifest = version count record*            newest first
-//! record   = result inputs folders names present aliases same exist mtimes window
+//! record   = result inputs folders names present states same exist mtimes window
 //! inputs   = count (shared suffix digest)*    a path is `shared` bytes of the one before, then `suffix`
 //! folders  = count bytes*                     where names were searched, as spelled
 //! names    = count bytes*                     names asked for by `__has_include`
 //! present  = count bytes*                     files that lay in a searched folder without being an input
-//! aliases  = count (u32 u32)*                 searched folders that are one folder under two names, by index
+//! states   = count u32*                       what each searched folder was
 //! same     = count (u32 u32)*                 inputs that are one file under two names, by index
 //! exist    = count bytes*                     paths that must go on to exist, whatever their content
 //! mtimes   = count (input seconds)*           inputs whose modification time reaches the result
@@ -23,6 +23,11 @@ const VERSION: u32 = 1;
 pub const MAX_RECORDS: usize = 24;
 /// Input references kept per manifest over all records.
 pub const MAX_INPUTS: usize = 60_000;
+
+/// A state of a searched folder: nothing is there.
+pub const NO_FOLDER: u32 = u32::MAX;
+/// A state of a searched folder: something else is there.
+pub const NOT_A_FOLDER: u32 = u32::MAX - 1;
 
 /// One file that the compiler read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +51,10 @@ pub struct Record {
     pub names: Vec<Vec<u8>>,
     /// Files that lay in a searched folder under a searched name without being read.
     pub present: Vec<Vec<u8>>,
-    /// Searched folders (indexes into the sorted list of all of them) that were one folder under two names:
-    /// compilers search such a folder once, and name its files by the first name.
-    pub aliases: Vec<(u32, u32)>,
+    /// What each searched folder was, in the sorted list of all of them: [`NO_FOLDER`], [`NOT_A_FOLDER`], or the index
+    /// of the first name of the same folder. Compilers warn of what is no folder, search a folder once, and
+    /// name its files by its first name.
+    pub states: Vec<u32>,
     /// Inputs (by index) that were one file under two names (links): compilers know a file by its inode.
     pub same: Vec<(u32, u32)>,
     /// Paths whose existence was seen, whatever their content.
@@ -140,7 +146,10 @@ impl Writer {
         self.list(&record.folders);
         self.list(&record.names);
         self.list(&record.present);
-        self.pairs(&record.aliases);
+        self.u32(record.states.len());
+        for state in &record.states {
+            self.u32(*state as usize);
+        }
         self.pairs(&record.same);
         self.list(&record.exist);
         self.u32(record.mtimes.len());
@@ -201,7 +210,7 @@ impl<'a> Reader<'a> {
             folders: self.list(Reader::bytes)?,
             names: self.list(Reader::bytes)?,
             present: self.list(Reader::bytes)?,
-            aliases: self.list(|r| Some((r.u32()?, r.u32()?)))?,
+            states: self.list(Reader::u32)?,
             same: self.list(|r| Some((r.u32()?, r.u32()?)))?,
             exist: self.list(Reader::bytes)?,
             mtimes: self.list(|r| Some((r.u32()?, i64::from_le_bytes(r.array()?))))?,

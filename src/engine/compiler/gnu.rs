@@ -286,7 +286,7 @@ fn outputs(
             role: Role::SplitDwarf,
             path: side_file(line, source, "dwo"),
             optional: !sure,
-            in_place: false,
+            in_place: clang,
         });
     }
     // clang writes none for a unit without functions.

@@ -1,6 +1,9 @@
+//! End-to-end tests: the real programs, each test in a sandbox of its own.
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod commands;
 mod harness;
+mod languages;
 mod lifecycle;
 mod lookup;
+mod outputs;

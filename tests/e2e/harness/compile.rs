@@ -90,7 +90,8 @@ impl Went {
 /// A thing in the work folder: its mode and what it holds.
 #[derive(Clone, PartialEq, Eq)]
 enum Node {
-    File(u32, Vec<u8>),
+    /// Mode and group, and the bytes.
+    File((u32, u32), Vec<u8>),
     Link(PathBuf),
     Other(u32),
 }
@@ -98,10 +99,10 @@ enum Node {
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Node::File(mode, bytes) if bytes.len() < 400 => write!(f, "{mode:o} {:?}", bytes.escape_ascii().to_string()),
-            Node::File(mode, bytes) => {
+            Node::File((mode, _), bytes) if bytes.len() < 400 => write!(f, "{mode:o} {:?}", bytes.escape_ascii().to_string()),
+            Node::File((mode, group), bytes) => {
                 let sum = bytes.iter().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
-                write!(f, "{mode:o} {} bytes, sum {sum:x}", bytes.len())
+                write!(f, "{mode:o} {group} {} bytes, sum {sum:x}", bytes.len())
             }
             Node::Link(to) => write!(f, "-> {}", to.display()),
             Node::Other(mode) => write!(f, "{mode:o}"),
@@ -118,7 +119,7 @@ fn tree(folder: &Path) -> Tree {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             let metadata = fs::symlink_metadata(&path).unwrap();
             let node = if metadata.is_file() {
-                Node::File(metadata.mode(), fs::read(&path).unwrap())
+                Node::File((metadata.mode(), metadata.gid()), fs::read(&path).unwrap())
             } else if metadata.is_symlink() {
                 Node::Link(fs::read_link(&path).unwrap())
             } else {
@@ -141,7 +142,7 @@ fn restore(folder: &Path, before: &Tree) {
         }
         match (&node, before.get(&path)) {
             // In place: other names of the file keep it.
-            (Node::File(..), Some(Node::File(mode, bytes))) => {
+            (Node::File(..), Some(Node::File((mode, _), bytes))) => {
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
                 fs::write(&path, bytes).unwrap();
                 fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).unwrap();
@@ -153,7 +154,7 @@ fn restore(folder: &Path, before: &Tree) {
     for (path, node) in before {
         match node {
             _ if fs::symlink_metadata(path).is_ok() => {}
-            Node::File(mode, bytes) => {
+            Node::File((mode, _), bytes) => {
                 fs::write(path, bytes).unwrap();
                 fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
             }

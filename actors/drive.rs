@@ -122,7 +122,9 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
 async fn identify(shared: &Shared, request: &CompileRequest) -> Option<(CompilerQuery, Arc<Compiler>)> {
     let name = request.argv.first()?;
     let program = program::find(name, request)?;
-    let query = CompilerQuery { program, name: name.clone(), env: request.env.clone(), cwd: request.cwd.clone() };
+    // As the client calls it: `links/gcc`, a link to the client, is not where the compiler lives.
+    let name = if name.as_bytes().contains(&b'/') { program.clone().into_os_string() } else { name.clone() };
+    let query = CompilerQuery { program, name, env: request.env.clone(), cwd: request.cwd.clone() };
     let known = shared.compilers.borrow().get(&query.key()).cloned();
     if let Some(known) = known.filter(|known| known.is_current()) {
         return Some((query, known));
@@ -438,6 +440,7 @@ fn words_say(job: &Job) -> Findings {
     for word in &job.key_words {
         findings.merge(&Findings::of(word.as_bytes()));
     }
+    findings.spelled = job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()).collect();
     findings
 }
 

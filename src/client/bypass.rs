@@ -52,13 +52,13 @@ pub(crate) fn exec(argv: &[OsString], env: &EnvBlock, added: &[(OsString, OsStri
     };
     let mut command = Command::new(&program);
     command.args(words).envs(added.iter().map(|(name, value)| (name, value)));
-    command.arg0(if program.as_os_str() == name { name.as_os_str() } else { called(name, &program) });
+    command.arg0(called(name, &program));
     command.env(DEPTH_VARIABLE, (level + 1).to_string());
     cannot_run(name, &command.exec())
 }
 
 /// What the compiler sees as its own name: as typed, as a shell would do it.
-fn called<'a>(name: &'a OsStr, program: &'a Path) -> &'a OsStr {
+pub(crate) fn called<'a>(name: &'a OsStr, program: &'a Path) -> &'a OsStr {
     if name.as_bytes().contains(&b'/') { program.as_os_str() } else { name }
 }
 

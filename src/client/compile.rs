@@ -30,8 +30,9 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
         remove_scratch(plan);
         return bypass::exec(argv, env, &[]);
     }
-    let mut command = Command::new(program);
-    command.arg0(name).args(words).envs(plan.env.iter().map(|(name, value)| (name, value)));
+    let mut command = Command::new(&program);
+    // `links/gcc`, a link to us, must not be the compiler's idea of where it lives.
+    command.arg0(bypass::called(name, &program)).args(words).envs(plan.env.iter().map(|(name, value)| (name, value)));
     command.env(DEPTH_VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::piped());
     let (mut child, watch) = match signals::held(|| command.spawn()) {
         (Ok(child), watch) => (child, watch),

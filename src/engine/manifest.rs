@@ -42,7 +42,7 @@ pub struct Record {
     pub inputs: Vec<Input>,
     /// Every folder in which a name may have been searched.
     pub folders: Vec<Vec<u8>>,
-    /// Names asked for by `__has_include`, beyond those that follow from the inputs.
+    /// Names asked for by `__has_include` or spelled in the source, beyond those that follow from the inputs.
     pub names: Vec<Vec<u8>>,
     /// Files that lay in a searched folder under a searched name without being read.
     pub present: Vec<Vec<u8>>,

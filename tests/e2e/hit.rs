@@ -115,11 +115,11 @@ fn t067_t072_t095_t099_words_and_their_order() {
     let lines = [
         "-DA=1", "-DA=2", "-DA=1 -DB", "-DB -DA=1 -UA -DA=3", "-DA=3 -UA -DA=1", "-Wall -Wno-unused -DA=1", "-Wno-unused -Wall -DA=1",
         "-O2 -O0 -DA=1", "-O0 -O2 -DA=1", "-std=c99 -std=c11 -DA=1", "-std=c11 -std=c99 -DA=1", "-march=native -DA=1",
-        "-mtune=native -DA=1", "-march=x86-64 -DA=1", "-fPIC -DA=1", "-fpic -DA=1", "-Dab -Dc=A -DA=1", "-Da -Dbc=A -DA=1", "-D A=1 -DC= -D",
+        "-mtune=native -DA=1", "-march=x86-64 -DA=1", "-fPIC -DA=1", "-fpic -DA=1", "-Dab -Dc=1 -DA=1", "-Dabc -D_c=1 -DA=1",
     ];
     for compiler in ["gcc", "clang"] {
         let sandbox = Sandbox::new("words").file("a.c", text);
-        for line in &lines[..lines.len() - 1] {
+        for line in lines {
             sandbox.hits(format!("{compiler} -c a.c {line}"));
         }
         let recorded = if compiler == "gcc" { "-frecord-gcc-switches" } else { "-grecord-command-line" };

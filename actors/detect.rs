@@ -68,10 +68,11 @@ impl CompilerQuery {
         kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// A question to this compiler, without words yet.
+    /// A question to this compiler, without words yet. A wrapper that calls cachepot gets the plain compiler.
     pub fn question(&self) -> Question {
         let (program, name) = (self.program.clone(), self.name.clone());
-        Question { program, name, words: Vec::new(), env: self.env_pairs(), cwd: self.cwd.clone() }
+        let question = Question { program, name, words: Vec::new(), env: self.env_pairs(), cwd: self.cwd.clone() };
+        question.variable("CACHEPOT_DEPTH", "1")
     }
 }
 

@@ -122,8 +122,8 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
 async fn identify(shared: &Shared, request: &CompileRequest) -> Option<(CompilerQuery, Arc<Compiler>)> {
     let name = request.argv.first()?;
     let program = program::find(name, request)?;
-    // As the client calls it: `links/gcc`, a link to the client, is not where the compiler lives.
-    let name = if name.as_bytes().contains(&b'/') { program.clone().into_os_string() } else { name.clone() };
+    // Not the name as typed: gcc looks for its parts near the first program of that name in PATH, which may be us.
+    let name = program.clone().into_os_string();
     let query = CompilerQuery { program, name, env: request.env.clone(), cwd: request.cwd.clone() };
     let known = shared.compilers.borrow().get(&query.key()).cloned();
     if let Some(known) = known.filter(|known| known.is_current()) {

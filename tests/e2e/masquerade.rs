@@ -1,5 +1,5 @@
 //! Links named like compilers, caches in front of caches, and programs that cannot be run.
-use crate::harness::Went::{Hit, Stored, Unasked};
+use crate::harness::Went::{Hit, Stored};
 use crate::harness::{CLIENT, Sandbox, finish};
 use cachepot_engine::stats::Stat;
 use std::ffi::OsString;
@@ -136,5 +136,4 @@ fn t094_t322_a_question_asks_nobody() {
         assert_eq!(plain, asked);
     }
     assert!(sandbox.coordinators().is_empty());
-    let _ = Unasked;
 }

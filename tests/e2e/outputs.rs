@@ -27,7 +27,8 @@ fn t052_t053_outputs_are_named_as_the_driver_does() {
         }
         sandbox.hits(format!("{compiler} -c ./-dash.c"));
         if compiler == "clang" {
-            sandbox.hits("clang -c -- -dash.c");
+            let line = "clang -c -- -dash.c";
+            assert_eq!(sandbox.plain(line), sandbox.cached(line).0);
         }
         for output in ["o.o", "sub/o", "sub/o.p.q", "o."] {
             sandbox.hits(format!("{compiler} -c -MD -g -gsplit-dwarf sub/a.c -o {output}"));
@@ -233,7 +234,7 @@ fn t088_t132_names_of_all_kinds() {
     for compiler in ["gcc", "clang"] {
         for name in names {
             // clang names such a file wrongly in its own `.d`.
-            if compiler == "clang" && name.contains(&b'\\') {
+            if compiler == "clang" && [&b"back\\slash"[..], b"tab\tx"].contains(&name) {
                 continue;
             }
             let sandbox = Sandbox::new("kinds");

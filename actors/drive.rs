@@ -130,7 +130,9 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
 async fn identify(shared: &Shared, request: &CompileRequest) -> Option<(CompilerQuery, Arc<Compiler>)> {
     let name = request.argv.first()?;
     let program = program::find(name, request)?;
-    let query = CompilerQuery { program, name: name.clone(), env: request.env.clone(), cwd: request.cwd.clone() };
+    // Not the name as typed: gcc looks for its parts near the first program of that name in PATH, which may be us.
+    let name = program.clone().into_os_string();
+    let query = CompilerQuery { program, name, env: request.env.clone(), cwd: request.cwd.clone() };
     let known = shared.compilers.borrow().get(&query.key()).cloned();
     if let Some(known) = known.filter(|known| known.is_current()) {
         return Some((query, known));
@@ -475,6 +477,7 @@ fn words_say(job: &Job) -> Findings {
     for word in &job.key_words {
         findings.merge(&Findings::of(word.as_bytes()));
     }
+    findings.spelled = job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()).collect();
     findings
 }
 

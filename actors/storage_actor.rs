@@ -110,11 +110,8 @@ impl LocalStorageActor {
 
     fn keep(&self, message: Keep) -> Result<(), StoreError> {
         let (observed, conditions) = (message.observed, message.conditions);
-        let result = result_key(&message.job, &observed.inputs, &conditions.mtimes, conditions.window);
-        // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
-        self.store.put_entry(&result, message.meta, message.outputs)?;
-        let record = Record {
-            result,
+        let mut record = Record {
+            result: Digest([0; 32]),
             inputs: observed.inputs,
             folders: observed.folders,
             names: observed.names,
@@ -125,6 +122,9 @@ impl LocalStorageActor {
             mtimes: conditions.mtimes,
             window: conditions.window,
         };
+        record.result = result_key(&message.job, &record);
+        // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
+        self.store.put_entry(&record.result, message.meta, message.outputs)?;
         self.manifests.add(&message.job, record, &self.memory)
     }
 }

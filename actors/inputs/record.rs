@@ -64,6 +64,8 @@ pub struct Compiled {
 /// [`NotStorable`] where the result must not be kept.
 pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Observed, NotStorable> {
     let mut findings = compiled.words.clone();
+    // gcc names no precompiled header in its dependencies: the names in the source tell where one may lie.
+    let mut spelled = compiled.words.spelled.clone();
     let mut inputs = Vec::with_capacity(compiled.inputs.len());
     let mut modified = Vec::with_capacity(compiled.inputs.len());
     let mut identities = Vec::with_capacity(compiled.inputs.len());
@@ -75,13 +77,17 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
             return Err(NotStorable::TooNew);
         }
         findings.merge(&known.findings);
+        if inputs.is_empty() {
+            spelled.extend(known.findings.spelled.iter().cloned());
+        }
         inputs.push(Input { path: bytes.to_vec(), digest: known.digest });
         modified.push(known.stamp.modified.0);
         identities.push(Some(known.stamp.identity()));
     }
     unknown_effects(&findings)?;
-    let names: Vec<Vec<u8>> = findings.has_include.iter().cloned().collect();
-    let Bystanders { present, states, exist } = bystanders(memory, place, compiled, &inputs, &names)?;
+    let asked: Vec<Vec<u8>> = findings.has_include.iter().cloned().collect();
+    let names: Vec<Vec<u8>> = asked.iter().cloned().chain(spelled).collect();
+    let Bystanders { present, states, exist } = bystanders(memory, place, compiled, &inputs, &asked, &names)?;
     let (folders, same) = (compiled.folders.clone(), repeated(identities.into_iter()));
     let may_use = findings.time_macros();
     Ok(Observed { inputs, folders, names, present, states, same, exist, modified, may_use })
@@ -148,10 +154,11 @@ fn bystanders(
     compiled: &Compiled,
     inputs: &[Input],
     asked: &[Vec<u8>],
+    searched: &[Vec<u8>],
 ) -> Result<Bystanders, NotStorable> {
     let paths = || inputs.iter().map(|input| input.path.as_slice());
     let folders = search_folders(&compiled.folders, paths());
-    let names = names(paths(), &folders, asked, place);
+    let names = names(paths(), &folders, searched, place);
     let expected: HashSet<Vec<u8>> = paths().map(normal).collect();
     let walk = Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
     let (_, surprises) = walk.run(&folders);

@@ -23,15 +23,16 @@ const ENDING_SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SI
 /// Runs what the plan says and reports it; the value is the exit status. Dies by the compiler's signal.
 pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: UnixStream) -> i32 {
     let Some((name, words)) = plan.argv.split_first() else { return bypass::exec(argv, env, &[]) };
-    let Found::Program(program) = bypass::find(name, env.get("PATH")) else {
+    let Found::Program { path: program, behind } = bypass::find(name, env.get("PATH")) else {
         return bypass::exec(argv, env, &[]);
     };
     if !plan.scratch.iter().all(|path| make_scratch(path).is_ok()) {
         remove_scratch(plan);
         return bypass::exec(argv, env, &[]);
     }
-    let mut command = Command::new(program);
-    command.arg0(name).args(words).envs(plan.env.iter().map(|(name, value)| (name, value)));
+    let mut command = Command::new(&program);
+    // `links/gcc`, a link to us, must not be the compiler's idea of where it lives.
+    command.arg0(bypass::called(name, &program, behind)).args(words).envs(plan.env.iter().map(|(name, value)| (name, value)));
     command.env(DEPTH_VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::piped());
     let (mut child, watch) = match signals::held(|| command.spawn()) {
         (Ok(child), watch) => (child, watch),

@@ -1,13 +1,13 @@
 //! What enters a key.
 use crate::digest::{Digest, KeyBuilder};
 use crate::job::{Driver, Family, Job};
-use crate::manifest::Input;
+use crate::manifest::Record;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// Names the kind of key and its version: raised whenever a key's fields change.
 const JOB_DOMAIN: &str = "cachepot job 1";
-const RESULT_DOMAIN: &str = "cachepot result 1";
+const RESULT_DOMAIN: &str = "cachepot result 2";
 
 /// Everything that a job's key is made from, besides the inputs that only a compile finds.
 pub struct JobFacts<'a> {
@@ -49,20 +49,11 @@ pub fn job_key(facts: &JobFacts<'_>) -> Digest {
     key.finish()
 }
 
-/// The key of a result: the job and the inputs it led to. `mtimes` and `window` as in a manifest's record.
-pub fn result_key(job: &Digest, inputs: &[Input], mtimes: &[(u32, i64)], window: Option<crate::scan::Quarter>) -> Digest {
+/// The key of a result: the job and everything that was seen to decide it, also what lay in the search path unread
+/// (`__has_include` tells). Two results under one key would be a wrong hit. The record's own `result` does not count.
+pub fn result_key(job: &Digest, record: &Record) -> Digest {
     let mut key = KeyBuilder::new(RESULT_DOMAIN);
     key.field("job", &job.0);
-    for input in inputs {
-        key.field("path", &input.path);
-        key.field("digest", &input.digest.0);
-    }
-    for (input, seconds) in mtimes {
-        key.field("mtime", &input.to_le_bytes());
-        key.field("seconds", &seconds.to_le_bytes());
-    }
-    if let Some(quarter) = window {
-        key.field("window", &quarter.0.to_le_bytes());
-    }
+    key.field("record", &record.encode_conditions());
     key.finish()
 }

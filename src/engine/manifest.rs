@@ -47,7 +47,7 @@ pub struct Record {
     pub inputs: Vec<Input>,
     /// Every folder in which a name may have been searched.
     pub folders: Vec<Vec<u8>>,
-    /// Names asked for by `__has_include`, beyond those that follow from the inputs.
+    /// Names asked for by `__has_include` or spelled in the source, beyond those that follow from the inputs.
     pub names: Vec<Vec<u8>>,
     /// Files that lay in a searched folder under a searched name without being read.
     pub present: Vec<Vec<u8>>,
@@ -63,6 +63,15 @@ pub struct Record {
     pub mtimes: Vec<(u32, i64)>,
     /// When set: the result names the day and is only valid in this quarter of an hour.
     pub window: Option<Quarter>,
+}
+
+impl Record {
+    /// Everything in a record but its result, in the stored form: what a result's key is made from.
+    pub fn encode_conditions(&self) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(self.inputs.len() * 64));
+        out.conditions(self);
+        out.0
+    }
 }
 
 /// The earlier results of one job.
@@ -134,6 +143,9 @@ impl Writer {
     }
     fn record(&mut self, record: &Record) {
         self.0.extend_from_slice(&record.result.0);
+        self.conditions(record);
+    }
+    fn conditions(&mut self, record: &Record) {
         self.u32(record.inputs.len());
         let mut before: &[u8] = &[];
         for input in &record.inputs {

@@ -40,6 +40,8 @@ pub struct Findings {
     pub computed_has_include: bool,
     /// Operands of `__has_include` and `__has_include_next`.
     pub has_include: BTreeSet<Vec<u8>>,
+    /// Names after `#include`, taken or not. Of this text alone: merging leaves them out.
+    pub spelled: BTreeSet<Vec<u8>>,
 }
 
 /// What was seen of one macro's name.
@@ -132,7 +134,10 @@ impl Findings {
             let rest = text.get(at..).unwrap_or_default();
             at += match byte {
                 b'/' if comments_are_plain => comment_length(rest).unwrap_or(1),
-                b'#' => include_length(rest).unwrap_or(1),
+                b'#' => include(rest).map_or(1, |(length, name)| {
+                    found.spelled.insert(name.to_vec());
+                    length
+                }),
                 _ if is_word(byte) => {
                     let length = rest.iter().position(|&b| !is_word(b)).unwrap_or(rest.len());
                     let (word, after) = rest.split_at(length);
@@ -254,8 +259,8 @@ fn comment_length(rest: &[u8]) -> Option<usize> {
     }
 }
 
-/// The length of the line of an `#include <...>`, whose name may look like a comment.
-fn include_length(rest: &[u8]) -> Option<usize> {
+/// The length of an `#include <...>`, whose name may look like a comment, and the name.
+fn include(rest: &[u8]) -> Option<(usize, &[u8])> {
     let directive = rest.get(1..)?.trim_ascii_start();
     let name = directive.strip_prefix(b"include").or_else(|| directive.strip_prefix(b"import"))?;
     let name = name.strip_prefix(b"_next").unwrap_or(name).trim_ascii_start();
@@ -264,8 +269,8 @@ fn include_length(rest: &[u8]) -> Option<usize> {
         b'"' => b'"',
         _ => return None,
     };
-    let end = memchr::memchr(close, name.get(1..)?)? + 2;
-    Some(rest.len() - name.len() + end)
+    let end = memchr::memchr(close, name.get(1..)?)? + 1;
+    Some((rest.len() - name.len() + end + 1, name.get(1..end)?))
 }
 
 enum Operand {

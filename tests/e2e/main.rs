@@ -3,4 +3,12 @@
 
 mod commands;
 mod harness;
+mod hit;
+mod identity;
+mod languages;
 mod lifecycle;
+mod lookup;
+mod masquerade;
+mod outputs;
+mod refused;
+mod settings;

@@ -23,7 +23,7 @@ fn reasons_are_counted_and_results_are_the_compilers() {
         (&["clang"], "-c a.c -ftime-trace", "-ftime-trace"),
         (&["gcc"], "-c a.c -aux-info f", "-aux-info"),
         (&["gcc"], "-c a.c -Wa,-a=list", "-Wa,"),
-        (&both, "-c a.c -fnonsense-of-tomorrow", "-fnonsense-of-tomorrow"),
+        (&both, "-c a.c --nonsense-of-tomorrow v", "--nonsense-of-tomorrow"),
     ];
     for (compilers, words, reason) in rows {
         for compiler in compilers {

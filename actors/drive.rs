@@ -31,10 +31,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a look-up may take before the client compiles by itself.
-const LOOK_UP_LIMIT: Duration = Duration::from_secs(15);
-/// How long a compiler may take to say who it is: longer than the client's patience is of no use.
-const IDENTIFY_LIMIT: Duration = Duration::from_secs(15);
+/// How long the first answer may take before the client compiles by itself: less than the client's patience
+/// (`SILENCE` in its `connect.rs`). A compiler that takes longer to say who it is goes on doing so for the next ones.
+const ANSWER_LIMIT: Duration = Duration::from_secs(4);
+/// How long it may take to get hold of the outputs.
+const INGEST_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long recording a result may take; nobody waits for it.
 const KEEP_LIMIT: Duration = Duration::from_secs(120);
@@ -73,8 +74,9 @@ pub struct Miss {
 /// Works on a request up to the first answer.
 pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: PathBuf) -> Outcome {
     let asked = Instant::now();
+    let deadline = Deadline::after(ANSWER_LIMIT);
     shared.stats.bump(Stat::CompileRequests);
-    let Some((query, compiler)) = identify(shared, &request).await else {
+    let Some((query, compiler)) = identify(shared, &request, deadline).await else {
         statistics::not_cacheable(&shared.stats, "compiler not found");
         return Outcome::Yours;
     };
@@ -100,7 +102,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
         place,
     });
     let recache = request.env.get("CACHEPOT_RECACHE").is_some();
-    match find(shared, &subject, recache).await {
+    match find(shared, &subject, recache, deadline).await {
         Some(Found::Hit(opened)) => {
             let (reply, blobs) = hit(&subject.job, opened);
             let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
@@ -127,7 +129,11 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
 }
 
 /// Finds the compiler and who it is; the published snapshot answers without a message.
-async fn identify(shared: &Shared, request: &CompileRequest) -> Option<(CompilerQuery, Arc<Compiler>)> {
+async fn identify(
+    shared: &Shared,
+    request: &CompileRequest,
+    deadline: Deadline,
+) -> Option<(CompilerQuery, Arc<Compiler>)> {
     let name = request.argv.first()?;
     let program = program::find(name, request)?;
     // Not the name as typed: gcc looks for its parts near the first program of that name in PATH, which may be us.
@@ -138,7 +144,7 @@ async fn identify(shared: &Shared, request: &CompileRequest) -> Option<(Compiler
         return Some((query, known));
     }
     let routes = shared.routes();
-    let found = ask(routes.compilers.as_ref(), Identify(query.clone()), Deadline::after(IDENTIFY_LIMIT)).await;
+    let found = ask(routes.compilers.as_ref(), Identify(query.clone()), deadline).await;
     found.ok().map(|found| (query, found))
 }
 
@@ -178,8 +184,7 @@ enum Found {
     Nothing(Digest),
 }
 
-async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool) -> Option<Found> {
-    let deadline = Deadline::after(LOOK_UP_LIMIT);
+async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: Deadline) -> Option<Found> {
     let routes = shared.routes();
     let permit = Arc::clone(&shared.permits.hashing).acquire_owned().await.ok()?;
     let message = FindResult { subject: Arc::clone(subject), recache, deadline, permit };
@@ -238,7 +243,13 @@ fn hit(job: &Job, opened: Fetched) -> (HitReply, Vec<File>) {
 
 impl Miss {
     /// Takes the client's report. When this returns, the outputs are the build's alone; the rest goes on behind.
-    pub async fn report(mut self: Box<Self>, report: Report, descriptors: Vec<OwnedFd>) {
+    /// A client that no longer waits by then may have let the build change them already: such copies are not kept.
+    pub async fn report(
+        mut self: Box<Self>,
+        report: Report,
+        descriptors: Vec<OwnedFd>,
+        waits: impl Fn() -> bool,
+    ) {
         let succeeded = report.ending == Ending::Exited(0);
         statistics::compiled(&self.shared.stats, succeeded, self.began.elapsed());
         if !succeeded {
@@ -246,6 +257,7 @@ impl Miss {
         }
         statistics::miss(&self.shared.stats, self.of, self.looked_up);
         match self.take_in(report, descriptors).await {
+            Ok(_) if !waits() => statistics::not_stored(&self.shared.stats, &skipped("client gone")),
             Ok(taken) => {
                 actix::spawn(async move { self.keep(taken).await });
             }
@@ -294,7 +306,7 @@ impl Miss {
         let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
         let (roles, files) = self.outputs(opened)?;
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
-        let deadline = Deadline::after(LOOK_UP_LIMIT);
+        let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let permit = Arc::new(permit);
         let observed = self.observe(&compiled, &permit, deadline).await?;
@@ -349,7 +361,7 @@ impl Miss {
                     found.0.push((output.role, metadata.permissions().mode() & 0o111 != 0));
                     found.1.push(file);
                 }
-                _ if output.optional => {}
+                None if output.optional => {}
                 _ => return Err(skipped("output missing")),
             }
         }
@@ -424,7 +436,7 @@ async fn built_in_folders(shared: Arc<Shared>, query: CompilerQuery, subject: Ar
     }
     let message =
         BuiltInFolders { query, language: gnu::language_word(job.language), words: job.search.probe_words.clone() };
-    let found = ask(shared.routes().compilers.as_ref(), message, Deadline::after(IDENTIFY_LIMIT)).await.ok()?;
+    let found = ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?;
     Some(found).filter(|found| !found.is_empty())
 }
 

@@ -3,7 +3,7 @@ use crate::bypass::{self, DEPTH_VARIABLE, Found};
 use crate::connect;
 use crate::header_trace::HeaderTrace;
 use crate::relay::{Relay, Target};
-use cachepot_wire::{Ending, EnvBlock, Message, Plan, Report, fd, frame, socket};
+use cachepot_wire::{Ending, EnvBlock, Message, Plan, Report, frame, socket};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, raise, sigprocmask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -135,7 +135,7 @@ fn wait(pid: Pid, flags: Option<WaitPidFlag>) -> Option<Ending> {
 fn report(plan: &Plan, ending: Ending, stdout: Relay, mut stderr: Relay, connection: &UnixStream) {
     let succeeded = ending == Ending::Exited(0);
     let opened: Vec<Option<File>> =
-        plan.watched.iter().map(|path| if succeeded { File::open(path).ok() } else { None }).collect();
+        plan.watched.iter().map(|path| if succeeded { open_watched(path).ok() } else { None }).collect();
     remove_scratch(plan);
     let message = Message::Report(Report {
         ending,
@@ -148,9 +148,14 @@ fn report(plan: &Plan, ending: Ending, stdout: Relay, mut stderr: Relay, connect
     let descriptors: Vec<_> = opened.iter().flatten().map(AsRawFd::as_raw_fd).collect();
     // Whatever goes wrong from here on costs a stored result, not the build.
     let Ok(bytes) = frame::encode(message.encode()) else { return };
-    if fd::send_all(connection.as_fd(), &bytes, &descriptors).is_ok() && succeeded {
+    if connect::send(connection, &bytes, &descriptors).is_ok() && succeeded {
         let _ = connect::receive(connection);
     }
+}
+
+/// A pipe with a name would wait for a writer, who has just gone.
+fn open_watched(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)
 }
 
 fn die_by(signal: i32) -> i32 {

@@ -60,11 +60,3 @@ fn t115_an_assembler_replaced_in_place() {
         sandbox.write("parts/as", part(words)).sh("chmod +x parts/as; touch -d @1 parts/as").hits("gcc -c a.c");
     }
 }
-
-#[test]
-fn t118_a_wrapper_with_flags_from_the_environment() {
-    // Such a wrapper is seen through where its words show in what the compiler says of itself.
-    let sandbox = Sandbox::new("wrapper").file("a.c", "int x;\n").file("gcc", "#!/bin/sh\nexec /usr/bin/gcc \"$@\"\n");
-    sandbox.sh("chmod +x gcc").hits("./gcc -c a.c");
-    sandbox.expect(Hit, "./gcc -c a.c");
-}

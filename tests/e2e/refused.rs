@@ -22,8 +22,8 @@ fn reasons_are_counted_and_results_are_the_compilers() {
         (&["gcc"], "-c a.c -fdump-tree-all", "-fdump-"),
         (&["clang"], "-c a.c -ftime-trace", "-ftime-trace"),
         (&["gcc"], "-c a.c -aux-info f", "-aux-info"),
-        (&both, "-c a.c -Wa,-a=list", "-Wa,"),
-        (&both, "-c a.c -fnonsense-of-tomorrow", "-fnonsense-of-tomorrow"),
+        (&["gcc"], "-c a.c -Wa,-a=list", "-Wa,"),
+        (&both, "-c a.c --nonsense-of-tomorrow v", "--nonsense-of-tomorrow"),
     ];
     for (compilers, words, reason) in rows {
         for compiler in compilers {

@@ -232,8 +232,7 @@ async fn administer(shared: &Arc<Shared>, gate: &Gate, order: Admin) -> AdminRep
         Admin::Ping => AdminReply::Done(String::new()),
         Admin::ShowStats => AdminReply::Done(statistics::report(shared)),
         Admin::ZeroStats => {
-            shared.stats.clear();
-            statistics::save(shared);
+            statistics::clear(shared);
             AdminReply::Done(statistics::report(shared))
         }
         Admin::Stop => {

@@ -46,7 +46,7 @@ fn t217_t235_t324_three_hundred_first_clients_and_few_descriptors() {
     crowd(&build, 3);
     assert_eq!(build.sandbox.coordinators(), pids);
     let hits = build.sandbox.stats().stats.count(Stat::CacheHits) - before;
-    assert!(hits > CROWD as u64 / 2, "{hits}");
+    assert!(hits > CROWD as u64 / 2, "{hits}\n{}", build.sandbox.cachepot(["-s"]).stdout());
     // Nothing is used up.
     build.run();
     assert!(build.again() >= UNITS as u64 - 1);

@@ -59,7 +59,14 @@ fn damage(name: &str, with_coordinator: bool, harm: impl Fn(usize, &[PathBuf])) 
         }
         let misses = after.count(Stat::CacheMisses) - before.count(Stat::CacheMisses);
         assert_eq!(hits + misses, UNITS as u64, "{what:?}");
-        assert!(build.again() >= UNITS as u64 - 1, "{what:?}: not healed");
+        // A folder with something inside stays: what is inside is not ours.
+        let stays = |path: &&PathBuf| path.is_dir() && path.join("inside").exists();
+        let stay = harmed.iter().filter(stays).count();
+        assert!(build.again() >= (UNITS - 1 - stay) as u64, "{what:?}: not healed");
+        for path in harmed.iter().filter(stays) {
+            fs::remove_dir_all(path).unwrap();
+        }
+        build.again();
     }
 }
 

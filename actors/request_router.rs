@@ -126,6 +126,7 @@ impl Handler<Close> for RequestRouter {
 
 async fn accept(listener: UnixListener, shared: Arc<Shared>, gate: Arc<Gate>) {
     loop {
+        let Ok(permit) = Arc::clone(&shared.permits.sessions).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (shared, inside, gate) = (Arc::clone(&shared), gate.enter(), Arc::clone(&gate));
@@ -133,7 +134,7 @@ async fn accept(listener: UnixListener, shared: Arc<Shared>, gate: Arc<Gate>) {
                     if let Err(error) = session(&shared, &gate, &stream).await {
                         tracing::debug!(%error, "connection ended");
                     }
-                    drop(inside);
+                    drop((inside, permit));
                 });
             }
             // Out of descriptors: those in use come back; until then clients wait in the backlog.

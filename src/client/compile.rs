@@ -2,6 +2,7 @@
 use crate::bypass::{self, DEPTH_VARIABLE, Found};
 use crate::connect;
 use crate::header_trace::HeaderTrace;
+use crate::process;
 use crate::relay::{Relay, Target};
 use cachepot_wire::{Ending, EnvBlock, Message, Plan, Report, frame, socket};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -30,6 +31,7 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
         remove_scratch(plan);
         return bypass::exec(argv, env, &[]);
     }
+    process::survive_broken_pipes();
     let mut command = Command::new(&program);
     // `links/gcc`, a link to us, must not be the compiler's idea of where it lives.
     command.arg0(bypass::called(name, &program, behind)).args(words).envs(plan.env.iter().map(|(name, value)| (name, value)));

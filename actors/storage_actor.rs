@@ -9,7 +9,7 @@ use crate::pool::{Internal, contain};
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::Role;
-use cachepot_engine::key::result_key;
+use cachepot_engine::key::{ResultFacts, result_key};
 use cachepot_engine::manifest::Record;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched, Ingested, LocalStore};
@@ -105,7 +105,13 @@ impl LocalStorageActor {
 
     fn keep(&self, message: Keep) -> Result<(), StoreError> {
         let observed = message.observed;
-        let result = result_key(&message.job, &observed.inputs, &observed.mtimes, observed.window);
+        let facts = ResultFacts {
+            inputs: &observed.inputs,
+            exist: &observed.exist,
+            mtimes: &observed.mtimes,
+            window: observed.window,
+        };
+        let result = result_key(&message.job, &facts);
         // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
         self.store.put_entry(&result, message.meta, message.outputs)?;
         let record = Record {

@@ -97,6 +97,14 @@ pub fn stat(place: &Place, path: &CStr) -> nix::Result<FileStat> {
     fstatat(place.folder(), path, AtFlags::empty())
 }
 
+/// Asks the kernel about a path itself, be it a link.
+///
+/// # Errors
+/// As `lstat(2)`.
+pub fn link_stat(place: &Place, path: &CStr) -> nix::Result<FileStat> {
+    fstatat(place.folder(), path, AtFlags::AT_SYMLINK_NOFOLLOW)
+}
+
 /// Whether it is a plain file.
 pub fn is_file(stat: &FileStat) -> bool {
     stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG
@@ -130,13 +138,15 @@ impl FileMemory {
             let descriptor = openat(place.folder(), path, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK, Mode::empty()).ok()?;
             let mut file = File::from(descriptor);
             let before = fstat(&file).ok().filter(is_file)?;
+            // Before the content is read: what is written during a slow read may bear the stamp of before.
+            let began = now();
             let stamp = Stamp::of(&before);
             let (digest, findings) = content(&mut file, &stamp)?;
             if Stamp::of(&fstat(&file).ok()?) != stamp {
                 continue;
             }
             let known = Arc::new(Known { stamp, digest, findings });
-            if stamp.is_settled(now()) {
+            if stamp.is_settled(began) {
                 let mut shard = self.shard(&stamp)?.lock().unwrap_or_else(PoisonError::into_inner);
                 if shard.len() >= MAX_PER_SHARD {
                     shard.clear();
@@ -153,7 +163,7 @@ fn content(file: &mut File, stamp: &Stamp) -> Option<(Digest, Findings)> {
     if stamp.size > MAX_SCANNED_BYTES {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(file).ok()?;
-        return Some((Digest(*hasher.finalize().as_bytes()), Findings::default()));
+        return Some((Digest(*hasher.finalize().as_bytes()), Findings::unread()));
     }
     let mut text = Vec::with_capacity(usize::try_from(stamp.size).ok()? + 1);
     file.read_to_end(&mut text).ok()?;

@@ -9,7 +9,10 @@ mod record;
 mod validate;
 mod watch;
 
-pub use files::{FileMemory, Known, Moment, Stamp, now};
+#[cfg(test)]
+mod tests;
+
+pub use files::{FileMemory, Known, Moment, Stamp, changed_since, now, stat};
 pub use folders::FolderMemory;
 pub use paths::{Paths, Place};
 pub use record::{Compiled, NotStorable, Observed, observe};

@@ -1,6 +1,6 @@
 //! Whether an earlier result still stands.
 use super::Memory;
-use super::files::{Stamp, now, stat};
+use super::files::{Stamp, is_folder, now, stat};
 use super::names::Names;
 use super::paths::{Place, normal, parent};
 use super::watch::{Walk, Watch};
@@ -70,7 +70,7 @@ impl KnownRecord {
         self.is_in_window()
             && self.inputs_stand(memory, place)
             && self.mtimes_stand(place)
-            && self.exist.iter().all(|path| stat(place, path).is_ok())
+            && self.exist.iter().all(|path| stat(place, path).is_ok_and(|stat| !is_folder(&stat)))
             && self.nothing_appeared(memory, place)
     }
 
@@ -95,10 +95,9 @@ impl KnownRecord {
         let here = Stamp::of(&here);
         let here = (here.device, here.inode);
         let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = search.as_mut().filter(|known| known.place == here) {
-            if known.watch.holds(place, &memory.folders, &known.names) {
-                return true;
-            }
+        let known = search.as_mut().filter(|known| known.place == here);
+        if known.is_some_and(|known| known.watch.holds(place, &memory.folders, &known.names)) {
+            return true;
         }
         *search = self.walk(memory, place, here);
         search.is_some()

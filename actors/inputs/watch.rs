@@ -6,10 +6,12 @@ use super::files::{Stamp, is_file, is_folder, stat};
 use super::folders::{FolderMemory, Kind, Listing};
 use super::names::{Leaf, Names};
 use super::paths::{Paths, Place, below};
-use std::collections::HashSet;
-use std::ffi::CStr;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CStr, CString};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
+
+type Leaves = HashMap<Box<[u8]>, Leaf>;
 
 /// The state in which all searched folders were when nothing stood in the way of a result.
 #[derive(Debug, Default)]
@@ -80,7 +82,8 @@ impl Walk<'_> {
             let (Some(path), Some(leaves)) = (self.paths.intern(&folder), self.names.prefixes.get(prefix)) else {
                 continue;
             };
-            let Some(listing) = self.memory.list(self.place, &path) else {
+            let listing = self.memory.list(self.place, &path).or_else(|| self.probe(&folder, &path, leaves));
+            let Some(listing) = listing else {
                 watch.fixed.push((Arc::clone(&path), target(self.place, &path)));
                 continue;
             };
@@ -98,6 +101,27 @@ impl Walk<'_> {
             watch.folders.push(Watched { path, stamp: listing.stamp, settled: listing.settled, prefix, view });
         }
         (watch, surprises)
+    }
+
+    /// A folder that may not be read can be searched all the same: every name is asked for, each time anew.
+    fn probe(&self, folder: &[u8], path: &CStr, leaves: &Leaves) -> Option<Arc<Listing>> {
+        let path = if path.is_empty() { c"." } else { path };
+        let stat = stat(self.place, path).ok().filter(is_folder)?;
+        let names = leaves.iter().flat_map(|(name, leaf)| {
+            let precompiled = [&b".gch"[..], b".pch"].into_iter().filter(|_| leaf.file);
+            std::iter::once(name.to_vec()).chain(precompiled.map(|suffix| [name, suffix].concat()))
+        });
+        let entries = names.filter_map(|name| {
+            let path = CString::new(below(folder, &name)).ok()?;
+            let kind = match target(self.place, &path) {
+                Target::Nothing => return None,
+                Target::File => Kind::File,
+                Target::Folder => Kind::Folder,
+                Target::Other => Kind::Other,
+            };
+            Some((name.into(), kind))
+        });
+        Some(Arc::new(Listing { stamp: Stamp::of(&stat), settled: false, entries: entries.collect() }))
     }
 
     fn entry(
@@ -129,13 +153,13 @@ impl Walk<'_> {
     }
 }
 
-fn is_precompiled(name: &[u8], leaves: &std::collections::HashMap<Box<[u8]>, Leaf>) -> bool {
+fn is_precompiled(name: &[u8], leaves: &Leaves) -> bool {
     let header = name.strip_suffix(b".gch").or_else(|| name.strip_suffix(b".pch"));
     header.is_some_and(|header| leaves.get(header).is_some_and(|leaf| leaf.file))
 }
 
 /// Stands for the entries of a listing that bear a searched name; the order does not matter.
-fn view(listing: &Listing, leaves: &std::collections::HashMap<Box<[u8]>, Leaf>) -> u64 {
+fn view(listing: &Listing, leaves: &Leaves) -> u64 {
     let hasher: BuildHasherDefault<DefaultHasher> = BuildHasherDefault::default();
     let relevant = listing.entries.iter().filter(|(name, _)| leaves.contains_key(name) || is_precompiled(name, leaves));
     relevant.fold(0, |sum, (name, kind)| sum ^ hasher.hash_one((name, *kind as u8)))

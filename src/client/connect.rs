@@ -44,7 +44,9 @@ pub(crate) fn ask(message: &Message) -> Result<(Reply, Vec<OwnedFd>, UnixStream)
 fn started(start: impl FnOnce(&Path) -> Result<UnixStream, StartError>) -> Result<UnixStream, WireError> {
     let not_connected = || WireError::Io(std::io::ErrorKind::NotConnected.into());
     let Some(program) = start::coordinator_program(std::env::current_exe().ok().as_deref()) else {
-        crate::replay::notice("warning: `cachepot-coordinator` is neither beside `cachepot` nor in PATH; compiling without the cache");
+        crate::replay::notice(
+            "warning: `cachepot-coordinator` is neither beside `cachepot` nor in PATH; compiling without the cache",
+        );
         return Err(not_connected());
     };
     start(&program).map_err(|error| {
@@ -57,6 +59,10 @@ fn started(start: impl FnOnce(&Path) -> Result<UnixStream, StartError>) -> Resul
 
 fn exchange(stream: &UnixStream, bytes: &[u8]) -> Result<(Reply, Vec<OwnedFd>), WireError> {
     let sent = fd::send_all(stream.as_fd(), bytes, &[]);
+    if matches!(&sent, Err(WireError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock) {
+        // It takes nothing, so it will not answer either.
+        return sent.and(Err(WireError::Malformed));
+    }
     // A coordinator that refuses the head may answer before it has read all: its answer counts.
     match (receive(stream), sent) {
         (Ok(reply), _) => Ok(reply),

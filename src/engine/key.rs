@@ -2,12 +2,13 @@
 use crate::digest::{Digest, KeyBuilder};
 use crate::job::{Driver, Family, Job};
 use crate::manifest::Input;
+use crate::scan::Quarter;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// Names the kind of key and its version: raised whenever a key's fields change.
-const JOB_DOMAIN: &str = "cachepot job 1";
-const RESULT_DOMAIN: &str = "cachepot result 1";
+const JOB_DOMAIN: &str = "cachepot job 2";
+const RESULT_DOMAIN: &str = "cachepot result 2";
 
 /// Everything that a job's key is made from, besides the inputs that only a compile finds.
 pub struct JobFacts<'a> {
@@ -23,18 +24,30 @@ pub struct JobFacts<'a> {
     pub key_files: &'a [Option<Digest>],
     /// Names this machine's processor, when the job asks for it.
     pub cpu: Option<Digest>,
+    /// `PWD` names the working directory by another path than `getcwd`: only then do compilers write it down.
+    pub pwd_leads_here: bool,
 }
 
 /// The digest that names a job's manifest.
 pub fn job_key(facts: &JobFacts<'_>) -> Digest {
     let mut key = KeyBuilder::new(JOB_DOMAIN);
     key.field("compiler", &facts.identity.0);
-    key.field("family", &[match facts.driver.family { Family::Gcc => 0, Family::Clang => 1 }, facts.driver.plus_plus.into()]);
+    key.field(
+        "family",
+        &[
+            match facts.driver.family {
+                Family::Gcc => 0,
+                Family::Clang => 1,
+            },
+            facts.driver.plus_plus.into(),
+        ],
+    );
     key.field("language", facts.job.language.name().as_bytes());
     key.field("source", facts.job.source.as_os_str().as_bytes());
     key.list("words", facts.job.key_words.iter().map(|word| word.as_bytes()));
     if let Some(directory) = &facts.job.key_directory {
         key.field("directory", directory.as_bytes());
+        key.field("by PWD", &[facts.pwd_leads_here.into()]);
     }
     for (name, value) in facts.variables {
         key.field("variable", name.as_bytes());
@@ -49,19 +62,34 @@ pub fn job_key(facts: &JobFacts<'_>) -> Digest {
     key.finish()
 }
 
-/// The key of a result: the job and the inputs it led to. `mtimes` and `window` as in a manifest's record.
-pub fn result_key(job: &Digest, inputs: &[Input], mtimes: &[(u32, i64)], window: Option<crate::scan::Quarter>) -> Digest {
+/// What a compile was seen to depend on besides its job, as in a manifest's record.
+pub struct ResultFacts<'a> {
+    /// What the compiler read.
+    pub inputs: &'a [Input],
+    /// What exists under a name that `__has_include` asked for: it changes a result that reads no other file.
+    pub exist: &'a [Vec<u8>],
+    /// Modification times that reach the result.
+    pub mtimes: &'a [(u32, i64)],
+    /// When the result is valid.
+    pub window: Option<Quarter>,
+}
+
+/// The key of a result: the job and what it led to.
+pub fn result_key(job: &Digest, facts: &ResultFacts<'_>) -> Digest {
     let mut key = KeyBuilder::new(RESULT_DOMAIN);
     key.field("job", &job.0);
-    for input in inputs {
+    for input in facts.inputs {
         key.field("path", &input.path);
         key.field("digest", &input.digest.0);
     }
-    for (input, seconds) in mtimes {
+    for path in facts.exist {
+        key.field("exists", path);
+    }
+    for (input, seconds) in facts.mtimes {
         key.field("mtime", &input.to_le_bytes());
         key.field("seconds", &seconds.to_le_bytes());
     }
-    if let Some(quarter) = window {
+    if let Some(quarter) = facts.window {
         key.field("window", &quarter.0.to_le_bytes());
     }
     key.finish()

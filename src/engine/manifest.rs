@@ -5,7 +5,7 @@
 //! record   = result inputs folders present exist mtimes window
 //! inputs   = count (shared suffix digest)*    a path is `shared` bytes of the one before, then `suffix`
 //! folders  = count bytes*                     where names were searched, as spelled
-//! names    = count bytes*                     names asked for by `__has_include`
+//! names    = count bytes*                     names that the texts spell, in `#include` and `__has_include`
 //! present  = count bytes*                     files that lay in a searched folder without being an input
 //! exist    = count bytes*                     paths that must go on to exist, whatever their content
 //! mtimes   = count (input seconds)*           inputs whose modification time reaches the result
@@ -16,11 +16,15 @@ use crate::digest::Digest;
 use crate::scan::Quarter;
 use std::collections::VecDeque;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Results kept per manifest; the oldest go first.
 pub const MAX_RECORDS: usize = 24;
 /// Input references kept per manifest over all records.
 pub const MAX_INPUTS: usize = 60_000;
+
+/// The longest path: more than any system takes. Without a bound, paths that share their beginning could grow
+/// to many times the size of what is read.
+const MAX_PATH_BYTES: usize = 1 << 16;
 
 /// One file that the compiler read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub struct Record {
     pub inputs: Vec<Input>,
     /// Every folder in which a name may have been searched.
     pub folders: Vec<Vec<u8>>,
-    /// Names asked for by `__has_include`, beyond those that follow from the inputs.
+    /// Names that the texts spell in `#include` and `__has_include`, beyond those that follow from the inputs.
     pub names: Vec<Vec<u8>>,
     /// Files that lay in a searched folder under a searched name without being read.
     pub present: Vec<Vec<u8>>,
@@ -65,7 +69,9 @@ impl Manifest {
         self.records.retain(|old| old.result != record.result);
         self.records.push_front(record);
         self.records.truncate(MAX_RECORDS);
-        while self.records.len() > 1 && self.records.iter().map(|r| r.inputs.len()).sum::<usize>() > MAX_INPUTS {
+        while self.records.len() > 1
+            && self.records.iter().map(|r| r.inputs.len()).sum::<usize>() > MAX_INPUTS
+        {
             self.records.pop_back();
         }
     }
@@ -176,6 +182,9 @@ impl<'a> Reader<'a> {
             let shared = r.u32()? as usize;
             let mut path = before.get(..shared)?.to_vec();
             path.extend_from_slice(&r.bytes()?);
+            if path.len() > MAX_PATH_BYTES {
+                return None;
+            }
             before.clone_from(&path);
             Some(Input { path, digest: Digest(r.array()?) })
         })?;

@@ -6,8 +6,11 @@ pub mod fd;
 pub mod frame;
 pub mod message;
 pub mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use frame::{BUILD_ID, WireError};
 pub use message::{
-    Admin, AdminReply, CompileRequest, Ending, EnvBlock, HitReply, Message, OutputBody, PlacedOutput, Plan, Reply, Report,
+    Admin, AdminReply, CompileRequest, Ending, EnvBlock, HitReply, Message, OutputBody, PlacedOutput, Plan,
+    Reply, Report,
 };

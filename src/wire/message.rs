@@ -67,10 +67,8 @@ pub struct Report {
     pub ending: Ending,
     /// Standard output, whole unless `cut`.
     pub stdout: Vec<u8>,
-    /// Standard error without the header lines, whole unless `cut`.
+    /// Standard error, whole unless `cut`.
     pub stderr: Vec<u8>,
-    /// The header lines taken out of standard error, when the plan asked for them.
-    pub header_trace: Vec<u8>,
     /// The streams were too long to keep; the result cannot be stored.
     pub cut: bool,
     /// For each path of [`Plan::watched`]: whether it could be opened, its descriptor being the next in line.
@@ -160,8 +158,6 @@ pub struct Plan {
     pub watched: Vec<PathBuf>,
     /// Files to remove after they were opened: they are ours, not the build's.
     pub scratch: Vec<PathBuf>,
-    /// Take lines of `-H` form (dots, a blank, a path) out of standard error.
-    pub header_trace: bool,
     /// As in [`HitReply::notice`].
     pub notice: String,
 }
@@ -212,7 +208,6 @@ impl Message {
                 w.u32(value.cast_unsigned());
                 w.bytes(&report.stdout);
                 w.bytes(&report.stderr);
-                w.bytes(&report.header_trace);
                 w.u8(report.cut.into());
                 w.list(&report.watched, |w, &seen| w.u8(seen.into()));
                 REPORT
@@ -245,12 +240,11 @@ impl Message {
                 stderr_is_terminal: r.flag()?,
             }),
             REPORT => {
-                let (tag, value) = (r.u8()?, r.i32()?);
+                let (signaled, value) = (r.flag()?, r.i32()?);
                 Message::Report(Report {
-                    ending: if tag == 0 { Ending::Exited(value) } else { Ending::Signaled(value) },
+                    ending: if signaled { Ending::Signaled(value) } else { Ending::Exited(value) },
                     stdout: r.bytes()?,
                     stderr: r.bytes()?,
-                    header_trace: r.bytes()?,
                     cut: r.flag()?,
                     watched: r.list(Reader::flag)?,
                 })
@@ -324,7 +318,11 @@ impl HitReply {
                     path: r.os()?.into(),
                     executable: r.flag()?,
                     in_place: r.flag()?,
-                    body: if r.flag()? { OutputBody::Descriptor(r.u64()?) } else { OutputBody::Inline(r.bytes()?) },
+                    body: if r.flag()? {
+                        OutputBody::Descriptor(r.u64()?)
+                    } else {
+                        OutputBody::Inline(r.bytes()?)
+                    },
                 })
             })?,
             notice: read_text(r)?,
@@ -338,7 +336,6 @@ impl Plan {
         write_env(w, &self.env);
         w.list(&self.watched, |w, path| w.os(path.as_os_str()));
         w.list(&self.scratch, |w, path| w.os(path.as_os_str()));
-        w.u8(self.header_trace.into());
         w.bytes(self.notice.as_bytes());
     }
 
@@ -348,7 +345,6 @@ impl Plan {
             env: read_env(r)?,
             watched: r.list(|r| Ok(r.os()?.into()))?,
             scratch: r.list(|r| Ok(r.os()?.into()))?,
-            header_trace: r.flag()?,
             notice: read_text(r)?,
         })
     }
@@ -398,9 +394,9 @@ impl Reply {
             COMPILE_AND_TELL_ME => Reply::CompileAndTellMe(Plan::read(&mut r)?),
             STORED => Reply::Stored,
             ADMIN_REPLY => {
-                let tag = r.u8()?;
+                let failed = r.flag()?;
                 let text = read_text(&mut r)?;
-                Reply::Admin(if tag == 0 { AdminReply::Done(text) } else { AdminReply::Failed(text) })
+                Reply::Admin(if failed { AdminReply::Failed(text) } else { AdminReply::Done(text) })
             }
             _ => return Err(WireError::Malformed),
         };

@@ -31,7 +31,11 @@ pub fn inputs(
         Discovery::Trace | Discovery::UserFileAndTrace(_) => {
             let trace = depfile::header_trace(trace.ok_or_else(|| Reason("no header trace".to_owned()))?);
             // A trace that lacks what the dependency file names was not written by this compile.
-            if names.iter().skip(2).any(|name| !trace.iter().any(|path| without_dot(path) == without_dot(name))) {
+            if names
+                .iter()
+                .skip(2)
+                .any(|name| !trace.iter().any(|path| without_dot(path) == without_dot(name)))
+            {
                 return Err(Reason("header trace without the headers".to_owned()));
             }
             names.extend(trace);

@@ -5,7 +5,7 @@
 use crate::compiler_info_cache::{BuiltInFolders, Identify};
 use crate::detect::{Compiler, CompilerQuery, Known};
 use crate::hasher::{FindResult, LookUp, Observe, Subject};
-use crate::inputs::{Compiled, NotStorable, Place, now};
+use crate::inputs::{Compiled, Moment, NotStorable, Observed, Place, Stamp, changed_since, now};
 use crate::permits::{Deadline, Permit};
 use crate::program;
 use crate::routes::ask;
@@ -15,9 +15,9 @@ use crate::storage_actor::{Ingest, Keep, OpenEntry};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::{Discovery, Job, Parsed, Role};
+use cachepot_engine::job::{Discovery, Driver, Job, Output, Parsed, Role};
 use cachepot_engine::options::response;
-use cachepot_engine::scan::Findings;
+use cachepot_engine::scan::{Findings, TimeMacros};
 use cachepot_engine::stats::Stat;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched, Ingested};
@@ -59,21 +59,22 @@ pub struct Miss {
     key: Digest,
     /// What the client is told.
     pub plan: Plan,
-    scan: Option<Scan>,
-    start: crate::inputs::Moment,
+    words: Vec<OsString>,
+    scan: Option<tokio::task::JoinHandle<Option<Vec<u8>>>>,
+    /// The compiler's built-in folders, asked for beside the compile.
+    folders: tokio::task::JoinHandle<Option<Arc<Vec<Vec<u8>>>>>,
+    of: statistics::Subject,
+    looked_up: Duration,
+    asked_at: Moment,
+    start: Moment,
+    compiler: Arc<Compiler>,
     began: Instant,
     date_is_fixed: bool,
 }
 
-/// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
-struct Scan {
-    words: Vec<OsString>,
-    file: PathBuf,
-}
-
 /// Works on a request up to the first answer.
 pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: PathBuf) -> Outcome {
-    let asked = Instant::now();
+    let (asked, asked_at) = (Instant::now(), now());
     shared.stats.bump(Stat::CompileRequests);
     let Some((query, compiler)) = identify(shared, &request).await else {
         statistics::not_cacheable(&shared.stats, "compiler not found");
@@ -97,6 +98,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
         variables: variables(&request),
         identity: known.identity,
         driver: known.driver.clone(),
+        pwd: request.env.get("PWD").map(ToOwned::to_owned),
         job,
         place,
     });
@@ -113,15 +115,15 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
                 shared.stats.bump(Stat::ForcedRecaches);
             }
             let plan = gnu::plan(&subject.job, &subject.driver, &scratch, &request);
-            let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| Scan {
-                words: gnu::dependency_scan(&subject.driver, &words, &scratch),
-                file: scratch,
-            });
-            let date_is_fixed = request.env.get("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty());
+            let date_is_fixed = gnu::date_is_fixed(&subject.driver, &request.env);
             let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
-            statistics::miss(&shared.stats, of, asked.elapsed());
-            let (shared, start, began) = (Arc::clone(shared), now(), Instant::now());
-            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, scan, start, began, date_is_fixed }))
+            let (shared, looked_up, start, began) = (Arc::clone(shared), asked.elapsed(), now(), Instant::now());
+            let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| {
+                // Beside the compile, so that it sees the same files.
+                actix::spawn(run_scan(Arc::clone(&shared), query.clone(), subject.driver.clone(), words.clone()))
+            });
+            let folders = actix::spawn(built_in_folders(Arc::clone(&shared), query.clone(), Arc::clone(&subject)));
+            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, words, scan, folders, of, looked_up, asked_at, start, began, date_is_fixed, compiler }))
         }
         None => Outcome::Yours,
     }
@@ -237,12 +239,13 @@ fn hit(job: &Job, opened: Fetched) -> (HitReply, Vec<File>) {
 
 impl Miss {
     /// Takes the client's report. When this returns, the outputs are the build's alone; the rest goes on behind.
-    pub async fn report(self: Box<Self>, report: Report, descriptors: Vec<OwnedFd>) {
+    pub async fn report(mut self: Box<Self>, report: Report, descriptors: Vec<OwnedFd>) {
         let succeeded = report.ending == Ending::Exited(0);
         statistics::compiled(&self.shared.stats, succeeded, self.began.elapsed());
         if !succeeded {
-            return;
+            return self.give_up();
         }
+        statistics::miss(&self.shared.stats, self.of, self.looked_up);
         match self.take_in(report, descriptors).await {
             Ok(taken) => {
                 actix::spawn(async move { self.keep(taken).await });
@@ -256,8 +259,8 @@ impl Miss {
 struct Taken {
     meta: EntryMeta,
     outputs: Vec<(Role, bool, Ingested)>,
-    dependencies: Option<Vec<u8>>,
-    trace: Option<Vec<u8>>,
+    compiled: Compiled,
+    observed: Observed,
     permit: Arc<Permit>,
 }
 
@@ -266,44 +269,78 @@ fn skipped(error: impl std::fmt::Display) -> NotStored {
     NotStored::Skipped(error.to_string())
 }
 
+fn not_storable(why: NotStorable) -> NotStored {
+    match why {
+        NotStorable::TooNew => NotStored::TooNew,
+        NotStorable::Unreadable => skipped("input unreadable"),
+        NotStorable::Uses(what) => NotStored::Uses(what.to_owned()),
+    }
+}
+
 impl Miss {
-    async fn take_in(&self, report: Report, descriptors: Vec<OwnedFd>) -> Result<Taken, NotStored> {
+    /// Ends what was begun beside the compile.
+    fn give_up(&mut self) {
+        if let Some(scan) = self.scan.take() {
+            scan.abort();
+        }
+    }
+
+    async fn take_in(&mut self, report: Report, descriptors: Vec<OwnedFd>) -> Result<Taken, NotStored> {
         if report.cut {
             return Err(skipped("messages too long"));
         }
         let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned();
         let permit = permit.map_err(|_| skipped("too many results at once"))?;
-        let mut opened = opened(&report, descriptors);
+        let mut opened = opened(&report, descriptors)?;
         let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
-        let (roles, files) = self.outputs(opened)?;
+        let (roles, files) = present_outputs(&self.subject.job.outputs, opened, self.start)?;
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
-        let message = Ingest { files, permit: self.local_permit().await? };
         let deadline = Deadline::after(LOOK_UP_LIMIT);
+        let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
+        let permit = Arc::new(permit);
+        let observed = self.observe(&compiled, &permit, deadline).await?;
+        let message = Ingest { files, permit: self.local_permit().await? };
         let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
         let copies = flat(copies.map_err(skipped)?.map_err(skipped)?)?;
         let outputs = roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
-        Ok(Taken { meta, outputs: outputs.collect(), dependencies, trace, permit: Arc::new(permit) })
+        Ok(Taken { meta, outputs: outputs.collect(), compiled, observed, permit })
+    }
+
+    /// What to look at, before the client goes on: whatever the build does then must not be taken for the
+    /// state in which the compiler saw its files.
+    async fn compiled(
+        &mut self,
+        dependencies: Option<&[u8]>,
+        trace: Option<Vec<u8>>,
+        deadline: Deadline,
+    ) -> Result<Compiled, NotStored> {
+        let trace = match self.scan.take() {
+            Some(scan) => tokio::time::timeout(deadline.left(), scan).await.map_err(skipped)?.map_err(skipped)?,
+            None => trace,
+        };
+        let folders = self.folders(deadline).await?;
+        let job = &self.subject.job;
+        let inputs = gnu::inputs(job, dependencies, trace.as_deref());
+        Ok(Compiled {
+            inputs: inputs.map_err(|reason| NotStored::Uses(reason.0))?,
+            folders,
+            words: words_say(job),
+            key_files: job.key_files.clone(),
+            asked: self.asked_at,
+            start: self.start,
+        })
+    }
+
+    async fn observe(&self, compiled: &Compiled, permit: &Arc<Permit>, deadline: Deadline) -> Result<Observed, NotStored> {
+        let (subject, compiled) = (Arc::clone(&self.subject), compiled.clone());
+        let message = Observe { subject, compiled, permit: Arc::clone(permit) };
+        let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
+        observed.map_err(skipped)?.map_err(skipped)?.map_err(not_storable)
     }
 
     async fn local_permit(&self) -> Result<Permit, NotStored> {
         Arc::clone(&self.shared.permits.local_store).acquire_owned().await.map_err(skipped)
-    }
-
-    /// The outputs that are there, with role and whether they can be executed.
-    fn outputs(&self, opened: Vec<Option<File>>) -> Result<(Vec<(Role, bool)>, Vec<File>), NotStored> {
-        let mut found = (Vec::new(), Vec::new());
-        for (output, file) in self.subject.job.outputs.iter().zip(opened) {
-            match file.map(|file| file.metadata().map(|metadata| (file, metadata))) {
-                Some(Ok((file, metadata))) if metadata.is_file() => {
-                    found.0.push((output.role, metadata.permissions().mode() & 0o111 != 0));
-                    found.1.push(file);
-                }
-                _ if output.optional => {}
-                _ => return Err(skipped("output missing")),
-            }
-        }
-        Ok(found)
     }
 
     /// The texts in which the compiler named its headers.
@@ -321,81 +358,129 @@ impl Miss {
             Discovery::UserFile(_) => (users.and_then(text), None),
             Discovery::PrivateFile => (private.as_ref().and_then(text), None),
             Discovery::UserFileAndScan(_) => (users.and_then(text), None),
-            Discovery::UserFileAndTrace(_) => (users.and_then(text), private.as_ref().and_then(text)),
             Discovery::Trace => (None, private.as_ref().and_then(text)),
         }
     }
 
     async fn keep(self: Box<Self>, taken: Taken) {
         let began = Instant::now();
-        match self.observe_and_keep(taken).await {
+        match self.conclude(taken).await {
             Ok(()) => statistics::written(&self.shared.stats, began.elapsed()),
             Err(why) => statistics::not_stored(&self.shared.stats, &why),
         }
     }
 
-    async fn observe_and_keep(&self, taken: Taken) -> Result<(), NotStored> {
-        let job = &self.subject.job;
-        let trace = match &self.scan {
-            Some(scan) => self.run_scan(scan).await,
-            None => taken.trace,
-        };
-        let inputs = gnu::inputs(job, taken.dependencies.as_deref(), trace.as_deref());
-        let inputs = inputs.map_err(|reason| NotStored::Uses(reason.0))?;
+    async fn conclude(&self, taken: Taken) -> Result<(), NotStored> {
         let deadline = Deadline::after(KEEP_LIMIT);
-        let compiled = Compiled {
-            inputs,
-            folders: self.folders(deadline).await?,
-            words: words_say(job),
-            date_is_fixed: self.date_is_fixed,
-            start: self.start,
-        };
-        let routes = self.shared.routes();
-        let message = Observe { subject: Arc::clone(&self.subject), compiled, permit: Arc::clone(&taken.permit) };
-        let observed = ask(routes.hashers.as_ref(), message, deadline).await.map_err(skipped)?;
-        let observed = observed.map_err(skipped)?.map_err(|why| match why {
-            NotStorable::TooNew => NotStored::TooNew,
-            NotStorable::Unreadable => skipped("input unreadable"),
-            NotStorable::Uses(what) => NotStored::Uses(what.to_owned()),
-        })?;
-        let message = Keep { job: self.key, meta: taken.meta, outputs: taken.outputs, observed, permit: taken.permit };
-        let kept = ask(routes.local_store.as_ref(), message, deadline).await.map_err(skipped)?;
+        let Taken { meta, outputs, compiled, observed, permit } = taken;
+        // The result bears the name of the compiler that was found: it must be the one that ran.
+        if !self.compiler.is_current() {
+            return Err(NotStored::TooNew);
+        }
+        let mut used = TimeMacros::default();
+        if observed.may_use.any() {
+            used = self.time_macros_used().await?;
+            // The preprocessed text must speak of the same files.
+            if self.observe(&compiled, &permit, deadline).await? != observed {
+                return Err(NotStored::TooNew);
+            }
+        }
+        let conditions = observed.conditions(used, self.date_is_fixed, self.start).map_err(not_storable)?;
+        let message = Keep { job: self.key, meta, outputs, observed, conditions, permit };
+        let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline).await.map_err(skipped)?;
         flat(kept.map_err(skipped)?)
     }
 
-    async fn run_scan(&self, scan: &Scan) -> Option<Vec<u8>> {
-        let _slot = self.shared.slots.take().await;
-        let (_, words) = scan.words.split_first()?;
-        let answer = self.query.question().with(words).ask().await.ok()?;
-        let text = std::fs::read(&scan.file).ok().filter(|_| answer.succeeded);
-        let _ = std::fs::remove_file(&scan.file);
-        text
+    async fn time_macros_used(&self) -> Result<TimeMacros, NotStored> {
+        let words = gnu::preprocessing(&self.subject.driver, &self.words);
+        let answer = run_compiler(&self.shared, &self.query, &words).await;
+        let text = answer.ok_or_else(|| skipped("preprocessor failed"))?;
+        Ok(TimeMacros::in_preprocessed(&text))
     }
 
     /// Every folder in which the compiler may have searched.
-    async fn folders(&self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
-        let job = &self.subject.job;
-        if job.discovery == Discovery::SourceOnly {
-            return Ok(Vec::new());
-        }
-        let message = BuiltInFolders {
-            query: self.query.clone(),
-            language: gnu::language_word(job.language),
-            words: job.search.probe_words.clone(),
-        };
-        let built_in = ask(self.shared.routes().compilers.as_ref(), message, deadline).await.map_err(skipped)?;
-        if built_in.is_empty() {
-            return Err(skipped("search folders unknown"));
-        }
-        let given = job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
+    async fn folders(&mut self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
+        let built_in = tokio::time::timeout(deadline.left(), &mut self.folders).await.map_err(skipped)?;
+        let built_in = built_in.map_err(skipped)?.ok_or_else(|| skipped("search folders unknown"))?;
+        let given = self.subject.job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
         Ok(given.chain(built_in.iter().cloned()).collect())
     }
 }
 
-/// The descriptors of a report, one per watched path.
-fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Vec<Option<File>> {
+/// The folders in which the compiler searches by itself; `None` where it does not tell.
+async fn built_in_folders(shared: Arc<Shared>, query: CompilerQuery, subject: Arc<Subject>) -> Option<Arc<Vec<Vec<u8>>>> {
+    let job = &subject.job;
+    if job.discovery == Discovery::SourceOnly {
+        return Some(Arc::default());
+    }
+    let message =
+        BuiltInFolders {
+            query,
+            identity: subject.identity,
+            language: gnu::language_word(job.language),
+            words: job.search.probe_words.clone(),
+        };
+    ask(shared.routes().compilers.as_ref(), message, Deadline::after(IDENTIFY_LIMIT)).await.ok()?
+}
+
+/// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
+async fn run_scan(shared: Arc<Shared>, query: CompilerQuery, driver: Driver, words: Vec<OsString>) -> Option<Vec<u8>> {
+    let file = Scratch(shared.scratch_name());
+    run_compiler(&shared, &query, &gnu::dependency_scan(&driver, &words, &file.0)).await?;
+    std::fs::read(&file.0).ok()
+}
+
+/// A private file that goes with its owner, also when the scan is given up.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Runs the compiler for ourselves, in the client's environment; the value is its standard output.
+async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString]) -> Option<Vec<u8>> {
+    let _slot = shared.slots.take().await;
+    let (_, words) = argv.split_first()?;
+    let answer = query.question().with(words).ask().await.ok()?;
+    answer.succeeded.then_some(answer.stdout)
+}
+
+type PresentOutputs = (Vec<(Role, bool)>, Vec<File>);
+
+/// The outputs that are there, with role and whether they can be executed. What lay around from before is no output
+/// of a compile that began at `start` (traps T64, T75).
+pub(crate) fn present_outputs(
+    outputs: &[Output],
+    opened: Vec<Option<File>>,
+    start: Moment,
+) -> Result<PresentOutputs, NotStored> {
+    let mut found = PresentOutputs::default();
+    for (output, file) in outputs.iter().zip(opened.into_iter().chain(std::iter::repeat_with(|| None))) {
+        match file.map(|file| file.metadata().map(|metadata| (file, metadata))) {
+            Some(Ok((file, metadata)))
+                if metadata.is_file() && changed_since(&Stamp::of_metadata(&metadata), start) =>
+            {
+                found.0.push((output.role, metadata.permissions().mode() & 0o111 != 0));
+                found.1.push(file);
+            }
+            _ if output.optional => {}
+            Some(_) => return Err(skipped("output unchanged")),
+            None => return Err(skipped("output missing")),
+        }
+    }
+    Ok(found)
+}
+
+/// The descriptors of a report, one per watched path. With one too few, each would be taken for another file.
+pub(crate) fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Result<Vec<Option<File>>, NotStored> {
+    if report.watched.iter().filter(|&&seen| seen).count() != descriptors.len() {
+        return Err(skipped("descriptors missing"));
+    }
     let mut descriptors = descriptors.into_iter();
-    report.watched.iter().map(|&seen| if seen { descriptors.next().map(File::from) } else { None }).collect()
+    let file = |seen: &bool| if *seen { descriptors.next().map(File::from) } else { None };
+    Ok(report.watched.iter().map(file).collect())
 }
 
 fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {

@@ -6,21 +6,26 @@
 //! | CompilerInfoCache | what is known of compilers | `drive.rs` |
 //! | Hasher (pool) | its thread | `drive.rs` |
 //! | LocalStorageActor (pool) | the queue in front of the local store | `drive.rs` |
-//! | JobserverActor | the slots of the jobserver | CompilerInfoCache |
+//! | JobserverActor | the jobserver, and the queue in front of it | CompilerInfoCache, `drive.rs`, `request_router.rs` |
 //!
 //! There is no other edge: no actor asks the router, and no two ask each other.
+// The modules are private: `pub` in them means what the others may use.
+#![allow(unreachable_pub)]
 
 mod compiler_info_cache;
 mod detect;
 mod drive;
 mod hasher;
 mod inputs;
+mod jobserver;
 mod jobserver_actor;
 mod keeper;
 mod manifests;
 mod permits;
+mod pidfd;
 mod pool;
 mod program;
+mod pulse;
 mod request_router;
 mod revive;
 mod routes;
@@ -28,8 +33,10 @@ mod run;
 mod shared;
 mod statistics;
 mod storage_actor;
+#[cfg(test)]
+mod tests;
 
-use crate::jobserver_actor::Slots;
+use crate::jobserver_actor::Origin;
 use crate::keeper::Death;
 use crate::permits::Permits;
 use crate::request_router::{Close, Gate, RequestRouter};
@@ -92,19 +99,19 @@ pub fn run(options: Options) -> Result<(), RunError> {
     let parts = Parts {
         stats: statistics::load(&disk.dir),
         permits: Permits::new(cores()),
-        slots: Slots::new(cores()),
         store: Arc::clone(&store),
         loaded,
         started_with: Environment::new(env.iter(), fd::own_uid()),
         scratch: scratch.clone(),
     };
     let shared = Arc::new(Shared::new(parts));
+    let jobserver = Origin::new(&env, scratch.clone(), cores());
     let stop = Arc::new(AtomicBool::new(false));
     let upkeep = {
         let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
         std::thread::Builder::new().name("upkeep".to_owned()).spawn(move || store.maintain(&stop))?
     };
-    let served = System::new().block_on(serve(listener, Arc::clone(&shared), ready, retire));
+    let served = System::new().block_on(serve(listener, Arc::clone(&shared), jobserver, Calls { ready, retire }));
     stop.store(true, Ordering::Relaxed);
     upkeep.thread().unpark();
     let _ = upkeep.join();
@@ -115,22 +122,30 @@ pub fn run(options: Options) -> Result<(), RunError> {
     served.map_err(RunError::Runtime)
 }
 
-type Call = Box<dyn FnOnce() + Send>;
+struct Calls {
+    ready: Box<dyn FnOnce() + Send>,
+    retire: Box<dyn FnOnce() + Send>,
+}
 
-async fn serve(listener: UnixListener, shared: Arc<Shared>, ready: Call, retire: Call) -> std::io::Result<()> {
+async fn serve(
+    listener: UnixListener,
+    shared: Arc<Shared>,
+    jobserver: Origin,
+    calls: Calls,
+) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::UnixListener::from_std(listener)?;
     let (deaths, news) = mpsc::unbounded_channel::<Death>();
-    let reviver = Reviver::new(Arc::clone(&shared), deaths, cores());
+    let reviver = Reviver::new(Arc::clone(&shared), deaths, cores(), jobserver);
     reviver.start_all();
     actix::spawn(revive::keep(news, reviver));
     actix::spawn(save_now_and_then(Arc::clone(&shared)));
     let gate = Arc::new(Gate::new());
     let router = RequestRouter::new(listener, Arc::clone(&shared), Arc::clone(&gate)).start();
-    ready();
+    (calls.ready)();
     wait_for_end(&gate).await?;
     // New clients find nobody and start a successor; those inside are waited for.
-    retire();
+    (calls.retire)();
     let _ = router.send(Close).await;
     gate.drain(&shared, 0).await;
     Ok(())

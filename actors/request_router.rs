@@ -1,6 +1,7 @@
 //! RequestRouter: the accept loop, one task per connection, the idle timer and the graceful end. Owns the
 //! listener. Nobody asks it anything but to close; when it dies the coordinator ends, for nobody could reach it.
 use crate::drive::{self, Outcome};
+use crate::jobserver_actor::Wanted;
 use crate::shared::Shared;
 use crate::statistics;
 use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
@@ -156,7 +157,7 @@ async fn session(shared: &Arc<Shared>, gate: &Gate, stream: &UnixStream) -> Resu
     };
     match first {
         Ok((WireMessage::Compile(request), _)) if sees_our_files(gate, peer.pid) => {
-            compile(shared, stream, request).await
+            compile(shared, stream, request, peer.pid).await
         }
         Ok((WireMessage::Compile(_), _)) => {
             statistics::not_cacheable(&shared.stats, "other mount namespace");
@@ -188,10 +189,19 @@ fn sees_our_files(gate: &Gate, pid: i32) -> bool {
     gate.own_namespace.is_none() || theirs == gate.own_namespace
 }
 
-async fn compile(shared: &Arc<Shared>, stream: &UnixStream, request: CompileRequest) -> Result<(), WireError> {
+async fn compile(
+    shared: &Arc<Shared>,
+    stream: &UnixStream,
+    request: CompileRequest,
+    client: i32,
+) -> Result<(), WireError> {
+    let wanted = Wanted::by(&request);
     let notice = notice(shared, &request.env);
     match drive::compile(shared, request, shared.scratch_name()).await {
-        Outcome::Yours => send(stream, Reply::RunItYourself { env: Vec::new(), notice }, &[]).await,
+        Outcome::Yours => {
+            let env = shared.slots.lend(wanted, client).await;
+            send(stream, Reply::RunItYourself { env, notice }, &[]).await
+        }
         Outcome::Hit(mut hit, blobs) => {
             hit.notice = notice;
             send(stream, Reply::Hit(hit), &blobs).await

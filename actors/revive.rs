@@ -1,32 +1,49 @@
 //! Starts the actors and, for the keeper, starts them again.
 use crate::compiler_info_cache::CompilerInfoCache;
 use crate::hasher::Hasher;
-use crate::keeper::{ActorName, Death, Generation, Ledger, Obituary, Verdict};
+use crate::jobserver_actor::{JobserverActor, Origin};
+use crate::keeper::{
+    ActorName, Cause, Death, Generation, Ledger, Obituary, PULSE_INTERVAL, PoolObituary, Silence, Verdict,
+};
+use crate::permits::Deadline;
 use crate::shared::Shared;
 use crate::storage_actor::LocalStorageActor;
 use actix::{Actor, SyncArbiter};
 use cachepot_engine::stats::Stat;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Knows how each actor is made.
 #[derive(Clone)]
-pub struct Reviver {
+pub(crate) struct Reviver {
     shared: Arc<Shared>,
     deaths: mpsc::UnboundedSender<Death>,
     cores: usize,
+    jobserver: Origin,
+    pulse: Duration,
 }
 
 impl Reviver {
     /// For actors whose ends are told to `deaths`.
-    pub fn new(shared: Arc<Shared>, deaths: mpsc::UnboundedSender<Death>, cores: usize) -> Self {
-        Reviver { shared, deaths, cores }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        deaths: mpsc::UnboundedSender<Death>,
+        cores: usize,
+        jobserver: Origin,
+    ) -> Self {
+        Reviver { shared, deaths, cores, jobserver, pulse: PULSE_INTERVAL }
+    }
+
+    /// The same with another time between signs of life.
+    #[cfg(test)]
+    pub(crate) fn with_pulse(self, pulse: Duration) -> Self {
+        Reviver { pulse, ..self }
     }
 
     /// Starts every actor once.
-    pub fn start_all(&self) {
-        for actor in [ActorName::CompilerInfoCache, ActorName::Hasher, ActorName::LocalStorage] {
+    pub(crate) fn start_all(&self) {
+        for actor in ActorName::ALL {
             self.start(actor, 0);
         }
     }
@@ -34,9 +51,11 @@ impl Reviver {
     fn start(&self, actor: ActorName, born: Generation) {
         let obituary = Obituary { actor, born, to: self.deaths.clone() };
         let shared = &self.shared;
+        shared.routes.send_modify(|routes| *routes.life(actor) = born);
         match actor {
             ActorName::CompilerInfoCache => {
-                let cache = CompilerInfoCache::new(shared.compilers.clone(), shared.slots.clone(), obituary).start();
+                let cache =
+                    CompilerInfoCache::new(shared.compilers.clone(), shared.slots.clone(), obituary).start();
                 shared.routes.send_modify(|routes| routes.compilers = Some(cache));
             }
             ActorName::Hasher => {
@@ -45,7 +64,7 @@ impl Reviver {
                 let pool = SyncArbiter::start(self.cores.max(2), move || Hasher {
                     memory: Arc::clone(&memory),
                     manifests: Arc::clone(&manifests),
-                    _obituary: Arc::clone(&obituary),
+                    _obituary: PoolObituary(Arc::clone(&obituary)),
                 });
                 shared.routes.send_modify(|routes| routes.hashers = Some(pool));
             }
@@ -56,11 +75,14 @@ impl Reviver {
                     store: Arc::clone(&store),
                     manifests: Arc::clone(&manifests),
                     memory: Arc::clone(&memory),
-                    _obituary: Arc::clone(&obituary),
+                    _obituary: PoolObituary(Arc::clone(&obituary)),
                 });
                 shared.routes.send_modify(|routes| routes.local_store = Some(pool));
             }
-            ActorName::Jobserver => {}
+            ActorName::Jobserver => {
+                let actor = JobserverActor::new(&self.jobserver, obituary).start();
+                shared.routes.send_modify(|routes| routes.jobserver = Some(actor));
+            }
         }
     }
 
@@ -69,7 +91,7 @@ impl Reviver {
             ActorName::CompilerInfoCache => routes.compilers = None,
             ActorName::Hasher => routes.hashers = None,
             ActorName::LocalStorage => routes.local_store = None,
-            ActorName::Jobserver => {}
+            ActorName::Jobserver => routes.jobserver = None,
         });
     }
 
@@ -90,9 +112,28 @@ impl Reviver {
     }
 }
 
+/// Finds an actor that is frozen by its silence.
+async fn feel_pulse(reviver: Reviver, actor: ActorName) {
+    let mut silence = Silence::default();
+    loop {
+        tokio::time::sleep(reviver.pulse).await;
+        let mut routes = reviver.shared.routes();
+        let born = *routes.life(actor);
+        let Some(sign) = routes.pulse(actor, Deadline::after(reviver.pulse)).await else { continue };
+        if silence.is_death(born, sign.is_ok()) {
+            tracing::error!(?actor, "an actor gives no sign of life");
+            // Its address goes away with the route; what it holds comes back when it thaws.
+            let _ = reviver.deaths.send(Death { actor, born, cause: Cause::Silent });
+        }
+    }
+}
+
 /// The keeper: a plain task.
-pub async fn keep(mut news: mpsc::UnboundedReceiver<Death>, reviver: Reviver) {
+pub(crate) async fn keep(mut news: mpsc::UnboundedReceiver<Death>, reviver: Reviver) {
     let mut ledger = Ledger::default();
+    for actor in ActorName::ALL {
+        actix::spawn(feel_pulse(reviver.clone(), actor));
+    }
     while let Some(death) = news.recv().await {
         let verdict = ledger.judge(death, Instant::now());
         // A task per death: the pause before one restart must not delay another.

@@ -1,25 +1,56 @@
 //! What a request may use: addresses that are alive now, and one way to ask.
 use crate::compiler_info_cache::CompilerInfoCache;
 use crate::hasher::Hasher;
+use crate::jobserver_actor::JobserverActor;
+use crate::keeper::{ActorName, Generation};
 use crate::permits::Deadline;
+use crate::pulse::Pulse;
 use crate::storage_actor::LocalStorageActor;
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, MailboxError, Message};
 
 /// The routes of one moment; a route that is absent was withdrawn by the keeper.
 #[derive(Clone, Default)]
-pub struct Routes {
+pub(crate) struct Routes {
     /// See `compiler_info_cache.rs`.
     pub compilers: Option<Addr<CompilerInfoCache>>,
     /// See `hasher.rs`.
     pub hashers: Option<Addr<Hasher>>,
     /// See `storage_actor.rs`.
     pub local_store: Option<Addr<LocalStorageActor>>,
+    /// See `jobserver_actor.rs`.
+    pub(crate) jobserver: Option<Addr<JobserverActor>>,
+    /// Which life of each actor it is.
+    pub(crate) lives: [Generation; ActorName::ALL.len()],
+}
+
+impl Routes {
+    /// Which life of an actor this is.
+    pub(crate) fn life(&mut self, actor: ActorName) -> &mut Generation {
+        &mut self.lives[actor as usize]
+    }
+
+    /// Asks an actor for a sign of life; `None` where there is no actor.
+    pub(crate) async fn pulse(&self, actor: ActorName, deadline: Deadline) -> Option<Result<(), AskError>> {
+        async fn of<A>(route: Option<&Addr<A>>, deadline: Deadline) -> Option<Result<(), AskError>>
+        where
+            A: Actor + Handler<Pulse>,
+            A::Context: ToEnvelope<A, Pulse>,
+        {
+            Some(ask(Some(route?), Pulse, deadline).await)
+        }
+        match actor {
+            ActorName::CompilerInfoCache => of(self.compilers.as_ref(), deadline).await,
+            ActorName::Hasher => of(self.hashers.as_ref(), deadline).await,
+            ActorName::LocalStorage => of(self.local_store.as_ref(), deadline).await,
+            ActorName::Jobserver => of(self.jobserver.as_ref(), deadline).await,
+        }
+    }
 }
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
+pub(crate) enum AskError {
     /// The actor is dead or given up.
     #[error("the part of the coordinator that was asked is not there")]
     Closed,
@@ -32,7 +63,11 @@ pub enum AskError {
 ///
 /// # Errors
 /// [`AskError`].
-pub async fn ask<A, M>(route: Option<&Addr<A>>, message: M, deadline: Deadline) -> Result<M::Result, AskError>
+pub(crate) async fn ask<A, M>(
+    route: Option<&Addr<A>>,
+    message: M,
+    deadline: Deadline,
+) -> Result<M::Result, AskError>
 where
     A: Actor + Handler<M>,
     M: Message + Send + 'static,

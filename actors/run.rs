@@ -1,4 +1,5 @@
 //! Programs that the coordinator itself starts: questions to a compiler. Each takes a slot of the jobserver first.
+use crate::jobserver;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -54,7 +55,9 @@ impl Question {
     /// When the program cannot be started.
     pub async fn ask(&self) -> std::io::Result<Answer> {
         let mut command = Command::new(&self.program);
-        command.args(&self.words).env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
+        // The jobserver of the client's build is no business of ours: its descriptors mean something else here.
+        let kept = self.env.iter().filter(|(name, _)| !jobserver::VARIABLES.iter().any(|variable| name == variable));
+        command.args(&self.words).env_clear().envs(kept.map(|(name, value)| (name, value)));
         command.arg0(&self.name).current_dir(existing(&self.cwd)).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         match tokio::time::timeout(LIMIT, command.output()).await {

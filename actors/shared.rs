@@ -35,7 +35,7 @@ pub struct Shared {
     /// The environment that the settings were read from.
     pub started_with: Environment,
     /// Slots for what the coordinator itself starts.
-    pub slots: Slots,
+    pub(crate) slots: Slots,
     /// A private folder for the files of running compiles.
     pub scratch: PathBuf,
     serial: AtomicU64,
@@ -45,13 +45,14 @@ pub struct Shared {
 impl Shared {
     /// Puts the parts together; `scratch` exists.
     pub fn new(parts: Parts) -> Self {
-        let Parts { stats, permits, slots, store, loaded, started_with, scratch } = parts;
+        let Parts { stats, permits, store, loaded, started_with, scratch } = parts;
+        let routes = watch::Sender::new(Routes::default());
         Shared {
             stats,
-            routes: watch::Sender::new(Routes::default()),
+            slots: Slots::new(routes.clone(), permits.clone()),
+            routes,
             compilers: watch::Sender::new(Snapshot::default()),
             permits,
-            slots,
             manifests: Arc::new(Manifests::new(Arc::clone(&store))),
             store,
             memory: Arc::default(),
@@ -87,8 +88,6 @@ pub struct Parts {
     pub stats: Stats,
     /// Bounds.
     pub permits: Permits,
-    /// Slots of the jobserver.
-    pub slots: Slots,
     /// The open store.
     pub store: Arc<LocalStore>,
     /// The settings.

@@ -26,7 +26,7 @@ pub fn hit(stats: &Stats, of: Subject, took: Duration) {
     stats.add_time(Stat::CacheReadHitDuration, took);
 }
 
-/// The client was told to compile, after a look-up that took this long.
+/// The client compiled with success, after a look-up that took this long.
 pub fn miss(stats: &Stats, of: Subject, took: Duration) {
     stats.bump_named(Stat::CacheMisses, GROUP);
     stats.bump_named(Stat::MissesByLanguage, of.language);

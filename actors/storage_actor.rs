@@ -1,11 +1,12 @@
 //! LocalStorageActor: the local disk store. Owns the queue in front of it; the store itself is shared with the
 //! Hashers, who read manifests. Called by `drive.rs`, bounded by `Permits::local_store`; when one dies, its
 //! request is answered with an error and the client compiles by itself.
-use crate::inputs::{Memory, Observed};
-use crate::keeper::Obituary;
+use crate::inputs::{Memory, Observed, TimeConditions};
+use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
 use crate::pool::{Internal, contain};
+use crate::pulse;
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::Role;
@@ -25,6 +26,7 @@ pub struct OpenEntry {
     /// When the answer is of no use any more.
     pub deadline: Deadline,
     /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Permit,
 }
 
@@ -35,6 +37,7 @@ pub struct Ingest {
     /// The outputs, open for reading.
     pub files: Vec<File>,
     /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Permit,
 }
 
@@ -50,7 +53,10 @@ pub struct Keep {
     pub outputs: Vec<(Role, bool, Ingested)>,
     /// What it depended on.
     pub observed: Observed,
+    /// When it is valid.
+    pub conditions: TimeConditions,
     /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Arc<Permit>,
 }
 
@@ -63,12 +69,14 @@ pub struct LocalStorageActor {
     /// For the form in which manifests are checked.
     pub memory: Arc<Memory>,
     /// Tells the keeper of its end.
-    pub _obituary: Arc<Obituary>,
+    pub(crate) _obituary: PoolObituary,
 }
 
 impl Actor for LocalStorageActor {
     type Context = SyncContext<Self>;
 }
+
+pulse::lives_in_pool!(LocalStorageActor);
 
 impl Handler<OpenEntry> for LocalStorageActor {
     type Result = Result<Result<Option<Fetched>, StoreError>, Internal>;
@@ -104,12 +112,14 @@ impl LocalStorageActor {
     }
 
     fn keep(&self, message: Keep) -> Result<(), StoreError> {
-        let observed = message.observed;
+        let (observed, conditions) = (message.observed, message.conditions);
         let facts = ResultFacts {
             inputs: &observed.inputs,
             exist: &observed.exist,
-            mtimes: &observed.mtimes,
-            window: observed.window,
+            states: &observed.states,
+            same: &observed.same,
+            mtimes: &conditions.mtimes,
+            window: conditions.window,
         };
         let result = result_key(&message.job, &facts);
         // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
@@ -117,12 +127,15 @@ impl LocalStorageActor {
         let record = Record {
             result,
             inputs: observed.inputs,
+            n_read: observed.n_read,
             folders: observed.folders,
             names: observed.names,
             present: observed.present,
+            states: observed.states,
+            same: observed.same,
             exist: observed.exist,
-            mtimes: observed.mtimes,
-            window: observed.window,
+            mtimes: conditions.mtimes,
+            window: conditions.window,
         };
         self.manifests.add(&message.job, record, &self.memory)
     }

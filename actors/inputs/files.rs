@@ -7,7 +7,8 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::time::{ClockId, clock_gettime};
 use std::collections::HashMap;
 use std::ffi::CStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,6 +42,22 @@ impl Stamp {
         }
     }
 
+    /// Takes the stamp of an open file.
+    pub fn of_metadata(metadata: &Metadata) -> Self {
+        Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size().cast_signed(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Which file it is.
+    pub fn identity(&self) -> Identity {
+        (self.device, self.inode)
+    }
+
     /// Whether a later change is sure to give another stamp: the last one is older than the clock of the file
     /// system may be coarse.
     pub fn is_settled(&self, now: Moment) -> bool {
@@ -50,6 +67,21 @@ impl Stamp {
         let age = |then: Moment| i128::from(now.0 - then.0) * 1_000_000_000 + i128::from(now.1 - then.1);
         age(self.modified) > margin && age(self.changed) > margin
     }
+}
+
+/// What a file is, whatever its name and content: device and inode.
+pub type Identity = (u64, u64);
+
+/// Which of these are one thing under two names: index, and index of the first.
+pub fn repeated(identities: impl Iterator<Item = Option<Identity>>) -> Vec<(u32, u32)> {
+    let mut first = HashMap::new();
+    let known = (0..).zip(identities).filter_map(|(index, identity)| Some((index, identity?)));
+    known
+        .filter_map(|(index, identity)| match *first.entry(identity).or_insert(index) {
+            earlier if earlier == index => None,
+            earlier => Some((index, earlier)),
+        })
+        .collect()
 }
 
 /// The time by the coarse clock that file systems stamp with: a file changed from now on never has an older time.
@@ -78,10 +110,12 @@ pub struct Known {
     pub findings: Findings,
 }
 
+type Shard = Mutex<HashMap<Identity, Arc<Known>>>;
+
 /// Files are found again by device and inode: links and other spellings of a path lead to the same.
 #[derive(Default)]
 pub struct FileMemory {
-    shards: [Mutex<HashMap<(u64, u64), Arc<Known>>>; 16],
+    shards: [Shard; 16],
 }
 
 /// Entries per shard; beyond it the shard starts anew.
@@ -116,7 +150,7 @@ pub fn is_folder(stat: &FileStat) -> bool {
 }
 
 impl FileMemory {
-    fn shard(&self, stamp: &Stamp) -> Option<&Mutex<HashMap<(u64, u64), Arc<Known>>>> {
+    fn shard(&self, stamp: &Stamp) -> Option<&Shard> {
         self.shards.get(stamp.inode as usize % self.shards.len())
     }
 

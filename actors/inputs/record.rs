@@ -1,6 +1,7 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
-use super::files::{Known, Moment, Stamp, changed_since, link_stat, now, stat};
+use super::files::{Moment, Stamp, changed_since, link_stat, now, repeated, stat};
+use super::names::Names;
 use super::paths::{Place, normal};
 use super::validate::{names, search_folders};
 use super::watch::Walk;
@@ -22,11 +23,14 @@ pub enum NotStorable {
     Uses(&'static str),
 }
 
-/// What a compile was seen to depend on: a manifest's record without its result.
-#[derive(Debug)]
+/// What a compile was seen to depend on: a manifest's record without its result. Fields as in
+/// [`cachepot_engine::manifest::Record`] where they have the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
-    /// As in [`cachepot_engine::manifest::Record`], as are the others.
+    /// See there.
     pub inputs: Vec<Input>,
+    /// See there.
+    pub n_read: u32,
     /// See there.
     pub folders: Vec<Vec<u8>>,
     /// See there.
@@ -34,14 +38,21 @@ pub struct Observed {
     /// See there.
     pub present: Vec<Vec<u8>>,
     /// See there.
+    pub states: Vec<u32>,
+    /// See there.
+    pub same: Vec<(u32, u32)>,
+    /// See there.
     pub exist: Vec<Vec<u8>>,
-    /// See there.
-    pub mtimes: Vec<(u32, i64)>,
-    /// See there.
-    pub window: Option<Quarter>,
+    /// Inputs, by index, whose modification time reaches the result whatever its text says.
+    pub twins: Vec<u32>,
+    /// When each input was last modified, in seconds since the epoch.
+    pub modified: Vec<i64>,
+    /// The time macros that the text may use; only the preprocessed text can tell.
+    pub may_use: TimeMacros,
 }
 
 /// What to look at after a compile.
+#[derive(Clone, Debug)]
 pub struct Compiled {
     /// What the compiler read, the source first, as it named them.
     pub inputs: Vec<PathBuf>,
@@ -49,8 +60,6 @@ pub struct Compiled {
     pub folders: Vec<Vec<u8>>,
     /// What the words of the command line say, for macros may be defined there.
     pub words: Findings,
-    /// `SOURCE_DATE_EPOCH` fixes the date and the time (and is part of the key).
-    pub date_is_fixed: bool,
     /// Files whose content is part of the job's key, as spelled.
     pub key_files: Vec<PathBuf>,
     /// When the request came, before the key was made.
@@ -77,6 +86,22 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
         findings.merge(&known.findings);
         read.push((Input { path: bytes.to_vec(), digest: known.digest }, known.stamp));
     }
+    key_files_stand(memory, place, compiled)?;
+    unknown_effects(&findings)?;
+    let Around { names, present, states, exist, twins } = look_around(memory, place, compiled, &findings, &read)?;
+    let n_read = read.len();
+    read.extend(twins);
+    let same = repeated(read.iter().map(|(_, stamp)| Some(stamp.identity())));
+    let modified = read.iter().map(|(_, stamp)| stamp.modified.0).collect();
+    let twins = twins_of_one_age(&read, n_read);
+    let inputs = read.into_iter().map(|(input, _)| input).collect();
+    let (folders, may_use) = (compiled.folders.clone(), findings.time_macros());
+    let n_read = u32::try_from(n_read).map_err(|_| NotStorable::Uses("input too large"))?;
+    Ok(Observed { inputs, n_read, folders, names, present, states, same, exist, modified, twins, may_use })
+}
+
+/// The job's key was made from the content that these files had when the request came.
+fn key_files_stand(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<(), NotStorable> {
     for path in &compiled.key_files {
         let path = memory.paths.intern(path.as_os_str().as_bytes()).ok_or(NotStorable::Unreadable)?;
         let changed = |stat: FileStat| changed_since(&Stamp::of(&stat), compiled.asked);
@@ -84,17 +109,7 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
             return Err(NotStorable::TooNew);
         }
     }
-    let (window, mut mtimes) = time_conditions(&findings, compiled, &read)?;
-    unknown_effects(&findings)?;
-    let around = bystanders(memory, place, compiled, &findings, &read)?;
-    let mut inputs: Vec<Input> = read.iter().map(|(input, _)| input.clone()).collect();
-    for twin in around.twins {
-        let at = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
-        mtimes.extend(twin.seconds.into_iter().flat_map(|(of, seconds)| [(of, seconds), (at, seconds)]));
-        inputs.push(twin.input);
-    }
-    let Around { names, present, exist, .. } = around;
-    Ok(Observed { inputs, folders: compiled.folders.clone(), names, present, exist, mtimes, window })
+    Ok(())
 }
 
 fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
@@ -113,48 +128,52 @@ fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
     }
 }
 
-type TimeConditions = (Option<Quarter>, Vec<(u32, i64)>);
+/// What the use of time macros means for a result: when it is valid, and the times that its inputs must have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TimeConditions {
+    /// As in [`cachepot_engine::manifest::Record`].
+    pub window: Option<Quarter>,
+    /// See there.
+    pub mtimes: Vec<(u32, i64)>,
+}
 
-/// What the use of a time macro means for the result.
-fn time_conditions(
-    findings: &Findings,
-    compiled: &Compiled,
-    read: &[(Input, Stamp)],
-) -> Result<TimeConditions, NotStorable> {
-    let TimeMacros { time, date, timestamp } = findings.time_macros();
-    if time && !compiled.date_is_fixed {
-        return Err(NotStorable::Uses("__TIME__"));
-    }
-    let mut window = None;
-    if date && !compiled.date_is_fixed {
-        let quarter = |moment: Moment| Quarter::of_seconds(u64::try_from(moment.0).unwrap_or_default());
-        if quarter(compiled.start) != quarter(now()) {
-            return Err(NotStorable::Uses("__DATE__"));
+impl Observed {
+    /// The conditions under which a result is valid that uses these macros. `date_is_fixed`: `SOURCE_DATE_EPOCH`
+    /// fixes date and time (and is part of the key).
+    ///
+    /// # Errors
+    /// [`NotStorable::Uses`] where the result is never valid again.
+    pub fn conditions(&self, used: TimeMacros, date_is_fixed: bool, start: Moment) -> Result<TimeConditions, NotStorable> {
+        if used.time && !date_is_fixed {
+            return Err(NotStorable::Uses("__TIME__"));
         }
-        window = Some(quarter(compiled.start));
+        let mut conditions = TimeConditions::default();
+        if used.date && !date_is_fixed {
+            let quarter = |moment: Moment| Quarter::of_seconds(u64::try_from(moment.0).unwrap_or_default());
+            if quarter(start) != quarter(now()) {
+                return Err(NotStorable::Uses("__DATE__"));
+            }
+            conditions.window = Some(quarter(start));
+        }
+        let times = (0..).zip(self.modified.iter().copied());
+        conditions.mtimes = times.filter(|(input, _)| used.timestamp || self.twins.contains(input)).collect();
+        Ok(conditions)
     }
-    let times = (0..).zip(read.iter().map(|(_, stamp)| stamp.modified.0)).filter(|_| timestamp).collect();
-    Ok((window, times))
 }
 
 /// What lay in the searched folders besides the inputs.
 struct Around {
     names: Vec<Vec<u8>>,
     present: Vec<Vec<u8>>,
+    states: Vec<u32>,
     exist: Vec<Vec<u8>>,
-    twins: Vec<Twin>,
+    /// Files with the content of an input: compilers read only one of two such files when they hold `#pragma once`,
+    /// and leave the other out of the dependencies; or it is the same file under another name.
+    twins: Vec<(Input, Stamp)>,
 }
 
-/// A file with the content of an input that lay under a searched name. Compilers read only one of two such files
-/// when they hold `#pragma once`, and leave the other out of the dependencies; or it is the same file, named by
-/// them in another way. Either way it counts as an input.
-struct Twin {
-    input: Input,
-    /// For another file: which input it equals, and the time of both, which compilers compare as well.
-    seconds: Option<(u32, i64)>,
-}
-
-fn bystanders(
+/// Looks at every searched folder for what bears a searched name.
+fn look_around(
     memory: &Memory,
     place: &Place,
     compiled: &Compiled,
@@ -163,11 +182,7 @@ fn bystanders(
 ) -> Result<Around, NotStorable> {
     let paths = || read.iter().map(|(input, _)| input.path.as_slice());
     let folders = search_folders(&compiled.folders, paths());
-    let derived = names(paths(), &folders, &[], place);
-    let is_new = |name: &&Vec<u8>| !name.starts_with(b"/") && !derived.holds(&normal(name));
-    let spelled: BTreeSet<Vec<u8>> =
-        findings.has_include.iter().chain(findings.includes.iter().filter(is_new)).cloned().collect();
-    let spelled: Vec<Vec<u8>> = spelled.into_iter().collect();
+    let spelled = spelled(findings, &names(paths(), &folders, &[], place));
     let names = names(paths(), &folders, &spelled, place);
     let expected: HashSet<Vec<u8>> = paths().map(normal).collect();
     let walk =
@@ -185,8 +200,10 @@ fn bystanders(
         if [stat, link].iter().any(|stat| changed_since(&Stamp::of(stat), compiled.start)) {
             return Err(NotStorable::TooNew);
         }
-        if read.iter().any(|(_, stamp)| stamp.size == stat.st_size) {
-            twins.extend(memory.files.digest(place, &path).and_then(|known| twin(bytes, &known, read)));
+        let is_candidate = read.iter().any(|(_, stamp)| stamp.size == stat.st_size);
+        let known = if is_candidate { memory.files.digest(place, &path) } else { None };
+        if let Some(known) = known.filter(|known| read.iter().any(|(input, _)| input.digest == known.digest)) {
+            twins.push((Input { path: bytes.clone(), digest: known.digest }, known.stamp));
         }
     }
     let asked: Vec<Vec<u8>> = findings.has_include.iter().map(|name| normal(name)).collect();
@@ -195,13 +212,26 @@ fn bystanders(
     // The order is part of the result's key.
     exist.sort();
     exist.dedup();
-    Ok(Around { names: spelled, present: surprises.files, exist, twins })
+    Ok(Around { names: spelled, present: surprises.files, states: surprises.states, exist, twins })
 }
 
-fn twin(path: &[u8], known: &Known, read: &[(Input, Stamp)]) -> Option<Twin> {
-    let (at, (input, stamp)) = (0..).zip(read).find(|(_, (input, _))| input.digest == known.digest)?;
-    let is_same_file = (stamp.device, stamp.inode) == (known.stamp.device, known.stamp.inode);
-    let is_as_old = stamp.modified.0 == known.stamp.modified.0;
-    let seconds = (!is_same_file && is_as_old).then_some((at, stamp.modified.0));
-    Some(Twin { input: Input { path: path.to_vec(), digest: input.digest }, seconds })
+/// The names that the texts spell, as far as they do not follow from the inputs.
+fn spelled(findings: &Findings, derived: &Names) -> Vec<Vec<u8>> {
+    let is_new = |name: &&Vec<u8>| !name.starts_with(b"/") && !derived.holds(&normal(name));
+    let names = findings.has_include.iter().chain(findings.includes.iter().filter(is_new));
+    names.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The inputs, by index, that have another file as a twin of the same age: compilers compare that as well.
+fn twins_of_one_age(all: &[(Input, Stamp)], n_read: usize) -> Vec<u32> {
+    let (read, twins) = all.split_at(n_read.min(all.len()));
+    let is_pair = |one: &(Input, Stamp), other: &(Input, Stamp)| {
+        one.0.digest == other.0.digest
+            && one.1.identity() != other.1.identity()
+            && one.1.modified.0 == other.1.modified.0
+    };
+    let of_read = |one| twins.iter().any(|other| is_pair(one, other));
+    let of_twin = |one| all.iter().any(|other| is_pair(one, other));
+    let pairs = read.iter().map(of_read).chain(twins.iter().map(of_twin));
+    (0..).zip(pairs).filter(|(_, is_pair)| *is_pair).map(|(index, _)| index).collect()
 }

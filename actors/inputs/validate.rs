@@ -1,6 +1,6 @@
 //! Whether an earlier result still stands.
 use super::Memory;
-use super::files::{Stamp, is_folder, now, stat};
+use super::files::{Identity, Stamp, is_folder, now, repeated, stat};
 use super::names::Names;
 use super::paths::{Place, normal, parent};
 use super::watch::{Walk, Watch};
@@ -25,6 +25,8 @@ pub struct KnownRecord {
     record: Record,
     inputs: Vec<(Arc<CStr>, Digest)>,
     exist: Vec<Arc<CStr>>,
+    /// Which files the inputs were when they were last found to be one under two names as recorded.
+    identities: Mutex<Vec<Identity>>,
     /// Built at the first check, in the folder where that took place.
     search: Mutex<Option<Search>>,
 }
@@ -34,7 +36,7 @@ struct Search {
     names: Names,
     watch: Watch,
     /// The working directory it was built in: a watch of relative paths is good for that one only.
-    place: (u64, u64),
+    place: Identity,
 }
 
 impl KnownManifest {
@@ -61,6 +63,7 @@ impl KnownRecord {
             inputs: inputs.iter().map(|i| Some((memory.paths.intern(&i.path)?, i.digest))).collect::<Option<_>>()?,
             exist: exist.iter().map(|path| memory.paths.intern(path)).collect::<Option<_>>()?,
             record,
+            identities: Mutex::default(),
             search: Mutex::new(None),
         })
     }
@@ -80,7 +83,22 @@ impl KnownRecord {
     }
 
     fn inputs_stand(&self, memory: &Memory, place: &Place) -> bool {
-        self.inputs.iter().all(|(path, digest)| memory.files.digest(place, path).is_some_and(|k| k.digest == *digest))
+        let mut identities = Vec::with_capacity(self.inputs.len());
+        for (path, digest) in &self.inputs {
+            match memory.files.digest(place, path) {
+                Some(known) if known.digest == *digest => identities.push(known.stamp.identity()),
+                _ => return false,
+            }
+        }
+        let mut before = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before == identities {
+            return true;
+        }
+        let same = repeated(identities.iter().copied().map(Some)) == self.record.same;
+        if same {
+            *before = identities;
+        }
+        same
     }
 
     fn mtimes_stand(&self, place: &Place) -> bool {
@@ -92,8 +110,7 @@ impl KnownRecord {
 
     fn nothing_appeared(&self, memory: &Memory, place: &Place) -> bool {
         let Ok(here) = stat(place, c".") else { return false };
-        let here = Stamp::of(&here);
-        let here = (here.device, here.inode);
+        let here = Stamp::of(&here).identity();
         let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
         let known = search.as_mut().filter(|known| known.place == here);
         if known.is_some_and(|known| known.watch.holds(place, &memory.folders, &known.names)) {
@@ -104,15 +121,16 @@ impl KnownRecord {
     }
 
     /// Looks at all searched folders anew; `None` where something stands in the way.
-    fn walk(&self, memory: &Memory, place: &Place, here: (u64, u64)) -> Option<Search> {
+    fn walk(&self, memory: &Memory, place: &Place, here: Identity) -> Option<Search> {
         let inputs = || self.inputs.iter().map(|(path, _)| path.to_bytes());
-        let folders = search_folders(&self.record.folders, inputs());
-        let names = names(inputs(), &folders, &self.record.names, place);
+        let read = || inputs().take(self.record.n_read as usize);
+        let folders = search_folders(&self.record.folders, read());
+        let names = names(read(), &folders, &self.record.names, place);
         let expected: HashSet<Vec<u8>> = inputs().map(normal).chain(self.record.present.iter().cloned()).collect();
         let walk =
             Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
         let (watch, surprises) = walk.run(&folders);
-        let clear = surprises.files.is_empty() && !surprises.precompiled;
+        let clear = surprises.files.is_empty() && !surprises.precompiled && surprises.states == self.record.states;
         clear.then_some(Search { names, watch, place: here })
     }
 }

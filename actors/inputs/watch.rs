@@ -6,6 +6,7 @@ use super::files::{Stamp, is_file, is_folder, stat};
 use super::folders::{FolderMemory, Kind, Listing};
 use super::names::{Leaf, Names};
 use super::paths::{Paths, Place, below};
+use cachepot_engine::manifest::{NO_FOLDER, NOT_A_FOLDER};
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -57,6 +58,17 @@ pub(super) struct Surprises {
     pub(super) files: Vec<Vec<u8>>,
     /// A precompiled header beside a searched name.
     pub(super) precompiled: bool,
+    /// What each folder is, as in a manifest's record.
+    pub(super) states: Vec<u32>,
+}
+
+/// How far a walk has come.
+#[derive(Default)]
+struct Seen {
+    /// Folders to look at, each for the names with one prefix.
+    open: Vec<(Vec<u8>, usize)>,
+    watch: Watch,
+    surprises: Surprises,
 }
 
 /// Walks through the searched folders.
@@ -72,35 +84,52 @@ pub(super) struct Walk<'a> {
 impl Walk<'_> {
     /// Looks at every folder (normal paths) and everything below it that a searched name leads to.
     pub(super) fn run(&self, folders: &[Vec<u8>]) -> (Watch, Surprises) {
-        let (mut watch, mut surprises) = (Watch::default(), Surprises::default());
-        let mut open: Vec<(Vec<u8>, usize)> = folders.iter().map(|folder| (folder.clone(), 0)).collect();
-        let mut seen: HashSet<(Vec<u8>, usize)> = HashSet::new();
-        while let Some((folder, prefix)) = open.pop() {
-            if !seen.insert((folder.clone(), prefix)) {
-                continue;
+        let mut seen = Seen { open: folders.iter().map(|folder| (folder.clone(), 0)).collect(), ..Seen::default() };
+        seen.surprises.states = self.states(folders);
+        let mut done: HashSet<(Vec<u8>, usize)> = HashSet::new();
+        while let Some((folder, prefix)) = seen.open.pop() {
+            if done.insert((folder.clone(), prefix)) {
+                self.folder(&folder, prefix, &mut seen);
             }
-            let (Some(path), Some(leaves)) = (self.paths.intern(&folder), self.names.prefixes.get(prefix)) else {
-                continue;
-            };
-            let listing = self.memory.list(self.place, &path).or_else(|| self.probe(&folder, &path, leaves));
-            let Some(listing) = listing else {
-                watch.fixed.push((Arc::clone(&path), target(self.place, &path)));
-                continue;
-            };
-            if let Some(below_parent) = leaves.get(&b".."[..]).and_then(|leaf| leaf.folder) {
-                open.push((below(&folder, b".."), below_parent));
-            }
-            for (name, kind) in &listing.entries {
-                if let Some(leaf) = leaves.get(name) {
-                    self.entry(below(&folder, name), *kind, *leaf, &mut open, &mut watch, &mut surprises);
-                } else if is_precompiled(name, leaves) {
-                    surprises.precompiled = true;
-                }
-            }
-            let view = view(&listing, leaves);
-            watch.folders.push(Watched { path, stamp: listing.stamp, settled: listing.settled, prefix, view });
         }
-        (watch, surprises)
+        (seen.watch, seen.surprises)
+    }
+
+    fn folder(&self, folder: &[u8], prefix: usize, seen: &mut Seen) {
+        let (Some(path), Some(leaves)) = (self.paths.intern(folder), self.names.prefixes.get(prefix)) else {
+            return;
+        };
+        let listing = self.memory.list(self.place, &path).or_else(|| self.probe(folder, &path, leaves));
+        let Some(listing) = listing else {
+            seen.watch.fixed.push((Arc::clone(&path), target(self.place, &path)));
+            return;
+        };
+        if let Some(below_parent) = leaves.get(&b".."[..]).and_then(|leaf| leaf.folder) {
+            seen.open.push((below(folder, b".."), below_parent));
+        }
+        for (name, kind) in &listing.entries {
+            if let Some(leaf) = leaves.get(name) {
+                self.entry(below(folder, name), *kind, *leaf, seen);
+            } else if is_precompiled(name, leaves) {
+                seen.surprises.precompiled = true;
+            }
+        }
+        let view = view(&listing, leaves);
+        let (stamp, settled) = (listing.stamp, listing.settled);
+        seen.watch.folders.push(Watched { path, stamp, settled, prefix, view });
+    }
+
+    fn states(&self, folders: &[Vec<u8>]) -> Vec<u32> {
+        let mut first = HashMap::new();
+        let state = |(index, folder): (u32, &Vec<u8>)| {
+            let Some(path) = self.paths.intern(folder) else { return NO_FOLDER };
+            match stat(self.place, if path.is_empty() { c"." } else { &path }) {
+                Ok(stat) if is_folder(&stat) => *first.entry(Stamp::of(&stat).identity()).or_insert(index),
+                Ok(_) => NOT_A_FOLDER,
+                Err(_) => NO_FOLDER,
+            }
+        };
+        (0..).zip(folders).map(state).collect()
     }
 
     /// A folder that may not be read can be searched all the same: every name is asked for, each time anew.
@@ -124,15 +153,7 @@ impl Walk<'_> {
         Some(Arc::new(Listing { stamp: Stamp::of(&stat), settled: false, entries: entries.collect() }))
     }
 
-    fn entry(
-        &self,
-        path: Vec<u8>,
-        kind: Kind,
-        leaf: Leaf,
-        open: &mut Vec<(Vec<u8>, usize)>,
-        watch: &mut Watch,
-        surprises: &mut Surprises,
-    ) {
+    fn entry(&self, path: Vec<u8>, kind: Kind, leaf: Leaf, seen: &mut Seen) {
         let target = match kind {
             Kind::File => Target::File,
             Kind::Folder => Target::Folder,
@@ -140,15 +161,15 @@ impl Walk<'_> {
             Kind::Link => {
                 let Some(link) = self.paths.intern(&path) else { return };
                 let target = target(self.place, &link);
-                watch.fixed.push((link, target));
+                seen.watch.fixed.push((link, target));
                 target
             }
         };
         if let (Target::Folder, Some(prefix)) = (target, leaf.folder) {
-            open.push((path.clone(), prefix));
+            seen.open.push((path.clone(), prefix));
         }
         if leaf.file && matches!(target, Target::File | Target::Other) && !self.expected.contains(&path) {
-            surprises.files.push(path);
+            seen.surprises.files.push(path);
         }
     }
 }
@@ -179,6 +200,10 @@ impl Watched {
         let Ok(now) = stat(place, path) else { return false };
         if self.settled && Stamp::of(&now) == self.stamp {
             return true;
+        }
+        // Another folder in its place may be known under another name as well: that takes a walk to see.
+        if Stamp::of(&now).identity() != self.stamp.identity() {
+            return false;
         }
         let (Some(listing), Some(leaves)) = (memory.list(place, path), names.prefixes.get(self.prefix)) else {
             return false;

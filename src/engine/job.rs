@@ -104,10 +104,8 @@ pub enum Discovery {
     UserFile(PathBuf),
     /// We ask for a private dependency file.
     PrivateFile,
-    /// The user's dependency file leaves system headers out (`-MMD`): we ask for a header trace as well.
-    UserFileAndTrace(PathBuf),
-    /// As before, but the compiler has no trace that leaves the output as it is (gcc): a preprocessor run of its
-    /// own lists all headers.
+    /// The user's dependency file leaves system headers out (`-MMD`), and nothing makes the compiler name them
+    /// without changing that file or the object: a preprocessor run of its own lists all headers.
     UserFileAndScan(PathBuf),
     /// No dependency file can be had, but a header trace can (preprocessed text under clang).
     Trace,

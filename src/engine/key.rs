@@ -68,6 +68,10 @@ pub struct ResultFacts<'a> {
     pub inputs: &'a [Input],
     /// What exists under a name that `__has_include` asked for: it changes a result that reads no other file.
     pub exist: &'a [Vec<u8>],
+    /// What the searched folders were: compilers warn of what is none.
+    pub states: &'a [u32],
+    /// Inputs that are one file under two names.
+    pub same: &'a [(u32, u32)],
     /// Modification times that reach the result.
     pub mtimes: &'a [(u32, i64)],
     /// When the result is valid.
@@ -84,6 +88,12 @@ pub fn result_key(job: &Digest, facts: &ResultFacts<'_>) -> Digest {
     }
     for path in facts.exist {
         key.field("exists", path);
+    }
+    for state in facts.states {
+        key.field("state", &state.to_le_bytes());
+    }
+    for (input, other) in facts.same {
+        key.field("input", &input.to_le_bytes()).field("same as", &other.to_le_bytes());
     }
     for (input, seconds) in facts.mtimes {
         key.field("mtime", &input.to_le_bytes());

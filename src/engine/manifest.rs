@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! manifest = version count record*            newest first
-//! record   = result inputs folders present exist mtimes window
+//! record   = result inputs read folders names present states same exist mtimes window
 //! inputs   = count (shared suffix digest)*    a path is `shared` bytes of the one before, then `suffix`
+//! read     = u32                              how many of them were read, the others being equal to one of these
 //! folders  = count bytes*                     where names were searched, as spelled
 //! names    = count bytes*                     names that the texts spell, in `#include` and `__has_include`
 //! present  = count bytes*                     files that lay in a searched folder without being an input
+//! states   = count u32*                       what each searched folder was
+//! same     = count (u32 u32)*                 inputs that are one file under two names, by index
 //! exist    = count bytes*                     paths that must go on to exist, whatever their content
 //! mtimes   = count (input seconds)*           inputs whose modification time reaches the result
 //! window   = u8 [u64]                         quarter of an hour since the epoch in which the result is valid
@@ -21,6 +24,11 @@ const VERSION: u32 = 2;
 pub const MAX_RECORDS: usize = 24;
 /// Input references kept per manifest over all records.
 pub const MAX_INPUTS: usize = 60_000;
+
+/// A state of a searched folder: nothing is there.
+pub const NO_FOLDER: u32 = u32::MAX;
+/// A state of a searched folder: something else is there.
+pub const NOT_A_FOLDER: u32 = u32::MAX - 1;
 
 /// The longest path: more than any system takes. Without a bound, paths that share their beginning could grow
 /// to many times the size of what is read.
@@ -40,14 +48,23 @@ pub struct Input {
 pub struct Record {
     /// The key of the result's entry.
     pub result: Digest,
-    /// What the compiler read, the source first.
+    /// What the compiler read, the source first; then files that lay under a searched name and equal one of these:
+    /// with `#pragma once` a compiler reads only one of two, and links give one file several names.
     pub inputs: Vec<Input>,
+    /// How many of the inputs were read: only these tell what was searched.
+    pub n_read: u32,
     /// Every folder in which a name may have been searched.
     pub folders: Vec<Vec<u8>>,
     /// Names that the texts spell in `#include` and `__has_include`, beyond those that follow from the inputs.
     pub names: Vec<Vec<u8>>,
     /// Files that lay in a searched folder under a searched name without being read.
     pub present: Vec<Vec<u8>>,
+    /// What each searched folder was, in the sorted list of all of them: [`NO_FOLDER`], [`NOT_A_FOLDER`], or the index
+    /// of the first name of the same folder. Compilers warn of what is no folder, search a folder once, and
+    /// name its files by its first name.
+    pub states: Vec<u32>,
+    /// Inputs (by index) that were one file under two names (links): compilers know a file by its inode.
+    pub same: Vec<(u32, u32)>,
     /// Paths whose existence was seen, whatever their content.
     pub exist: Vec<Vec<u8>>,
     /// Inputs whose modification time (seconds since the epoch) reaches the result: index and time.
@@ -118,6 +135,13 @@ impl Writer {
             self.bytes(value);
         }
     }
+    fn pairs(&mut self, pairs: &[(u32, u32)]) {
+        self.u32(pairs.len());
+        for (one, other) in pairs {
+            self.u32(*one as usize);
+            self.u32(*other as usize);
+        }
+    }
     fn record(&mut self, record: &Record) {
         self.0.extend_from_slice(&record.result.0);
         self.u32(record.inputs.len());
@@ -129,9 +153,15 @@ impl Writer {
             self.0.extend_from_slice(&input.digest.0);
             before = &input.path;
         }
+        self.u32(record.n_read as usize);
         self.list(&record.folders);
         self.list(&record.names);
         self.list(&record.present);
+        self.u32(record.states.len());
+        for state in &record.states {
+            self.u32(*state as usize);
+        }
+        self.pairs(&record.same);
         self.list(&record.exist);
         self.u32(record.mtimes.len());
         for (input, seconds) in &record.mtimes {
@@ -191,9 +221,12 @@ impl<'a> Reader<'a> {
         Some(Record {
             result,
             inputs,
+            n_read: self.u32()?,
             folders: self.list(Reader::bytes)?,
             names: self.list(Reader::bytes)?,
             present: self.list(Reader::bytes)?,
+            states: self.list(Reader::u32)?,
+            same: self.list(|r| Some((r.u32()?, r.u32()?)))?,
             exist: self.list(Reader::bytes)?,
             mtimes: self.list(|r| Some((r.u32()?, i64::from_le_bytes(r.array()?))))?,
             window: match self.array::<1>()? {

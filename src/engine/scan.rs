@@ -59,6 +59,43 @@ pub struct TimeMacros {
     pub timestamp: bool,
 }
 
+impl TimeMacros {
+    /// Which of them left its value in a preprocessed text. Strings of the same form that were written by hand
+    /// count as well, and so do the macros themselves where the preprocessor leaves them (`#pragma message`).
+    pub fn in_preprocessed(text: &[u8]) -> Self {
+        let mut found = Findings::of(text).time_macros();
+        // A form is followed by the closing quote, or by a backslash where it was made a string once more.
+        for quote in memchr::memchr_iter(b'"', text) {
+            let rest = text.get(quote + 1..).unwrap_or_default();
+            let has = |forms: &[&[u8]]| forms.iter().any(|form| has_form(rest, form));
+            found.time |= has(&[b"00:00:00", b"??:??:??"]);
+            found.date |= has(&[b"aaa 00 0000", b"aaa  0 0000", b"??? ?? ????"]);
+            found.timestamp |= has(&[
+                b"aaa aaa 00 00:00:00 0000",
+                b"aaa aaa  0 00:00:00 0000",
+                // What a compiler writes where it cannot tell.
+                b"??? ??? ?? ??:??:?? ????",
+            ]);
+        }
+        found
+    }
+
+    /// Whether any is used.
+    pub fn any(self) -> bool {
+        self.time || self.date || self.timestamp
+    }
+}
+
+/// Whether a text begins with this form and a string may end behind it: `0` stands for a digit, `a` for a letter.
+fn has_form(text: &[u8], form: &[u8]) -> bool {
+    let fits = |(byte, form): (&u8, &u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        b'a' => byte.is_ascii_alphabetic(),
+        other => byte == other,
+    };
+    matches!(text.get(form.len()), Some(b'"' | b'\\')) && text.iter().zip(form).all(fits)
+}
+
 impl Findings {
     /// Scans a text.
     pub fn of(text: &[u8]) -> Self {

@@ -2,6 +2,7 @@
 //! socket is. Absent on purpose: settings files, keys, entries, async code, and any dependency but the C binding.
 
 mod codec;
+mod env_block;
 pub mod fd;
 pub mod frame;
 pub mod message;

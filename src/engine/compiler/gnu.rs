@@ -15,9 +15,9 @@ mod line;
 mod maps;
 mod plan;
 
-pub use environment::{KEY_VARIABLES, REFUSED_VARIABLES, SEARCH_VARIABLES};
+pub use environment::{KEY_VARIABLES, REFUSED_VARIABLES, SEARCH_VARIABLES, date_is_fixed};
 pub use inputs::inputs;
-pub use plan::{colour_words, dependency_scan, plan};
+pub use plan::{colour_words, dependency_scan, plan, preprocessing};
 
 /// Finds the compile in a request. `words` is the command line with response files expanded, compiler first.
 ///
@@ -62,7 +62,7 @@ fn job(
     let main = main_output(line, mode, source)?;
     let dependency_file = dependency_file(line, kind.preprocessed, source)?;
     let discovery = discovery(driver, line, kind, dependency_file.as_ref());
-    let outputs = outputs(driver, line, (main, mode), dependency_file, source);
+    let outputs = outputs(driver, line, (main, mode, kind.language), dependency_file, source);
     // clang's assembler writes the directory down unmapped.
     line.whole_directory |=
         line.debug && kind.language == Language::Assembler && driver.family == Family::Clang;
@@ -261,22 +261,21 @@ fn discovery(driver: &Driver, line: &Line<'_>, kind: Kind, file: Option<&PathBuf
         (true, _, _) => Discovery::SourceOnly,
         (false, None, _) => Discovery::PrivateFile,
         (false, Some((Depth::All, file)), _) => Discovery::UserFile(file),
-        (false, Some((Depth::User, file)), Family::Clang) => Discovery::UserFileAndTrace(file),
-        (false, Some((Depth::User, file)), Family::Gcc) => Discovery::UserFileAndScan(file),
+        (false, Some((Depth::User, file)), _) => Discovery::UserFileAndScan(file),
     }
 }
 
 fn outputs(
     driver: &Driver,
     line: &Line<'_>,
-    main: (PathBuf, Mode),
+    main: (PathBuf, Mode, Language),
     dependency_file: Option<PathBuf>,
     source: &OsStr,
 ) -> Vec<Output> {
     let clang = driver.family == Family::Clang;
-    let (path, mode) = main;
-    // The assembler makes a new object, clang a new file of any kind; cc1 writes into the file that is there.
-    let in_place = !clang && mode == Mode::Assembly;
+    let (path, mode, language) = main;
+    // GNU's assembler makes a new object, and clang a new file; cc1 and clang's assembler write into what is there.
+    let in_place = if clang { language == Language::Assembler } else { mode == Mode::Assembly };
     let mut outputs = vec![Output { role: Role::Main, path, optional: false, in_place }];
     let dependencies = |path| Output { role: Role::Dependencies, path, optional: false, in_place: true };
     outputs.extend(dependency_file.map(dependencies));
@@ -287,7 +286,7 @@ fn outputs(
             role: Role::SplitDwarf,
             path: side_file(line, source, "dwo"),
             optional: !sure,
-            in_place: true,
+            in_place: clang,
         });
     }
     // clang writes none for a unit without functions.

@@ -110,7 +110,7 @@ fn every_part_of_a_result_counts() {
     let input = |path: &str, text: &str| Input { path: path.into(), digest: Digest::of(text.as_bytes()) };
     let (a, b) = ([input("a", "1"), input("b", "2")], [input("b", "2"), input("a", "1")]);
     let job = Digest::of(b"job");
-    let base = || ResultFacts { inputs: &a, exist: &[], mtimes: &[], window: None };
+    let base = || ResultFacts { inputs: &a, exist: &[], states: &[], same: &[], mtimes: &[], window: None };
     let rows = [
         ("base", result_key(&job, &base())),
         ("job", result_key(&Digest::of(b"other"), &base())),
@@ -121,6 +121,9 @@ fn every_part_of_a_result_counts() {
         // `__has_include` saw it, nothing read it.
         ("exist", result_key(&job, &ResultFacts { exist: &[b"x".to_vec()], ..base() })),
         ("exist other", result_key(&job, &ResultFacts { exist: &[b"y".to_vec()], ..base() })),
+        ("state", result_key(&job, &ResultFacts { states: &[0, 1], ..base() })),
+        ("state other", result_key(&job, &ResultFacts { states: &[0, 0], ..base() })),
+        ("same", result_key(&job, &ResultFacts { same: &[(1, 0)], ..base() })),
         ("mtime", result_key(&job, &ResultFacts { mtimes: &[(0, 1)], ..base() })),
         ("mtime of another", result_key(&job, &ResultFacts { mtimes: &[(1, 1)], ..base() })),
         ("mtime later", result_key(&job, &ResultFacts { mtimes: &[(0, 2)], ..base() })),

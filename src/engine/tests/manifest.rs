@@ -20,10 +20,15 @@ fn record() -> impl Strategy<Value = Record> {
     let lists = [vec(bytes(), 0..3), vec(bytes(), 0..3), vec(bytes(), 0..3), vec(bytes(), 0..3)];
     let mtimes = vec((any::<u32>(), any::<i64>()), 0..3);
     let window = proptest::option::of(any::<u64>().prop_map(Quarter));
-    (digest(), vec(input, 0..5), lists, mtimes, window).prop_map(|(result, inputs, lists, mtimes, window)| {
-        let [folders, names, present, exist] = lists;
-        Record { result, inputs, folders, names, present, exist, mtimes, window }
-    })
+    let pairs = vec((any::<u32>(), any::<u32>()), 0..3);
+    let numbers = (any::<u32>(), vec(any::<u32>(), 0..3), pairs);
+    (digest(), vec(input, 0..5), lists, numbers, mtimes, window).prop_map(
+        |(result, inputs, lists, numbers, mtimes, window)| {
+            let (n_read, states, same) = numbers;
+            let [folders, names, present, exist] = lists;
+            Record { result, inputs, n_read, folders, names, present, states, same, exist, mtimes, window }
+        },
+    )
 }
 
 proptest! {
@@ -59,7 +64,19 @@ fn plain(result: u32, n_inputs: usize) -> Record {
     let input = Input { path: b"a".to_vec(), digest: Digest::of(b"a") };
     let [folders, names, present, exist] = [const { Vec::new() }; 4];
     let (result, inputs) = (Digest::of(&result.to_le_bytes()), vec![input; n_inputs]);
-    Record { result, inputs, folders, names, present, exist, mtimes: Vec::new(), window: None }
+    Record {
+        n_read: 1,
+        states: Vec::new(),
+        same: Vec::new(),
+        result,
+        inputs,
+        folders,
+        names,
+        present,
+        exist,
+        mtimes: Vec::new(),
+        window: None,
+    }
 }
 
 /// Traps T50 and T51: states that alternate stay, and nothing grows without end.
@@ -109,13 +126,19 @@ fn the_form_is_as_recorded() {
     record.mtimes.push((0, -1));
     record.window = Some(Quarter(258));
     record.folders.push(b"f".to_vec());
+    record.states = vec![u32::MAX, 0];
+    record.same.push((1, 0));
     let stored = Manifest { records: [record].into() }.encode();
     let hex: String = stored.iter().map(|byte| format!("{byte:02x}")).collect();
     let digests = [Digest::of(&1u32.to_le_bytes()), Digest::of(b"a")].map(|digest| digest.to_string());
     let expected = format!(
         "0200000001000000{}01000000000000000100000061{}\
+         01000000\
          010000000100000066\
-         000000000000000000000000\
+         0000000000000000\
+         02000000ffffffff00000000\
+         010000000100000000000000\
+         00000000\
          0100000000000000ffffffffffffffff010201000000000000",
         digests[0], digests[1]
     );

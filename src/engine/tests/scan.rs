@@ -315,3 +315,23 @@ proptest! {
         prop_assert!(ab.may_incbin() || !of(&one).may_incbin());
     }
 }
+
+/// What a preprocessor leaves of time macros, in a string of a string too.
+#[test]
+fn time_macros_are_found_in_preprocessed_text() {
+    let rows: &[(&str, &str)] = &[
+        ("x = \"12:34:56\";", "t"),
+        ("x = \"Jan  2 2026\" \"Jan 12 2026\";", "d"),
+        ("x = \"Mon Jan  2 12:34:56 2026\";", "s"),
+        ("x = \"??:??:??\" \"??? ?? ????\";", "td"),
+        ("x = \"\\\"12:34:56\\\"\";", "t"),
+        ("#pragma message \"built \" __DATE__", "d"),
+        ("x = \"12:34:567\"; y = \"at 12:34:56\"; z = \"Jan 123 2026\";", ""),
+    ];
+    for (text, expected) in rows {
+        let TimeMacros { time, date, timestamp } = TimeMacros::in_preprocessed(text.as_bytes());
+        let seen = [(time, 't'), (date, 'd'), (timestamp, 's')];
+        let seen: String = seen.iter().filter(|(used, _)| *used).map(|(_, c)| c).collect();
+        assert_eq!(seen, *expected, "{text}");
+    }
+}

@@ -28,19 +28,17 @@ pub fn inputs(
         names.extend(listed);
     }
     match job.discovery {
-        Discovery::Trace | Discovery::UserFileAndTrace(_) => {
-            let trace = depfile::header_trace(trace.ok_or_else(|| Reason("no header trace".to_owned()))?);
-            // A trace that lacks what the dependency file names was not written by this compile.
-            if names
-                .iter()
-                .skip(2)
-                .any(|name| !trace.iter().any(|path| without_dot(path) == without_dot(name)))
-            {
-                return Err(Reason("header trace without the headers".to_owned()));
-            }
-            names.extend(trace);
+        Discovery::Trace => {
+            names.extend(depfile::header_trace(trace.ok_or_else(|| Reason("no header trace".to_owned()))?));
         }
-        Discovery::UserFileAndScan(_) => names.extend(rule(trace)?),
+        Discovery::UserFileAndScan(_) => {
+            let scanned = rule(trace)?;
+            // A header that the compile read and the scan did not: something changed in between.
+            if names.iter().any(|name| !scanned.iter().any(|path| without_dot(path) == without_dot(name))) {
+                return Err(Reason("headers changed during the compile".to_owned()));
+            }
+            names.extend(scanned);
+        }
         Discovery::SourceOnly | Discovery::UserFile(_) | Discovery::PrivateFile => {}
     }
     let mut seen = HashSet::new();

@@ -1,8 +1,8 @@
 //! What the client is to run on a miss: the user's own line, plus words that change no byte of the outputs.
 //!
 //! Tried with gcc 12 and clang 14: `-MD -MF FILE` and the colour words leave the object as it is under `-g`, `-g3`,
-//! `-flto`, prefix maps and sanitizers. `-H` does not: gcc writes it into the debug information, and lists no
-//! header of an `-include` file; so under gcc's `-MMD` the system headers come from a scan of their own.
+//! `-flto`, prefix maps and sanitizers. Nothing does so under `-MMD`: gcc writes `-H` into the debug information, and
+//! clang's `CC_PRINT_HEADERS` puts system headers into the user's dependency file. There a scan of its own follows.
 use crate::job::{Discovery, Driver, Family, Job};
 use crate::options::{Sort, Tokens, Treatment};
 use cachepot_wire::message::{CompileRequest, Plan};
@@ -41,7 +41,7 @@ pub fn plan(job: &Job, driver: &Driver, scratch_base: &Path, request: &CompileRe
             added.extend(["-MD".into(), "-MF".into(), file.clone().into_os_string()]);
             plan.scratch.push(file);
         }
-        Discovery::UserFileAndTrace(_) | Discovery::Trace => {
+        Discovery::Trace => {
             let file = with_suffix(scratch_base, ".h");
             plan.env.push(("CC_PRINT_HEADERS".into(), "1".into()));
             plan.env.push(("CC_PRINT_HEADERS_FILE".into(), file.clone().into_os_string()));
@@ -65,6 +65,20 @@ fn with_suffix(base: &Path, suffix: &str) -> PathBuf {
 /// The line that makes gcc write the names of all headers, system headers too, to `file` and nothing else.
 /// Needed under `-MMD` ([`Discovery::UserFileAndScan`]); costs a preprocessor run. `words` as for `parse`.
 pub fn dependency_scan(driver: &Driver, words: &[OsString], file: &Path) -> Vec<OsString> {
+    let mut argv = without_outputs(driver, words);
+    argv.extend(["-M".into(), "-MF".into(), file.as_os_str().to_owned()]);
+    argv
+}
+
+/// The line that makes the compiler write the preprocessed text to standard output. `words` as for `parse`.
+pub fn preprocessing(driver: &Driver, words: &[OsString]) -> Vec<OsString> {
+    let mut argv = without_outputs(driver, words);
+    argv.push("-E".into());
+    argv
+}
+
+/// The user's line without the words that order a compile or name an output.
+fn without_outputs(driver: &Driver, words: &[OsString]) -> Vec<OsString> {
     let Some((compiler, rest)) = words.split_first() else { return Vec::new() };
     let mut argv = vec![compiler.clone()];
     for token in Tokens::new(driver.family, rest) {
@@ -93,7 +107,6 @@ pub fn dependency_scan(driver: &Driver, words: &[OsString], file: &Path) -> Vec<
             argv.extend((token.n_words == 2).then(|| token.value.to_owned()));
         }
     }
-    argv.extend(["-M".into(), "-MF".into(), file.as_os_str().to_owned()]);
     argv
 }
 

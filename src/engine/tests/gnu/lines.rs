@@ -50,13 +50,13 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("gcc -c a.c -MMD", "a.o a.d [C] scan a.d"),
     ("gcc -c a.c -MD -MMD", "a.o a.d [C] scan a.d"),
     ("gcc -c a.c -MMD -MD", "a.o a.d [C] scan a.d"),
-    ("clang -c a.c -MMD", "a.o a.d [C] trace a.d"),
+    ("clang -c a.c -MMD", "a.o a.d [C] scan a.d"),
     ("clang -c a.c -MD", "a.o a.d [C] user a.d"),
     ("gcc -c a.c -o o/x.o -Wp,-MD,w.d", "o/x.o w.d [C] user w.d"),
     ("gcc -c a.c -Wp,-MMD,w.d", "a.o w.d [C] scan w.d"),
     ("gcc -c a.c -Wp,-MD,w.d,-MT,t,-MP", "a.o w.d [C] user w.d"),
     ("clang -c a.c -Wp,-MD,w.d", "a.o w.d [C] user w.d"),
-    ("clang -c a.c -Wp,-MMD,w.d", "a.o w.d [C] trace w.d"),
+    ("clang -c a.c -Wp,-MMD,w.d", "a.o w.d [C] scan w.d"),
     ("clang -c a.c -Wp,-MD,w.d,-MT,t", "!-Wp,"),
     ("gcc -c a.c -MD -Wp,-MD,w.d", "!-Wp,"),
     ("gcc -c a.c -Wp,-MD,w.d -MF x", "!-Wp,"),
@@ -184,7 +184,7 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("clang -c a.c -grecord-gcc-switches", "!-grecord-gcc-switches"),
     ("clang -c a.c -MD -grecord-command-line", "a.o a.d [C] user a.d"),
     ("tty clang -c a.c -MD -grecord-command-line", "!-grecord-command-line"),
-    ("clang -c a.c -MMD -gcodeview", "a.o a.d [C] trace a.d"),
+    ("clang -c a.c -MMD -gcodeview", "a.o a.d [C] scan a.d"),
 ];
 
 /// Words that read or write what is not modelled yet: compiler, word, reason.

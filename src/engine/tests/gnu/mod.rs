@@ -63,7 +63,6 @@ fn summary(line: &str) -> String {
                 Discovery::SourceOnly => "source".to_owned(),
                 Discovery::UserFile(file) => format!("user {}", file.display()),
                 Discovery::PrivateFile => "private".to_owned(),
-                Discovery::UserFileAndTrace(file) => format!("trace {}", file.display()),
                 Discovery::UserFileAndScan(file) => format!("scan {}", file.display()),
                 Discovery::Trace => "trace".to_owned(),
             };

@@ -23,10 +23,12 @@ pub struct Identify(pub CompilerQuery);
 
 /// Finds out in which folders a compiler searches by itself.
 #[derive(Message)]
-#[rtype(result = "Arc<Vec<Vec<u8>>>")]
+#[rtype(result = "Option<Arc<Vec<Vec<u8>>>>")]
 pub struct BuiltInFolders {
     /// Who and in which environment.
     pub query: CompilerQuery,
+    /// Which compiler that was found to be: another one under the same name searches elsewhere.
+    pub identity: Digest,
     /// The `-x` name of the language.
     pub language: &'static str,
     /// Words that change the answer.
@@ -85,20 +87,22 @@ impl Handler<Identify> for CompilerInfoCache {
 }
 
 impl Handler<BuiltInFolders> for CompilerInfoCache {
-    type Result = ResponseFuture<Arc<Vec<Vec<u8>>>>;
+    type Result = ResponseFuture<Option<Arc<Vec<Vec<u8>>>>>;
 
     fn handle(&mut self, message: BuiltInFolders, _: &mut Self::Context) -> Self::Result {
-        let key = detect::folders_key(&message.query, message.language, &message.words);
+        let BuiltInFolders { query, identity, language, words } = message;
+        let key = detect::folders_key(&query, identity, language, &words);
         if self.folders.len() >= MAX_COMPILERS {
             self.folders.clear();
         }
         let cell = Arc::clone(self.folders.entry(key).or_default());
         let slots = self.slots.clone();
         Box::pin(async move {
+            // No answer is not kept: the next time there may be one.
             let ask = || async {
-                Arc::new(detect::built_in_folders(&message.query, message.language, &message.words, &slots).await)
+                detect::built_in_folders(&query, language, &words, &slots).await.map(Arc::new).ok_or(())
             };
-            Arc::clone(cell.get_or_init(ask).await)
+            cell.get_or_try_init(ask).await.ok().cloned()
         })
     }
 }

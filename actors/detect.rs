@@ -212,10 +212,10 @@ async fn helper_parts(query: &CompilerQuery, driver: &Driver) -> BTreeSet<PathBu
         let name = PathBuf::from(OsString::from_vec(answer.stdout.trim_ascii().to_vec()));
         parts.extend(locate(&name, query));
     }
-    if driver.family == Family::Clang {
-        if let Ok(answer) = query.question().with(["-v"]).ask().await {
-            parts.extend(configuration_files(&answer.stderr));
-        }
+    if driver.family == Family::Clang
+        && let Ok(answer) = query.question().with(["-v"]).ask().await
+    {
+        parts.extend(configuration_files(&answer.stderr));
     }
     let binaries: Vec<PathBuf> = parts.iter().cloned().chain([query.program.clone()]).collect();
     for binary in binaries.iter().filter(|path| is_elf(path)) {
@@ -296,28 +296,35 @@ fn about(text: &[u8]) -> Vec<u8> {
 }
 
 /// Everything that the built-in folders depend on.
-pub fn folders_key(query: &CompilerQuery, language: &str, words: &[OsString]) -> Digest {
+pub fn folders_key(query: &CompilerQuery, identity: Digest, language: &str, words: &[OsString]) -> Digest {
     let mut key = query.builder("cachepot built-in folders 1");
+    key.field("identity", &identity.0);
     key.field("cwd", query.cwd.as_os_str().as_bytes()).field("language", language.as_bytes());
     key.list("words", words.iter().map(|word| word.as_bytes())).finish()
 }
 
-/// The folders in which the compiler searches by itself, existing or not, as `-E -v` tells them.
-pub async fn built_in_folders(query: &CompilerQuery, language: &str, words: &[OsString], slots: &Slots) -> Vec<Vec<u8>> {
+/// The folders in which the compiler searches by itself, existing or not, as `-E -v` tells them: none at all under
+/// `-nostdinc`. `None` where it does not tell.
+pub async fn built_in_folders(
+    query: &CompilerQuery,
+    language: &str,
+    words: &[OsString],
+    slots: &Slots,
+) -> Option<Vec<Vec<u8>>> {
     let _slot = slots.take().await;
     let fixed = ["-E", "-v", "-x", language, "/dev/null", "-o", "/dev/null"].map(OsString::from);
     let question = query.question().with(words.iter().chain(&fixed)).variable("LC_ALL", "C");
-    question.ask().await.map(|answer| read_folders(&answer.stderr)).unwrap_or_default()
+    read_folders(&question.ask().await.ok()?.stderr)
 }
 
-fn read_folders(text: &[u8]) -> Vec<Vec<u8>> {
+fn read_folders(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut folders = Vec::new();
-    let mut listing = false;
+    let (mut listing, mut whole) = (false, false);
     for line in text.split(|&byte| byte == b'\n') {
         if line.starts_with(b"#include ") {
             listing = true;
         } else if line.starts_with(b"End of search list") {
-            listing = false;
+            (listing, whole) = (false, true);
         } else if listing && line.starts_with(b" ") {
             folders.push(line.trim_ascii().to_vec());
         } else if line.starts_with(b"ignoring ") {
@@ -325,7 +332,7 @@ fn read_folders(text: &[u8]) -> Vec<Vec<u8>> {
             folders.extend(line.split(|&byte| byte == b'"').nth(1).map(<[u8]>::to_vec));
         }
     }
-    folders
+    whole.then_some(folders)
 }
 
 #[cfg(test)]
@@ -335,7 +342,12 @@ mod tests {
     #[test]
     fn folders_are_read_existing_or_not() {
         let text = b"ignoring nonexistent directory \"/gone\"\n#include \"...\" search starts here:\n#include <...> search starts here:\n /usr/include/c++/12\n /usr/include\nEnd of search list.\n # 0\n";
-        assert_eq!(read_folders(text), [&b"/gone"[..], b"/usr/include/c++/12", b"/usr/include"]);
+        let expected = [&b"/gone"[..], b"/usr/include/c++/12", b"/usr/include"].map(<[u8]>::to_vec);
+        assert_eq!(read_folders(text), Some(expected.to_vec()));
+        // Under `-nostdinc`, and where the compiler failed.
+        let none = b"#include \"...\" search starts here:\n#include <...> search starts here:\nEnd of search list.\n";
+        assert_eq!(read_folders(none), Some(Vec::new()));
+        assert_eq!(read_folders(b"gcc: error\n"), None);
     }
 
     #[test]

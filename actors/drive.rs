@@ -5,7 +5,7 @@
 use crate::compiler_info_cache::{BuiltInFolders, Identify};
 use crate::detect::{Compiler, CompilerQuery, Known};
 use crate::hasher::{FindResult, LookUp, Observe, Subject};
-use crate::inputs::{Compiled, NotStorable, Observed, Place, now};
+use crate::inputs::{Compiled, Moment, NotStorable, Observed, Place, Stamp, changed_since, now};
 use crate::permits::{Deadline, Permit};
 use crate::program;
 use crate::routes::ask;
@@ -15,7 +15,7 @@ use crate::storage_actor::{Ingest, Keep, OpenEntry};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::{Discovery, Driver, Job, Parsed, Role};
+use cachepot_engine::job::{Discovery, Driver, Job, Output, Parsed, Role};
 use cachepot_engine::options::response;
 use cachepot_engine::scan::{Findings, TimeMacros};
 use cachepot_engine::stats::Stat;
@@ -66,14 +66,16 @@ pub struct Miss {
     folders: tokio::task::JoinHandle<Option<Arc<Vec<Vec<u8>>>>>,
     of: statistics::Subject,
     looked_up: Duration,
-    start: crate::inputs::Moment,
+    asked_at: Moment,
+    start: Moment,
+    compiler: Arc<Compiler>,
     began: Instant,
     date_is_fixed: bool,
 }
 
 /// Works on a request up to the first answer.
 pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: PathBuf) -> Outcome {
-    let asked = Instant::now();
+    let (asked, asked_at) = (Instant::now(), now());
     let deadline = Deadline::after(ANSWER_LIMIT);
     shared.stats.bump(Stat::CompileRequests);
     let Some((query, compiler)) = identify(shared, &request, deadline).await else {
@@ -98,6 +100,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
         variables: variables(&request),
         identity: known.identity,
         driver: known.driver.clone(),
+        pwd: request.env.get("PWD").map(ToOwned::to_owned),
         job,
         place,
     });
@@ -114,7 +117,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
                 shared.stats.bump(Stat::ForcedRecaches);
             }
             let plan = gnu::plan(&subject.job, &subject.driver, &scratch, &request);
-            let date_is_fixed = request.env.get("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty());
+            let date_is_fixed = gnu::date_is_fixed(&subject.driver, &request.env);
             let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
             let (shared, looked_up, start, began) = (Arc::clone(shared), asked.elapsed(), now(), Instant::now());
             let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| {
@@ -122,7 +125,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
                 actix::spawn(run_scan(Arc::clone(&shared), query.clone(), subject.driver.clone(), words.clone()))
             });
             let folders = actix::spawn(built_in_folders(Arc::clone(&shared), query.clone(), Arc::clone(&subject)));
-            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, words, scan, folders, of, looked_up, start, began, date_is_fixed }))
+            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, words, scan, folders, of, looked_up, asked_at, start, began, date_is_fixed, compiler }))
         }
         None => Outcome::Yours,
     }
@@ -302,9 +305,9 @@ impl Miss {
         }
         let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned();
         let permit = permit.map_err(|_| skipped("too many results at once"))?;
-        let mut opened = opened(&report, descriptors);
+        let mut opened = opened(&report, descriptors)?;
         let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
-        let (roles, files) = self.outputs(opened)?;
+        let (roles, files) = present_outputs(&self.subject.job.outputs, opened, self.start)?;
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
@@ -337,6 +340,8 @@ impl Miss {
             inputs: inputs.map_err(|reason| NotStored::Uses(reason.0))?,
             folders,
             words: words_say(job),
+            key_files: job.key_files.clone(),
+            asked: self.asked_at,
             start: self.start,
         })
     }
@@ -350,22 +355,6 @@ impl Miss {
 
     async fn local_permit(&self) -> Result<Permit, NotStored> {
         Arc::clone(&self.shared.permits.local_store).acquire_owned().await.map_err(skipped)
-    }
-
-    /// The outputs that are there, with role and whether they can be executed.
-    fn outputs(&self, opened: Vec<Option<File>>) -> Result<(Vec<(Role, bool)>, Vec<File>), NotStored> {
-        let mut found = (Vec::new(), Vec::new());
-        for (output, file) in self.subject.job.outputs.iter().zip(opened) {
-            match file.map(|file| file.metadata().map(|metadata| (file, metadata))) {
-                Some(Ok((file, metadata))) if metadata.is_file() => {
-                    found.0.push((output.role, metadata.permissions().mode() & 0o111 != 0));
-                    found.1.push(file);
-                }
-                None if output.optional => {}
-                _ => return Err(skipped("output missing")),
-            }
-        }
-        Ok(found)
     }
 
     /// The texts in which the compiler named its headers.
@@ -398,6 +387,10 @@ impl Miss {
     async fn conclude(&self, taken: Taken) -> Result<(), NotStored> {
         let deadline = Deadline::after(KEEP_LIMIT);
         let Taken { meta, outputs, compiled, observed, permit } = taken;
+        // The result bears the name of the compiler that was found: it must be the one that ran.
+        if !self.compiler.is_current() {
+            return Err(NotStored::TooNew);
+        }
         let mut used = TimeMacros::default();
         if observed.may_use.any() {
             used = self.time_macros_used().await?;
@@ -435,9 +428,13 @@ async fn built_in_folders(shared: Arc<Shared>, query: CompilerQuery, subject: Ar
         return Some(Arc::default());
     }
     let message =
-        BuiltInFolders { query, language: gnu::language_word(job.language), words: job.search.probe_words.clone() };
-    let found = ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?;
-    Some(found).filter(|found| !found.is_empty())
+        BuiltInFolders {
+            query,
+            identity: subject.identity,
+            language: gnu::language_word(job.language),
+            words: job.search.probe_words.clone(),
+        };
+    ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?
 }
 
 /// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
@@ -464,10 +461,40 @@ async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString])
     answer.succeeded.then_some(answer.stdout)
 }
 
-/// The descriptors of a report, one per watched path.
-fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Vec<Option<File>> {
+type PresentOutputs = (Vec<(Role, bool)>, Vec<File>);
+
+/// The outputs that are there, with role and whether they can be executed. What lay around from before is no output
+/// of a compile that began at `start` (traps T64, T75).
+pub(crate) fn present_outputs(
+    outputs: &[Output],
+    opened: Vec<Option<File>>,
+    start: Moment,
+) -> Result<PresentOutputs, NotStored> {
+    let mut found = PresentOutputs::default();
+    for (output, file) in outputs.iter().zip(opened.into_iter().chain(std::iter::repeat_with(|| None))) {
+        match file.map(|file| file.metadata().map(|metadata| (file, metadata))) {
+            Some(Ok((file, metadata)))
+                if metadata.is_file() && changed_since(&Stamp::of_metadata(&metadata), start) =>
+            {
+                found.0.push((output.role, metadata.permissions().mode() & 0o111 != 0));
+                found.1.push(file);
+            }
+            _ if output.optional => {}
+            Some(_) => return Err(skipped("output unchanged")),
+            None => return Err(skipped("output missing")),
+        }
+    }
+    Ok(found)
+}
+
+/// The descriptors of a report, one per watched path. With one too few, each would be taken for another file.
+pub(crate) fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Result<Vec<Option<File>>, NotStored> {
+    if report.watched.iter().filter(|&&seen| seen).count() != descriptors.len() {
+        return Err(skipped("descriptors missing"));
+    }
     let mut descriptors = descriptors.into_iter();
-    report.watched.iter().map(|&seen| if seen { descriptors.next().map(File::from) } else { None }).collect()
+    let file = |seen: &bool| if *seen { descriptors.next().map(File::from) } else { None };
+    Ok(report.watched.iter().map(file).collect())
 }
 
 fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
@@ -489,7 +516,7 @@ fn words_say(job: &Job) -> Findings {
     for word in &job.key_words {
         findings.merge(&Findings::of(word.as_bytes()));
     }
-    findings.spelled = job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()).collect();
+    findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
     findings
 }
 

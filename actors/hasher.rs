@@ -1,7 +1,7 @@
 //! Hasher pool: the only place that reads source files. Owns nothing but its thread; what it learns about files
 //! lies in the shared [`Memory`]. Called by `drive.rs`, bounded by `Permits::hashing`; when one dies, its request
 //! is answered with an error and the client compiles by itself.
-use crate::inputs::{Compiled, KnownManifest, Memory, NotStorable, Observed, Place, observe};
+use crate::inputs::{Compiled, KnownManifest, Memory, NotStorable, Observed, Place, Stamp, observe, stat};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
@@ -11,7 +11,7 @@ use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::{Driver, Job};
 use cachepot_engine::key::{JobFacts, job_key};
-use std::ffi::OsString;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, OnceLock};
 
@@ -25,8 +25,19 @@ pub struct Subject {
     pub driver: Driver,
     /// The variables that enter the key, by name.
     pub variables: Vec<(OsString, OsString)>,
+    /// The client's `PWD`.
+    pub pwd: Option<OsString>,
     /// The client's working directory.
     pub place: Place,
+}
+
+/// Whether `PWD` leads to the working directory. Only then do gcc and clang write it down (libiberty's `getpwd`,
+/// LLVM's `current_path`); its text alone does not tell.
+pub(crate) fn pwd_leads_here(pwd: Option<&OsStr>, place: &Place) -> bool {
+    let pwd = pwd.map(OsStr::as_bytes).filter(|pwd| pwd.starts_with(b"/"));
+    let identity = |path: &CStr| stat(place, path).ok().map(|stat| Stamp::of(&stat).identity());
+    let named = pwd.and_then(|pwd| CString::new(pwd).ok()).and_then(|pwd| identity(&pwd));
+    named.is_some() && named == identity(c".")
 }
 
 /// Looks for a result that stands.
@@ -40,6 +51,7 @@ pub struct FindResult {
     /// When the answer is of no use any more.
     pub deadline: Deadline,
     /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Permit,
 }
 
@@ -63,6 +75,7 @@ pub struct Observe {
     /// What.
     pub compiled: Compiled,
     /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Arc<Permit>,
 }
 
@@ -126,6 +139,8 @@ impl Hasher {
             variables: &variables,
             key_files: &key_files,
             cpu: subject.job.native_cpu.then(processor),
+            pwd_leads_here: subject.job.key_directory.is_some()
+                && pwd_leads_here(subject.pwd.as_deref(), &subject.place),
         })
     }
 }

@@ -9,6 +9,8 @@
 //! | JobserverActor | the jobserver, and the queue in front of it | CompilerInfoCache, `drive.rs`, `request_router.rs` |
 //!
 //! There is no other edge: no actor asks the router, and no two ask each other.
+// The modules are private: `pub` in them means what the others may use.
+#![allow(unreachable_pub)]
 
 mod compiler_info_cache;
 mod detect;

@@ -26,6 +26,7 @@ pub struct OpenEntry {
     /// When the answer is of no use any more.
     pub deadline: Deadline,
     /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Permit,
 }
 
@@ -36,6 +37,7 @@ pub struct Ingest {
     /// The outputs, open for reading.
     pub files: Vec<File>,
     /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Permit,
 }
 
@@ -54,6 +56,7 @@ pub struct Keep {
     /// When it is valid.
     pub conditions: TimeConditions,
     /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Arc<Permit>,
 }
 
@@ -113,6 +116,7 @@ impl LocalStorageActor {
         let mut record = Record {
             result: Digest([0; 32]),
             inputs: observed.inputs,
+            n_read: observed.n_read,
             folders: observed.folders,
             names: observed.names,
             present: observed.present,

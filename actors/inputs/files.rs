@@ -7,7 +7,8 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::time::{ClockId, clock_gettime};
 use std::collections::HashMap;
 use std::ffi::CStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,6 +39,17 @@ impl Stamp {
             size: stat.st_size,
             modified: (stat.st_mtime, stat.st_mtime_nsec),
             changed: (stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+
+    /// Takes the stamp of an open file.
+    pub fn of_metadata(metadata: &Metadata) -> Self {
+        Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size().cast_signed(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 
@@ -98,10 +110,12 @@ pub struct Known {
     pub findings: Findings,
 }
 
+type Shard = Mutex<HashMap<Identity, Arc<Known>>>;
+
 /// Files are found again by device and inode: links and other spellings of a path lead to the same.
 #[derive(Default)]
 pub struct FileMemory {
-    shards: [Mutex<HashMap<(u64, u64), Arc<Known>>>; 16],
+    shards: [Shard; 16],
 }
 
 /// Entries per shard; beyond it the shard starts anew.
@@ -117,6 +131,14 @@ pub fn stat(place: &Place, path: &CStr) -> nix::Result<FileStat> {
     fstatat(place.folder(), path, AtFlags::empty())
 }
 
+/// Asks the kernel about a path itself, be it a link.
+///
+/// # Errors
+/// As `lstat(2)`.
+pub fn link_stat(place: &Place, path: &CStr) -> nix::Result<FileStat> {
+    fstatat(place.folder(), path, AtFlags::AT_SYMLINK_NOFOLLOW)
+}
+
 /// Whether it is a plain file.
 pub fn is_file(stat: &FileStat) -> bool {
     stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG
@@ -128,7 +150,7 @@ pub fn is_folder(stat: &FileStat) -> bool {
 }
 
 impl FileMemory {
-    fn shard(&self, stamp: &Stamp) -> Option<&Mutex<HashMap<(u64, u64), Arc<Known>>>> {
+    fn shard(&self, stamp: &Stamp) -> Option<&Shard> {
         self.shards.get(stamp.inode as usize % self.shards.len())
     }
 
@@ -150,13 +172,15 @@ impl FileMemory {
             let descriptor = openat(place.folder(), path, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK, Mode::empty()).ok()?;
             let mut file = File::from(descriptor);
             let before = fstat(&file).ok().filter(is_file)?;
+            // Before the content is read: what is written during a slow read may bear the stamp of before.
+            let began = now();
             let stamp = Stamp::of(&before);
             let (digest, findings) = content(&mut file, &stamp)?;
             if Stamp::of(&fstat(&file).ok()?) != stamp {
                 continue;
             }
             let known = Arc::new(Known { stamp, digest, findings });
-            if stamp.is_settled(now()) {
+            if stamp.is_settled(began) {
                 let mut shard = self.shard(&stamp)?.lock().unwrap_or_else(PoisonError::into_inner);
                 if shard.len() >= MAX_PER_SHARD {
                     shard.clear();
@@ -173,7 +197,7 @@ fn content(file: &mut File, stamp: &Stamp) -> Option<(Digest, Findings)> {
     if stamp.size > MAX_SCANNED_BYTES {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(file).ok()?;
-        return Some((Digest(*hasher.finalize().as_bytes()), Findings::default()));
+        return Some((Digest(*hasher.finalize().as_bytes()), Findings::unread()));
     }
     let mut text = Vec::with_capacity(usize::try_from(stamp.size).ok()? + 1);
     file.read_to_end(&mut text).ok()?;

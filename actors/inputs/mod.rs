@@ -9,11 +9,14 @@ mod record;
 mod validate;
 mod watch;
 
-pub use files::{FileMemory, Known, Moment, Stamp, now};
+#[cfg(test)]
+mod tests;
+
+pub use files::{FileMemory, Moment, Stamp, changed_since, now, stat};
 pub use folders::FolderMemory;
 pub use paths::{Paths, Place};
 pub use record::{Compiled, NotStorable, Observed, TimeConditions, observe};
-pub use validate::{KnownManifest, KnownRecord};
+pub use validate::KnownManifest;
 
 /// Everything remembered about files, shared by all Hashers.
 #[derive(Default)]

@@ -1,7 +1,8 @@
 //! Which names may have been searched: every way in which the inputs and the searched folders fit together.
 //!
 //! A dependency file tells where a header was found, not how it was spelled. So for each header and each folder
-//! that it lies below, the rest of its path counts as a spelling; the real one is among them.
+//! that it lies below, the rest of its path counts as a spelling. The real one is among them, but for headers that
+//! a compiler names by where a link leads; so names that the texts spell are searched as well.
 use super::paths::{normal, strip};
 use std::collections::HashMap;
 
@@ -22,14 +23,14 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Collects the names. Paths and folders are normal; the first input, the source, is searched by nobody.
+    /// Collects the names. Folders are normal. The source is searched too: it may include itself.
     pub(super) fn of<'a>(
         inputs: impl Iterator<Item = &'a [u8]>,
         folders: &[Vec<u8>],
         asked: impl Iterator<Item = &'a [u8]>,
     ) -> Self {
         let mut names = Names { prefixes: vec![HashMap::new()] };
-        for input in inputs.skip(1) {
+        for input in inputs {
             let path = normal(input);
             for folder in folders {
                 if let Some(name) = strip(&path, folder) {
@@ -41,6 +42,19 @@ impl Names {
             names.add(&normal(name));
         }
         names
+    }
+
+    /// Whether a name is searched.
+    pub(super) fn holds(&self, name: &[u8]) -> bool {
+        let mut leaf = Leaf { file: false, folder: Some(0) };
+        for part in name.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
+            let prefix = leaf.folder.and_then(|at| self.prefixes.get(at));
+            match prefix.and_then(|prefix| prefix.get(part)) {
+                Some(next) => leaf = *next,
+                None => return false,
+            }
+        }
+        leaf.file
     }
 
     fn add(&mut self, name: &[u8]) {

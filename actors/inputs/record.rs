@@ -1,12 +1,14 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
-use super::files::{Moment, Stamp, changed_since, now, repeated, stat};
+use super::files::{Moment, Stamp, changed_since, link_stat, now, repeated, stat};
+use super::names::Names;
 use super::paths::{Place, normal};
 use super::validate::{names, search_folders};
 use super::watch::Walk;
 use cachepot_engine::manifest::Input;
 use cachepot_engine::scan::{Findings, Quarter, TimeMacros};
-use std::collections::HashSet;
+use nix::sys::stat::FileStat;
+use std::collections::{BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -28,6 +30,8 @@ pub struct Observed {
     /// See there.
     pub inputs: Vec<Input>,
     /// See there.
+    pub n_read: u32,
+    /// See there.
     pub folders: Vec<Vec<u8>>,
     /// See there.
     pub names: Vec<Vec<u8>>,
@@ -39,6 +43,8 @@ pub struct Observed {
     pub same: Vec<(u32, u32)>,
     /// See there.
     pub exist: Vec<Vec<u8>>,
+    /// Inputs, by index, whose modification time reaches the result whatever its text says.
+    pub twins: Vec<u32>,
     /// When each input was last modified, in seconds since the epoch.
     pub modified: Vec<i64>,
     /// The time macros that the text may use; only the preprocessed text can tell.
@@ -54,6 +60,10 @@ pub struct Compiled {
     pub folders: Vec<Vec<u8>>,
     /// What the words of the command line say, for macros may be defined there.
     pub words: Findings,
+    /// Files whose content is part of the job's key, as spelled.
+    pub key_files: Vec<PathBuf>,
+    /// When the request came, before the key was made.
+    pub asked: Moment,
     /// When the compile began, by the file system's clock.
     pub start: Moment,
 }
@@ -64,49 +74,58 @@ pub struct Compiled {
 /// [`NotStorable`] where the result must not be kept.
 pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Observed, NotStorable> {
     let mut findings = compiled.words.clone();
-    // gcc names no precompiled header in its dependencies: the names in the source tell where one may lie.
-    let mut spelled = compiled.words.spelled.clone();
-    let mut inputs = Vec::with_capacity(compiled.inputs.len());
-    let mut modified = Vec::with_capacity(compiled.inputs.len());
-    let mut identities = Vec::with_capacity(compiled.inputs.len());
+    let mut read = Vec::with_capacity(compiled.inputs.len());
     for path in &compiled.inputs {
         let bytes = path.as_os_str().as_bytes();
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
         let known = memory.files.digest(place, &path).ok_or(NotStorable::Unreadable)?;
-        if changed_since(&known.stamp, compiled.start) {
+        let link = link_stat(place, &path).map_err(|_| NotStorable::TooNew)?;
+        if changed_since(&known.stamp, compiled.start) || changed_since(&Stamp::of(&link), compiled.start) {
             return Err(NotStorable::TooNew);
         }
         findings.merge(&known.findings);
-        if inputs.is_empty() {
-            spelled.extend(known.findings.spelled.iter().cloned());
-        }
-        inputs.push(Input { path: bytes.to_vec(), digest: known.digest });
-        modified.push(known.stamp.modified.0);
-        identities.push(Some(known.stamp.identity()));
+        read.push((Input { path: bytes.to_vec(), digest: known.digest }, known.stamp));
     }
+    key_files_stand(memory, place, compiled)?;
     unknown_effects(&findings)?;
-    let asked: Vec<Vec<u8>> = findings.has_include.iter().cloned().collect();
-    let names: Vec<Vec<u8>> = asked.iter().cloned().chain(spelled).collect();
-    let Bystanders { present, states, exist } = bystanders(memory, place, compiled, &inputs, &asked, &names)?;
-    let (folders, same) = (compiled.folders.clone(), repeated(identities.into_iter()));
-    let may_use = findings.time_macros();
-    Ok(Observed { inputs, folders, names, present, states, same, exist, modified, may_use })
+    let Around { names, present, states, exist, twins } = look_around(memory, place, compiled, &findings, &read)?;
+    let n_read = read.len();
+    read.extend(twins);
+    let same = repeated(read.iter().map(|(_, stamp)| Some(stamp.identity())));
+    let modified = read.iter().map(|(_, stamp)| stamp.modified.0).collect();
+    let twins = twins_of_one_age(&read, n_read);
+    let inputs = read.into_iter().map(|(input, _)| input).collect();
+    let (folders, may_use) = (compiled.folders.clone(), findings.time_macros());
+    let n_read = u32::try_from(n_read).map_err(|_| NotStorable::Uses("input too large"))?;
+    Ok(Observed { inputs, n_read, folders, names, present, states, same, exist, modified, twins, may_use })
+}
+
+/// The job's key was made from the content that these files had when the request came.
+fn key_files_stand(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<(), NotStorable> {
+    for path in &compiled.key_files {
+        let path = memory.paths.intern(path.as_os_str().as_bytes()).ok_or(NotStorable::Unreadable)?;
+        let changed = |stat: FileStat| changed_since(&Stamp::of(&stat), compiled.asked);
+        if stat(place, &path).is_ok_and(changed) || link_stat(place, &path).is_ok_and(changed) {
+            return Err(NotStorable::TooNew);
+        }
+    }
+    Ok(())
 }
 
 fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
-    if findings.may_incbin() {
-        return Err(NotStorable::Uses(".incbin"));
+    let absolute_names = findings.has_include.iter().any(|name| name.starts_with(b"/"));
+    let effects = [
+        (findings.may_incbin(), ".incbin"),
+        (findings.may_assembler_include(), ".include"),
+        (findings.embed, "#embed"),
+        (findings.computed_has_include || absolute_names, "__has_include"),
+        (findings.dependency, "#pragma GCC dependency"),
+        (findings.unread, "input too large"),
+    ];
+    match effects.iter().find(|(used, _)| *used) {
+        Some((_, what)) => Err(NotStorable::Uses(what)),
+        None => Ok(()),
     }
-    if findings.assembler_include {
-        return Err(NotStorable::Uses(".include"));
-    }
-    if findings.embed {
-        return Err(NotStorable::Uses("#embed"));
-    }
-    if findings.computed_has_include {
-        return Err(NotStorable::Uses("__has_include"));
-    }
-    Ok(())
 }
 
 /// What the use of time macros means for a result: when it is valid, and the times that its inputs must have.
@@ -136,44 +155,83 @@ impl Observed {
             }
             conditions.window = Some(quarter(start));
         }
-        conditions.mtimes = (0..).zip(self.modified.iter().copied()).filter(|_| used.timestamp).collect();
+        let times = (0..).zip(self.modified.iter().copied());
+        conditions.mtimes = times.filter(|(input, _)| used.timestamp || self.twins.contains(input)).collect();
         Ok(conditions)
     }
 }
 
-struct Bystanders {
+/// What lay in the searched folders besides the inputs.
+struct Around {
+    names: Vec<Vec<u8>>,
     present: Vec<Vec<u8>>,
     states: Vec<u32>,
     exist: Vec<Vec<u8>>,
+    /// Files with the content of an input: compilers read only one of two such files when they hold `#pragma once`,
+    /// and leave the other out of the dependencies; or it is the same file under another name.
+    twins: Vec<(Input, Stamp)>,
 }
 
-/// Files that lay under a searched name without being read, and those whose existence was asked for.
-fn bystanders(
+/// Looks at every searched folder for what bears a searched name.
+fn look_around(
     memory: &Memory,
     place: &Place,
     compiled: &Compiled,
-    inputs: &[Input],
-    asked: &[Vec<u8>],
-    searched: &[Vec<u8>],
-) -> Result<Bystanders, NotStorable> {
-    let paths = || inputs.iter().map(|input| input.path.as_slice());
+    findings: &Findings,
+    read: &[(Input, Stamp)],
+) -> Result<Around, NotStorable> {
+    let paths = || read.iter().map(|(input, _)| input.path.as_slice());
     let folders = search_folders(&compiled.folders, paths());
-    let names = names(paths(), &folders, searched, place);
+    let spelled = spelled(findings, &names(paths(), &folders, &[], place));
+    let names = names(paths(), &folders, &spelled, place);
     let expected: HashSet<Vec<u8>> = paths().map(normal).collect();
-    let walk = Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
+    let walk =
+        Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
     let (_, surprises) = walk.run(&folders);
     if surprises.precompiled {
         return Err(NotStorable::Uses("precompiled header"));
     }
-    for path in &surprises.files {
-        let path = memory.paths.intern(path).ok_or(NotStorable::Unreadable)?;
+    let mut twins = Vec::new();
+    for bytes in &surprises.files {
+        let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
         let stat = stat(place, &path).map_err(|_| NotStorable::TooNew)?;
+        let link = link_stat(place, &path).map_err(|_| NotStorable::TooNew)?;
         // It may have come after the compiler had looked.
-        if changed_since(&Stamp::of(&stat), compiled.start) {
+        if [stat, link].iter().any(|stat| changed_since(&Stamp::of(stat), compiled.start)) {
             return Err(NotStorable::TooNew);
         }
+        let is_candidate = read.iter().any(|(_, stamp)| stamp.size == stat.st_size);
+        let known = if is_candidate { memory.files.digest(place, &path) } else { None };
+        if let Some(known) = known.filter(|known| read.iter().any(|(input, _)| input.digest == known.digest)) {
+            twins.push((Input { path: bytes.clone(), digest: known.digest }, known.stamp));
+        }
     }
-    let is_asked = |path: &&Vec<u8>| asked.iter().any(|name| path.ends_with(&normal(name)));
-    let exist = surprises.files.iter().chain(&expected).filter(is_asked).cloned().collect();
-    Ok(Bystanders { present: surprises.files, states: surprises.states, exist })
+    let asked: Vec<Vec<u8>> = findings.has_include.iter().map(|name| normal(name)).collect();
+    let is_asked = |path: &&Vec<u8>| asked.iter().any(|name| path.ends_with(name));
+    let mut exist: Vec<_> = surprises.files.iter().chain(&expected).filter(is_asked).cloned().collect();
+    // The order is part of the result's key.
+    exist.sort();
+    exist.dedup();
+    Ok(Around { names: spelled, present: surprises.files, states: surprises.states, exist, twins })
+}
+
+/// The names that the texts spell, as far as they do not follow from the inputs.
+fn spelled(findings: &Findings, derived: &Names) -> Vec<Vec<u8>> {
+    let is_new = |name: &&Vec<u8>| !name.starts_with(b"/") && !derived.holds(&normal(name));
+    let names = findings.has_include.iter().chain(findings.includes.iter().filter(is_new));
+    names.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The inputs, by index, that have another file as a twin of the same age: compilers compare that as well.
+fn twins_of_one_age(all: &[(Input, Stamp)], n_read: usize) -> Vec<u32> {
+    let (read, twins) = all.split_at(n_read.min(all.len()));
+    let is_pair = |one: &(Input, Stamp), other: &(Input, Stamp)| {
+        one.0.digest == other.0.digest
+            && one.1.identity() != other.1.identity()
+            && one.1.modified.0 == other.1.modified.0
+    };
+    let of_read = |one| twins.iter().any(|other| is_pair(one, other));
+    let of_twin = |one| all.iter().any(|other| is_pair(one, other));
+    let pairs = read.iter().map(of_read).chain(twins.iter().map(of_twin));
+    (0..).zip(pairs).filter(|(_, is_pair)| *is_pair).map(|(index, _)| index).collect()
 }

@@ -1,6 +1,6 @@
 //! Whether an earlier result still stands.
 use super::Memory;
-use super::files::{Identity, Stamp, now, repeated, stat};
+use super::files::{Identity, Stamp, is_folder, now, repeated, stat};
 use super::names::Names;
 use super::paths::{Place, normal, parent};
 use super::watch::{Walk, Watch};
@@ -73,7 +73,7 @@ impl KnownRecord {
         self.is_in_window()
             && self.inputs_stand(memory, place)
             && self.mtimes_stand(place)
-            && self.exist.iter().all(|path| stat(place, path).is_ok())
+            && self.exist.iter().all(|path| stat(place, path).is_ok_and(|stat| !is_folder(&stat)))
             && self.nothing_appeared(memory, place)
     }
 
@@ -112,10 +112,9 @@ impl KnownRecord {
         let Ok(here) = stat(place, c".") else { return false };
         let here = Stamp::of(&here).identity();
         let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = search.as_mut().filter(|known| known.place == here) {
-            if known.watch.holds(place, &memory.folders, &known.names) {
-                return true;
-            }
+        let known = search.as_mut().filter(|known| known.place == here);
+        if known.is_some_and(|known| known.watch.holds(place, &memory.folders, &known.names)) {
+            return true;
         }
         *search = self.walk(memory, place, here);
         search.is_some()
@@ -124,8 +123,9 @@ impl KnownRecord {
     /// Looks at all searched folders anew; `None` where something stands in the way.
     fn walk(&self, memory: &Memory, place: &Place, here: Identity) -> Option<Search> {
         let inputs = || self.inputs.iter().map(|(path, _)| path.to_bytes());
-        let folders = search_folders(&self.record.folders, inputs());
-        let names = names(inputs(), &folders, &self.record.names, place);
+        let read = || inputs().take(self.record.n_read as usize);
+        let folders = search_folders(&self.record.folders, read());
+        let names = names(read(), &folders, &self.record.names, place);
         let expected: HashSet<Vec<u8>> = inputs().map(normal).chain(self.record.present.iter().cloned()).collect();
         let walk =
             Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };

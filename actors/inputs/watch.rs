@@ -8,9 +8,11 @@ use super::names::{Leaf, Names};
 use super::paths::{Paths, Place, below};
 use cachepot_engine::manifest::{NO_FOLDER, NOT_A_FOLDER};
 use std::collections::{HashMap, HashSet};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
+
+type Leaves = HashMap<Box<[u8]>, Leaf>;
 
 /// The state in which all searched folders were when nothing stood in the way of a result.
 #[derive(Debug, Default)]
@@ -60,6 +62,15 @@ pub(super) struct Surprises {
     pub(super) states: Vec<u32>,
 }
 
+/// How far a walk has come.
+#[derive(Default)]
+struct Seen {
+    /// Folders to look at, each for the names with one prefix.
+    open: Vec<(Vec<u8>, usize)>,
+    watch: Watch,
+    surprises: Surprises,
+}
+
 /// Walks through the searched folders.
 pub(super) struct Walk<'a> {
     pub(super) place: &'a Place,
@@ -73,35 +84,39 @@ pub(super) struct Walk<'a> {
 impl Walk<'_> {
     /// Looks at every folder (normal paths) and everything below it that a searched name leads to.
     pub(super) fn run(&self, folders: &[Vec<u8>]) -> (Watch, Surprises) {
-        let (mut watch, mut surprises) = (Watch::default(), Surprises::default());
-        surprises.states = self.states(folders);
-        let mut open: Vec<(Vec<u8>, usize)> = folders.iter().map(|folder| (folder.clone(), 0)).collect();
-        let mut seen: HashSet<(Vec<u8>, usize)> = HashSet::new();
-        while let Some((folder, prefix)) = open.pop() {
-            if !seen.insert((folder.clone(), prefix)) {
-                continue;
+        let mut seen = Seen { open: folders.iter().map(|folder| (folder.clone(), 0)).collect(), ..Seen::default() };
+        seen.surprises.states = self.states(folders);
+        let mut done: HashSet<(Vec<u8>, usize)> = HashSet::new();
+        while let Some((folder, prefix)) = seen.open.pop() {
+            if done.insert((folder.clone(), prefix)) {
+                self.folder(&folder, prefix, &mut seen);
             }
-            let (Some(path), Some(leaves)) = (self.paths.intern(&folder), self.names.prefixes.get(prefix)) else {
-                continue;
-            };
-            let Some(listing) = self.memory.list(self.place, &path) else {
-                watch.fixed.push((Arc::clone(&path), target(self.place, &path)));
-                continue;
-            };
-            if let Some(below_parent) = leaves.get(&b".."[..]).and_then(|leaf| leaf.folder) {
-                open.push((below(&folder, b".."), below_parent));
-            }
-            for (name, kind) in &listing.entries {
-                if let Some(leaf) = leaves.get(name) {
-                    self.entry(below(&folder, name), *kind, *leaf, &mut open, &mut watch, &mut surprises);
-                } else if is_precompiled(name, leaves) {
-                    surprises.precompiled = true;
-                }
-            }
-            let view = view(&listing, leaves);
-            watch.folders.push(Watched { path, stamp: listing.stamp, settled: listing.settled, prefix, view });
         }
-        (watch, surprises)
+        (seen.watch, seen.surprises)
+    }
+
+    fn folder(&self, folder: &[u8], prefix: usize, seen: &mut Seen) {
+        let (Some(path), Some(leaves)) = (self.paths.intern(folder), self.names.prefixes.get(prefix)) else {
+            return;
+        };
+        let listing = self.memory.list(self.place, &path).or_else(|| self.probe(folder, &path, leaves));
+        let Some(listing) = listing else {
+            seen.watch.fixed.push((Arc::clone(&path), target(self.place, &path)));
+            return;
+        };
+        if let Some(below_parent) = leaves.get(&b".."[..]).and_then(|leaf| leaf.folder) {
+            seen.open.push((below(folder, b".."), below_parent));
+        }
+        for (name, kind) in &listing.entries {
+            if let Some(leaf) = leaves.get(name) {
+                self.entry(below(folder, name), *kind, *leaf, seen);
+            } else if is_precompiled(name, leaves) {
+                seen.surprises.precompiled = true;
+            }
+        }
+        let view = view(&listing, leaves);
+        let (stamp, settled) = (listing.stamp, listing.settled);
+        seen.watch.folders.push(Watched { path, stamp, settled, prefix, view });
     }
 
     fn states(&self, folders: &[Vec<u8>]) -> Vec<u32> {
@@ -117,15 +132,28 @@ impl Walk<'_> {
         (0..).zip(folders).map(state).collect()
     }
 
-    fn entry(
-        &self,
-        path: Vec<u8>,
-        kind: Kind,
-        leaf: Leaf,
-        open: &mut Vec<(Vec<u8>, usize)>,
-        watch: &mut Watch,
-        surprises: &mut Surprises,
-    ) {
+    /// A folder that may not be read can be searched all the same: every name is asked for, each time anew.
+    fn probe(&self, folder: &[u8], path: &CStr, leaves: &Leaves) -> Option<Arc<Listing>> {
+        let path = if path.is_empty() { c"." } else { path };
+        let stat = stat(self.place, path).ok().filter(is_folder)?;
+        let names = leaves.iter().flat_map(|(name, leaf)| {
+            let precompiled = [&b".gch"[..], b".pch"].into_iter().filter(|_| leaf.file);
+            std::iter::once(name.to_vec()).chain(precompiled.map(|suffix| [name, suffix].concat()))
+        });
+        let entries = names.filter_map(|name| {
+            let path = CString::new(below(folder, &name)).ok()?;
+            let kind = match target(self.place, &path) {
+                Target::Nothing => return None,
+                Target::File => Kind::File,
+                Target::Folder => Kind::Folder,
+                Target::Other => Kind::Other,
+            };
+            Some((name.into(), kind))
+        });
+        Some(Arc::new(Listing { stamp: Stamp::of(&stat), settled: false, entries: entries.collect() }))
+    }
+
+    fn entry(&self, path: Vec<u8>, kind: Kind, leaf: Leaf, seen: &mut Seen) {
         let target = match kind {
             Kind::File => Target::File,
             Kind::Folder => Target::Folder,
@@ -133,26 +161,26 @@ impl Walk<'_> {
             Kind::Link => {
                 let Some(link) = self.paths.intern(&path) else { return };
                 let target = target(self.place, &link);
-                watch.fixed.push((link, target));
+                seen.watch.fixed.push((link, target));
                 target
             }
         };
         if let (Target::Folder, Some(prefix)) = (target, leaf.folder) {
-            open.push((path.clone(), prefix));
+            seen.open.push((path.clone(), prefix));
         }
         if leaf.file && matches!(target, Target::File | Target::Other) && !self.expected.contains(&path) {
-            surprises.files.push(path);
+            seen.surprises.files.push(path);
         }
     }
 }
 
-fn is_precompiled(name: &[u8], leaves: &HashMap<Box<[u8]>, Leaf>) -> bool {
+fn is_precompiled(name: &[u8], leaves: &Leaves) -> bool {
     let header = name.strip_suffix(b".gch").or_else(|| name.strip_suffix(b".pch"));
     header.is_some_and(|header| leaves.get(header).is_some_and(|leaf| leaf.file))
 }
 
 /// Stands for the entries of a listing that bear a searched name; the order does not matter.
-fn view(listing: &Listing, leaves: &HashMap<Box<[u8]>, Leaf>) -> u64 {
+fn view(listing: &Listing, leaves: &Leaves) -> u64 {
     let hasher: BuildHasherDefault<DefaultHasher> = BuildHasherDefault::default();
     let relevant = listing.entries.iter().filter(|(name, _)| leaves.contains_key(name) || is_precompiled(name, leaves));
     relevant.fold(0, |sum, (name, kind)| sum ^ hasher.hash_one((name, *kind as u8)))

@@ -1,6 +1,7 @@
 //! Actors under a keeper, with panics, freezes and expired deadlines; and the jobserver with real processes.
 mod jobserver;
 mod lives;
+mod outputs;
 mod slots;
 
 use crate::jobserver_actor::Origin;

@@ -21,7 +21,9 @@ const QUERIES: [&str; 9] =
 /// Whether the call goes straight to the compiler: switched off, inside another cachepot, or a mere question.
 pub(crate) fn wanted(argv: &[OsString], env: &EnvBlock) -> bool {
     let asks = |word: &OsString| {
-        QUERIES.iter().any(|query| word == query) || word.as_bytes().starts_with(b"-print-") || word == "--print"
+        QUERIES.iter().any(|query| word == query)
+            || word.as_bytes().starts_with(b"-print-")
+            || word == "--print"
     };
     let off = env.get("CACHEPOT_DISABLE").is_some_and(|value| !value.is_empty() && value != "0");
     off || depth(env) > 0 || (argv.len() == 2 && argv.iter().skip(1).any(asks))
@@ -108,7 +110,8 @@ pub(crate) fn find(name: &OsStr, path: Option<&OsStr>) -> Found {
     }
     let mut ourselves = false;
     for folder in std::env::split_paths(path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"))) {
-        let candidate = if folder.as_os_str().is_empty() { Path::new(".").join(name) } else { folder.join(name) };
+        let candidate =
+            if folder.as_os_str().is_empty() { Path::new(".").join(name) } else { folder.join(name) };
         let Ok(metadata) = std::fs::metadata(&candidate) else { continue };
         if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
             continue;
@@ -125,7 +128,9 @@ pub(crate) fn find(name: &OsStr, path: Option<&OsStr>) -> Found {
 /// Hands an administration command to the coordinator's program.
 pub(crate) fn coordinator_command(argv: &[OsString]) -> i32 {
     let Some(program) = start::coordinator_program(std::env::current_exe().ok().as_deref()) else {
-        eprintln!("cachepot: error: `cachepot-coordinator` is neither beside this program nor in PATH; reinstall cachepot");
+        eprintln!(
+            "cachepot: error: `cachepot-coordinator` is neither beside this program nor in PATH; reinstall cachepot"
+        );
         return 2;
     };
     let error = Command::new(&program).args(argv).exec();

@@ -1,8 +1,11 @@
 //! What the user asked for, and the story of one call.
 use crate::{bypass, compile, connect, place, process, replay};
 use cachepot_wire::{CompileRequest, EnvBlock, Message, Reply};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
 use std::io::IsTerminal;
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -11,6 +14,7 @@ const OWN_NAME: &str = "cachepot";
 
 /// Runs the client; the value is the exit status of the process. A failure of ours ends in the compiler.
 pub fn main() -> i32 {
+    open_standard_streams();
     let mut args = std::env::args_os();
     let own_name = args.next().unwrap_or_default();
     let masquerade = Path::new(&own_name).file_name().filter(|name| !is_own_name(name));
@@ -31,7 +35,26 @@ pub fn main() -> i32 {
         None => bypass::coordinator_command(&argv),
         Some(_) => {
             let (again, same_env) = (argv.clone(), env.clone());
-            std::panic::catch_unwind(|| call(argv, env)).unwrap_or_else(|_| bypass::exec(&again, &same_env, &[]))
+            std::panic::catch_unwind(|| call(argv, env))
+                .unwrap_or_else(|_| bypass::exec(&again, &same_env, &[]))
+        }
+    }
+}
+
+/// A standard stream that the caller closed gets `/dev/null`: else the next thing that we open would take its number,
+/// and the compiler's messages with it.
+fn open_standard_streams() {
+    let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let of = |descriptor| PollFd::new(descriptor, PollFlags::empty());
+    let mut streams = [of(input.as_fd()), of(output.as_fd()), of(error.as_fd())];
+    let is_closed =
+        |stream: &PollFd<'_>| stream.revents().is_none_or(|events| events.contains(PollFlags::POLLNVAL));
+    if poll(&mut streams, PollTimeout::ZERO).is_ok() && streams.iter().any(is_closed) {
+        while let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
+            if null.as_raw_fd() > 2 {
+                break;
+            }
+            let _ = null.into_raw_fd();
         }
     }
 }
@@ -41,13 +64,16 @@ fn is_own_name(name: &OsStr) -> bool {
 }
 
 fn starts_coordinator(env: &EnvBlock) -> bool {
-    ["CACHEPOT_START_COORDINATOR", "CACHEPOT_START_SERVER"].iter().any(|name| env.get(name) == Some(OsStr::new("1")))
+    ["CACHEPOT_START_COORDINATOR", "CACHEPOT_START_SERVER"]
+        .iter()
+        .any(|name| env.get(name) == Some(OsStr::new("1")))
 }
 
 /// The environment as the kernel gave it; `LD_PRELOAD` of the recorder `rr` is not the compiler's business.
 fn environment() -> EnvBlock {
     let under_rr = std::env::var_os("RUNNING_UNDER_RR").is_some();
-    let kept = std::env::vars_os().filter(|(name, _)| !(under_rr && (name == "LD_PRELOAD" || name == "RUNNING_UNDER_RR")));
+    let kept = std::env::vars_os()
+        .filter(|(name, _)| !(under_rr && (name == "LD_PRELOAD" || name == "RUNNING_UNDER_RR")));
     let pairs: Vec<_> = kept.collect();
     EnvBlock::from_pairs(pairs.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())))
 }
@@ -59,8 +85,12 @@ fn call(argv: Vec<OsString>, env: EnvBlock) -> i32 {
     }
     // A working directory that has no path any more can be used by the compiler, not by us.
     let Ok(cwd) = std::env::current_dir() else { return bypass::exec(&argv, &env, &[]) };
-    let request =
-        Message::Compile(CompileRequest { argv, cwd, env, stderr_is_terminal: std::io::stderr().is_terminal() });
+    let request = Message::Compile(CompileRequest {
+        argv,
+        cwd,
+        env,
+        stderr_is_terminal: std::io::stderr().is_terminal(),
+    });
     let reply = connect::ask(&request);
     let Message::Compile(CompileRequest { argv, env, .. }) = request else { return 2 };
     match reply {

@@ -53,7 +53,9 @@ pub(crate) fn ask(message: &Message) -> Result<(Reply, Vec<OwnedFd>, UnixStream)
 fn started(start: impl FnOnce(&Path) -> Result<UnixStream, StartError>) -> Result<UnixStream, WireError> {
     let not_connected = || WireError::Io(std::io::ErrorKind::NotConnected.into());
     let Some(program) = start::coordinator_program(std::env::current_exe().ok().as_deref()) else {
-        crate::replay::notice("warning: `cachepot-coordinator` is neither beside `cachepot` nor in PATH; compiling without the cache");
+        crate::replay::notice(
+            "warning: `cachepot-coordinator` is neither beside `cachepot` nor in PATH; compiling without the cache",
+        );
         return Err(not_connected());
     };
     start(&program).map_err(|error| {

@@ -2,15 +2,18 @@
 //! a hit in place, runs the compiler on a miss, and becomes the compiler whenever in doubt. Absent on purpose:
 //! settings files, keys, entries, async code, and every package but `wire`.
 
+mod attend;
 mod bypass;
 mod call;
 mod compile;
 mod connect;
-mod header_trace;
 mod place;
-mod relay;
 pub mod process;
+mod relay;
 mod replay;
+mod signals;
 pub mod start;
+#[cfg(test)]
+mod tests;
 
 pub use call::main;

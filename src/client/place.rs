@@ -1,6 +1,7 @@
 //! Puts the outputs of a hit in place as the compiler would have: new files with this process's umask, never
 //! through an existing hard link, all of them or none.
 #![allow(unsafe_code)]
+use cachepot_wire::fd::own_uid;
 use cachepot_wire::{OutputBody, PlacedOutput};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -56,8 +57,10 @@ fn kept_mode(output: &PlacedOutput) -> io::Result<Option<fs::Permissions>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
-    let has_other_names = output.in_place && metadata.nlink() > 1;
-    if !metadata.file_type().is_file() || metadata.permissions().readonly() || has_other_names {
+    // Written into, it would go on to belong to somebody else, or to lie under its other names.
+    let is_only_ours = metadata.nlink() == 1 && metadata.uid() == own_uid();
+    let is_kept = output.in_place && !is_only_ours;
+    if !metadata.file_type().is_file() || metadata.permissions().readonly() || is_kept {
         return Err(io::ErrorKind::Unsupported.into());
     }
     Ok(output.in_place.then(|| metadata.permissions()))
@@ -83,7 +86,8 @@ fn create_beside(path: &Path, executable: bool) -> io::Result<(PathBuf, File)> {
 fn fill(to: &File, from: &File, size: u64) -> io::Result<()> {
     // SAFETY: FICLONE takes the source descriptor as its argument; both are open files of ours.
     if size > 0 && unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONE, from.as_raw_fd()) } == 0 {
-        return Ok(());
+        // A reflink takes the whole file, whatever its size was said to be.
+        return if to.metadata()?.len() == size { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
     }
     let mut left = size;
     while left > 0 {
@@ -92,7 +96,14 @@ fn fill(to: &File, from: &File, size: u64) -> io::Result<()> {
         let mut offset = libc::off64_t::try_from(size - left).map_err(io::Error::other)?;
         // SAFETY: the offset outlives the call; null means the position of the new file, which is ours alone.
         let count = unsafe {
-            libc::copy_file_range(from.as_raw_fd(), &raw mut offset, to.as_raw_fd(), std::ptr::null_mut(), step, 0)
+            libc::copy_file_range(
+                from.as_raw_fd(),
+                &raw mut offset,
+                to.as_raw_fd(),
+                std::ptr::null_mut(),
+                step,
+                0,
+            )
         };
         match usize::try_from(count) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

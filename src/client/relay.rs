@@ -1,85 +1,88 @@
 //! One stream of the compiler: passed on as it comes, and kept.
-use crate::header_trace::HeaderTrace;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// More than this of one stream is passed on but not kept.
 const KEEP_BYTES: usize = 32 << 20;
 
-/// Where the stream goes.
-#[derive(Clone, Copy)]
-pub(crate) enum Target {
-    Stdout,
-    Stderr,
-}
-
 /// A pipe from the compiler.
 pub(crate) struct Relay {
-    from: File,
-    to: Target,
-    filter: Option<HeaderTrace>,
+    /// `None` once the stream has ended, or once nobody reads what is passed on: the compiler then meets a closed
+    /// pipe itself and does what it does.
+    from: Option<File>,
+    to: OwnedFd,
     /// What was passed on.
     pub(crate) kept: Vec<u8>,
-    /// More came than is kept.
+    /// Not everything that came is kept.
     pub(crate) cut: bool,
-    /// The other side is still open.
-    pub(crate) open: bool,
 }
 
 impl Relay {
-    pub(crate) fn new(from: impl Into<OwnedFd>, to: Target, filter: Option<HeaderTrace>) -> Self {
-        Relay { from: File::from(from.into()), to, filter, kept: Vec::new(), cut: false, open: true }
+    /// Passes on from a pipe to another stream.
+    pub(crate) fn new(from: impl Into<OwnedFd>, to: impl Into<OwnedFd>) -> Self {
+        Relay { from: Some(File::from(from.into())), to: to.into(), kept: Vec::new(), cut: false }
     }
 
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.from.as_fd()
+    /// What to wait for; `None` when the stream has ended.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.from.as_ref().map(AsFd::as_fd)
     }
 
-    /// Passes on what is there; called when the pipe is readable or ended.
-    pub(crate) fn step(&mut self) {
+    /// Passes on what is there and tells how much it was; called when the pipe is readable or ended.
+    pub(crate) fn step(&mut self) -> usize {
         let mut buffer = [0; 1 << 14];
-        match self.from.read(&mut buffer) {
-            Ok(0) => self.finish(),
-            Ok(count) => {
-                let piece = buffer.get(..count).unwrap_or_default();
-                match &mut self.filter {
-                    Some(filter) => {
-                        let shown = filter.pass(piece);
-                        self.pass_on(&shown);
-                    }
-                    None => self.pass_on(piece),
-                }
+        let Some(from) = &mut self.from else { return 0 };
+        match from.read(&mut buffer) {
+            Ok(count @ 1..) => {
+                self.pass_on(buffer.get(..count).unwrap_or_default());
+                count
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => self.finish(),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => 0,
+            Ok(0) | Err(_) => {
+                self.from = None;
+                0
+            }
         }
     }
 
-    fn finish(&mut self) {
-        self.open = false;
-        let rest = self.filter.as_mut().map(HeaderTrace::end).unwrap_or_default();
-        self.pass_on(&rest);
+    /// Stops listening; what may still come is not part of the stream.
+    pub(crate) fn close(&mut self) {
+        self.cut |= self.from.take().is_some();
     }
 
     fn pass_on(&mut self, piece: &[u8]) {
-        if piece.is_empty() {
-            return;
+        if write_whole(&self.to, piece).is_err() {
+            self.close();
         }
-        // A reader that has gone does not stop the compile.
-        let _ = match self.to {
-            Target::Stdout => std::io::stdout().write_all(piece).and_then(|()| std::io::stdout().flush()),
-            Target::Stderr => std::io::stderr().write_all(piece),
-        };
         if self.kept.len() + piece.len() <= KEEP_BYTES {
             self.kept.extend_from_slice(piece);
         } else {
             self.cut = true;
         }
     }
+}
 
-    /// The header lines that were taken out.
-    pub(crate) fn trace(&mut self) -> Vec<u8> {
-        self.filter.as_mut().map(|filter| std::mem::take(&mut filter.trace)).unwrap_or_default()
+/// Writes everything. A terminal or pipe that somebody made non-blocking is waited for.
+///
+/// # Errors
+/// As `write(2)`.
+pub(crate) fn write_whole(to: impl AsFd, mut bytes: &[u8]) -> nix::Result<()> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(&to, bytes) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                let mut room = [PollFd::new(to.as_fd(), PollFlags::POLLOUT)];
+                match poll(&mut room, PollTimeout::NONE) {
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
+    Ok(())
 }

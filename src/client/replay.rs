@@ -1,5 +1,6 @@
 //! What the user sees of a hit: the compiler's own words and status.
 use crate::process;
+use crate::relay::write_whole;
 use cachepot_wire::HitReply;
 use std::io::Write;
 
@@ -9,12 +10,8 @@ pub(crate) fn hit(hit: &HitReply) -> i32 {
         process::survive_broken_pipes();
     }
     // The reader of a pipe may have gone: the compiler would not have cared either.
-    if !hit.stdout.is_empty() {
-        let _ = std::io::stdout().write_all(&hit.stdout).and_then(|()| std::io::stdout().flush());
-    }
-    if !hit.stderr.is_empty() {
-        let _ = std::io::stderr().write_all(&hit.stderr);
-    }
+    let _ = write_whole(std::io::stdout(), &hit.stdout);
+    let _ = write_whole(std::io::stderr(), &hit.stderr);
     hit.status
 }
 

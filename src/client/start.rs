@@ -11,7 +11,7 @@
 //! a lock of its own, because the lock here dies with an interrupted client while its coordinator lives on.
 use crate::process::{Detached, ProcessHold, is_pipe, wait_readable};
 use cachepot_wire::EnvBlock;
-use cachepot_wire::fd::{own_uid, peer};
+use cachepot_wire::fd::{self, own_uid, peer};
 use cachepot_wire::socket::{Places, check_owner, make_folder};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
@@ -32,6 +32,8 @@ pub const COORDINATOR_VARIABLE: &str = "CACHEPOT_START_COORDINATOR";
 pub const ADDRESS_IN_USE: &str = "Address in use";
 /// How long a client waits for its turn, and then for the coordinator.
 const START_LIMIT: Duration = Duration::from_secs(10);
+/// How long a coordinator may leave a client waiting at the door, or leave what it is sent unread.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a failed start keeps others from trying.
 const FAILURE_IS_REMEMBERED: Duration = Duration::from_secs(3);
 /// Longest report that is read.
@@ -91,7 +93,7 @@ impl std::error::Error for StartError {}
 /// `NotFound` or `ConnectionRefused` where none is running, `PermissionDenied` where it belongs to somebody else.
 pub fn connect(places: &Places) -> io::Result<UnixStream> {
     check_owner(&places.socket, own_uid())?;
-    let stream = UnixStream::connect(&places.socket)?;
+    let stream = fd::connect(&places.socket, CONNECT_LIMIT)?;
     if peer(stream.as_fd())?.uid == own_uid() {
         Ok(stream)
     } else {

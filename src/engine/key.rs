@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// Names the kind of key and its version: raised whenever a key's fields change.
-const JOB_DOMAIN: &str = "cachepot job 1";
+const JOB_DOMAIN: &str = "cachepot job 2";
 const RESULT_DOMAIN: &str = "cachepot result 2";
 
 /// Everything that a job's key is made from, besides the inputs that only a compile finds.
@@ -23,18 +23,30 @@ pub struct JobFacts<'a> {
     pub key_files: &'a [Option<Digest>],
     /// Names this machine's processor, when the job asks for it.
     pub cpu: Option<Digest>,
+    /// `PWD` names the working directory by another path than `getcwd`: only then do compilers write it down.
+    pub pwd_leads_here: bool,
 }
 
 /// The digest that names a job's manifest.
 pub fn job_key(facts: &JobFacts<'_>) -> Digest {
     let mut key = KeyBuilder::new(JOB_DOMAIN);
     key.field("compiler", &facts.identity.0);
-    key.field("family", &[match facts.driver.family { Family::Gcc => 0, Family::Clang => 1 }, facts.driver.plus_plus.into()]);
+    key.field(
+        "family",
+        &[
+            match facts.driver.family {
+                Family::Gcc => 0,
+                Family::Clang => 1,
+            },
+            facts.driver.plus_plus.into(),
+        ],
+    );
     key.field("language", facts.job.language.name().as_bytes());
     key.field("source", facts.job.source.as_os_str().as_bytes());
     key.list("words", facts.job.key_words.iter().map(|word| word.as_bytes()));
     if let Some(directory) = &facts.job.key_directory {
         key.field("directory", directory.as_bytes());
+        key.field("by PWD", &[facts.pwd_leads_here.into()]);
     }
     for (name, value) in facts.variables {
         key.field("variable", name.as_bytes());

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! manifest = version count record*            newest first
-//! record   = result inputs folders names present states same exist mtimes window
+//! record   = result inputs read folders names present states same exist mtimes window
 //! inputs   = count (shared suffix digest)*    a path is `shared` bytes of the one before, then `suffix`
+//! read     = u32                              how many of them were read, the others being equal to one of these
 //! folders  = count bytes*                     where names were searched, as spelled
-//! names    = count bytes*                     names asked for by `__has_include`
+//! names    = count bytes*                     names that the texts spell, in `#include` and `__has_include`
 //! present  = count bytes*                     files that lay in a searched folder without being an input
 //! states   = count u32*                       what each searched folder was
 //! same     = count (u32 u32)*                 inputs that are one file under two names, by index
@@ -18,7 +19,7 @@ use crate::digest::Digest;
 use crate::scan::Quarter;
 use std::collections::VecDeque;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Results kept per manifest; the oldest go first.
 pub const MAX_RECORDS: usize = 24;
 /// Input references kept per manifest over all records.
@@ -28,6 +29,10 @@ pub const MAX_INPUTS: usize = 60_000;
 pub const NO_FOLDER: u32 = u32::MAX;
 /// A state of a searched folder: something else is there.
 pub const NOT_A_FOLDER: u32 = u32::MAX - 1;
+
+/// The longest path: more than any system takes. Without a bound, paths that share their beginning could grow
+/// to many times the size of what is read.
+const MAX_PATH_BYTES: usize = 1 << 16;
 
 /// One file that the compiler read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,11 +48,14 @@ pub struct Input {
 pub struct Record {
     /// The key of the result's entry.
     pub result: Digest,
-    /// What the compiler read, the source first.
+    /// What the compiler read, the source first; then files that lay under a searched name and equal one of these:
+    /// with `#pragma once` a compiler reads only one of two, and links give one file several names.
     pub inputs: Vec<Input>,
+    /// How many of the inputs were read: only these tell what was searched.
+    pub n_read: u32,
     /// Every folder in which a name may have been searched.
     pub folders: Vec<Vec<u8>>,
-    /// Names asked for by `__has_include` or spelled in the source, beyond those that follow from the inputs.
+    /// Names that the texts spell in `#include` and `__has_include`, beyond those that follow from the inputs.
     pub names: Vec<Vec<u8>>,
     /// Files that lay in a searched folder under a searched name without being read.
     pub present: Vec<Vec<u8>>,
@@ -87,7 +95,9 @@ impl Manifest {
         self.records.retain(|old| old.result != record.result);
         self.records.push_front(record);
         self.records.truncate(MAX_RECORDS);
-        while self.records.len() > 1 && self.records.iter().map(|r| r.inputs.len()).sum::<usize>() > MAX_INPUTS {
+        while self.records.len() > 1
+            && self.records.iter().map(|r| r.inputs.len()).sum::<usize>() > MAX_INPUTS
+        {
             self.records.pop_back();
         }
     }
@@ -155,6 +165,7 @@ impl Writer {
             self.0.extend_from_slice(&input.digest.0);
             before = &input.path;
         }
+        self.u32(record.n_read as usize);
         self.list(&record.folders);
         self.list(&record.names);
         self.list(&record.present);
@@ -213,12 +224,16 @@ impl<'a> Reader<'a> {
             let shared = r.u32()? as usize;
             let mut path = before.get(..shared)?.to_vec();
             path.extend_from_slice(&r.bytes()?);
+            if path.len() > MAX_PATH_BYTES {
+                return None;
+            }
             before.clone_from(&path);
             Some(Input { path, digest: Digest(r.array()?) })
         })?;
         Some(Record {
             result,
             inputs,
+            n_read: self.u32()?,
             folders: self.list(Reader::bytes)?,
             names: self.list(Reader::bytes)?,
             present: self.list(Reader::bytes)?,

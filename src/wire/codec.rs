@@ -48,8 +48,13 @@ impl<'a> Reader<'a> {
     pub(crate) fn u8(&mut self) -> Result<u8, WireError> {
         Ok(self.array::<1>()?[0])
     }
+    /// Strict, so that every message has one form only.
     pub(crate) fn flag(&mut self) -> Result<bool, WireError> {
-        Ok(self.u8()? != 0)
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(WireError::Malformed),
+        }
     }
     pub(crate) fn u32(&mut self) -> Result<u32, WireError> {
         Ok(u32::from_le_bytes(self.array()?))
@@ -68,7 +73,10 @@ impl<'a> Reader<'a> {
         Ok(OsString::from_vec(self.bytes()?))
     }
     /// A list whose claimed length is never trusted for an allocation.
-    pub(crate) fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Result<T, WireError>) -> Result<Vec<T>, WireError> {
+    pub(crate) fn list<T>(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> Result<T, WireError>,
+    ) -> Result<Vec<T>, WireError> {
         let count = self.u32()? as usize;
         let mut values = Vec::with_capacity(count.min(4096));
         for _ in 0..count {

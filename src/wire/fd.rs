@@ -3,8 +3,12 @@
 #![allow(unsafe_code)]
 use crate::frame::{self, HEAD_BYTES, WireError};
 use std::io;
-use std::mem::size_of;
+use std::mem::{offset_of, size_of, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
 
 /// The kernel's bound of descriptors in one message (`SCM_MAX_FD`).
 pub const MAX_DESCRIPTORS: usize = 253;
@@ -29,7 +33,7 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[RawFd]) -> io::
         if descriptors.len() > MAX_DESCRIPTORS {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let payload = size_of::<RawFd>() * descriptors.len();
+        let payload = size_of_val(descriptors);
         header.msg_control = control.0.as_mut_ptr().cast();
         // SAFETY: CMSG_SPACE and CMSG_LEN only compute; the control buffer holds MAX_DESCRIPTORS and is
         // aligned, so the first header and its data lie inside it.
@@ -50,8 +54,14 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[RawFd]) -> io::
 /// Receives bytes and the descriptors that came with them (close-on-exec); 0 bytes is the end of the stream.
 ///
 /// # Errors
-/// As `recvmsg(2)`; `WouldBlock` on a non-blocking socket with nothing to read.
-pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
+/// As `recvmsg(2)`; `WouldBlock` on a non-blocking socket with nothing to read. `InvalidData` where the kernel
+/// had to leave descriptors out, which it does when this process may open no more: without an error, the ones
+/// that did come would be taken for others.
+pub fn receive(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    descriptors: &mut Vec<OwnedFd>,
+) -> io::Result<usize> {
     let mut io_vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut control = Control([0; CONTROL_BYTES]);
     // SAFETY: as in `send`.
@@ -79,7 +89,48 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], descriptors: &mut Vec<
             message = libc::CMSG_NXTHDR(&raw const header, message);
         }
     }
+    if header.msg_flags & libc::MSG_CTRUNC != 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "descriptors were lost on the way"));
+    }
     Ok(received)
+}
+
+/// Connects to a listening socket. A listener that takes no more connections, its queue being full, is waited for no
+/// longer than `limit`, which stays the limit of every later write.
+///
+/// # Errors
+/// As `connect(2)`; `WouldBlock` after the limit; `InvalidInput` for a path too long for a socket.
+pub fn connect(path: &Path, limit: Duration) -> io::Result<UnixStream> {
+    let bytes = path.as_os_str().as_bytes();
+    // SAFETY: sockaddr_un is plain data for which all zeroes is a valid value.
+    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    if bytes.len() >= address.sun_path.len() || bytes.contains(&0) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    for (to, from) in address.sun_path.iter_mut().zip(bytes) {
+        *to = *from as libc::c_char;
+    }
+    let length = offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
+    // SAFETY: the call takes three numbers; the descriptor is new and ours.
+    let stream = unsafe {
+        match libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) {
+            raw if raw >= 0 => UnixStream::from(OwnedFd::from_raw_fd(raw)),
+            _ => return Err(io::Error::last_os_error()),
+        }
+    };
+    stream.set_write_timeout(Some(limit))?;
+    loop {
+        // SAFETY: the address outlives the call and `length` is the part of it in use.
+        let status = unsafe {
+            libc::connect(stream.as_raw_fd(), (&raw const address).cast(), length as libc::socklen_t)
+        };
+        match (status, io::Error::last_os_error()) {
+            (0, _) => return Ok(stream),
+            (_, error) if error.kind() == io::ErrorKind::Interrupted => {}
+            (_, error) => return Err(error),
+        }
+    }
 }
 
 /// The user id of the process at the other end.
@@ -99,7 +150,11 @@ pub fn peer(socket: BorrowedFd<'_>) -> io::Result<Peer> {
             &raw mut length,
         )
     };
-    if status == 0 { Ok(Peer { uid: credentials.uid, pid: credentials.pid }) } else { Err(io::Error::last_os_error()) }
+    if status == 0 {
+        Ok(Peer { uid: credentials.uid, pid: credentials.pid })
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Who is at the other end of a socket.
@@ -137,11 +192,14 @@ pub fn send_all(socket: BorrowedFd<'_>, frame: &[u8], descriptors: &[RawFd]) -> 
     Ok(())
 }
 
-/// Receives a whole frame on a blocking socket: kind, payload, descriptors.
+/// A whole frame: kind, payload, descriptors.
+pub type Frame = (u8, Vec<u8>, Vec<OwnedFd>);
+
+/// Receives a whole frame on a blocking socket.
 ///
 /// # Errors
 /// [`WireError`] of every kind; an end of the stream is [`WireError::Io`] with `UnexpectedEof`.
-pub fn receive_frame(socket: BorrowedFd<'_>) -> Result<(u8, Vec<u8>, Vec<OwnedFd>), WireError> {
+pub fn receive_frame(socket: BorrowedFd<'_>) -> Result<Frame, WireError> {
     let mut assembly = Assembly::default();
     loop {
         if let Some(frame) = assembly.take()? {
@@ -200,7 +258,7 @@ impl Assembly {
     ///
     /// # Errors
     /// As [`frame::decode_head`]; more bytes than one frame are [`WireError::Malformed`].
-    pub fn take(&mut self) -> Result<Option<(u8, Vec<u8>, Vec<OwnedFd>)>, WireError> {
+    pub fn take(&mut self) -> Result<Option<Frame>, WireError> {
         let filled = self.buffer.get(..self.filled).unwrap_or_default();
         let Some(head) = filled.first_chunk::<HEAD_BYTES>() else { return Ok(None) };
         let (kind, length) = frame::decode_head(head)?;

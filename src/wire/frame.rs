@@ -65,7 +65,8 @@ impl From<std::io::Error> for WireError {
 /// # Errors
 /// [`WireError::TooLarge`] above [`MAX_PAYLOAD_BYTES`].
 pub fn encode((kind, payload): (u8, Vec<u8>)) -> Result<Vec<u8>, WireError> {
-    let length = u32::try_from(payload.len()).ok().filter(|&n| n <= MAX_PAYLOAD_BYTES).ok_or(WireError::TooLarge)?;
+    let length =
+        u32::try_from(payload.len()).ok().filter(|&n| n <= MAX_PAYLOAD_BYTES).ok_or(WireError::TooLarge)?;
     let mut frame = Vec::with_capacity(HEAD_BYTES + payload.len());
     frame.extend_from_slice(&MAGIC);
     frame.extend_from_slice(&BUILD_ID);

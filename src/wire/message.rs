@@ -3,40 +3,10 @@
 //! One connection carries one request: `Compile` answered by `RunItYourself`, `Hit` or `CompileAndTellMe`; after
 //! the last of these the client sends a `Report` and waits for `Stored`. `Admin` is answered by `Admin`.
 use crate::codec::{Reader, Writer};
+pub use crate::env_block::EnvBlock;
 use crate::frame::WireError;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
 use std::path::PathBuf;
-
-/// The environment as one block of `NAME=value` strings, each ended by a zero byte, in the order of `environ`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EnvBlock(pub Vec<u8>);
-
-impl EnvBlock {
-    /// Collects pairs into a block.
-    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>) -> Self {
-        let mut block = Vec::new();
-        for (name, value) in pairs {
-            block.extend_from_slice(name.as_bytes());
-            block.push(b'=');
-            block.extend_from_slice(value.as_bytes());
-            block.push(0);
-        }
-        EnvBlock(block)
-    }
-    /// Every variable as name and value; strings without `=` are left out.
-    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.0.split(|&byte| byte == 0).filter_map(|entry| {
-            // The first byte may be `=` in the name on some systems; a name is never empty.
-            let at = entry.iter().skip(1).position(|&byte| byte == b'=')? + 1;
-            Some((OsStr::from_bytes(entry.get(..at)?), OsStr::from_bytes(entry.get(at + 1..)?)))
-        })
-    }
-    /// The value of a variable; the first of two with one name counts, as for `getenv`.
-    pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.iter().find(|(key, _)| key.as_bytes() == name.as_bytes()).map(|(_, value)| value)
-    }
-}
 
 /// A compile as the build asked for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,10 +37,8 @@ pub struct Report {
     pub ending: Ending,
     /// Standard output, whole unless `cut`.
     pub stdout: Vec<u8>,
-    /// Standard error without the header lines, whole unless `cut`.
+    /// Standard error, whole unless `cut`.
     pub stderr: Vec<u8>,
-    /// The header lines taken out of standard error, when the plan asked for them.
-    pub header_trace: Vec<u8>,
     /// The streams were too long to keep; the result cannot be stored.
     pub cut: bool,
     /// For each path of [`Plan::watched`]: whether it could be opened, its descriptor being the next in line.
@@ -160,8 +128,6 @@ pub struct Plan {
     pub watched: Vec<PathBuf>,
     /// Files to remove after they were opened: they are ours, not the build's.
     pub scratch: Vec<PathBuf>,
-    /// Take lines of `-H` form (dots, a blank, a path) out of standard error.
-    pub header_trace: bool,
     /// As in [`HitReply::notice`].
     pub notice: String,
 }
@@ -212,7 +178,6 @@ impl Message {
                 w.u32(value.cast_unsigned());
                 w.bytes(&report.stdout);
                 w.bytes(&report.stderr);
-                w.bytes(&report.header_trace);
                 w.u8(report.cut.into());
                 w.list(&report.watched, |w, &seen| w.u8(seen.into()));
                 REPORT
@@ -245,12 +210,11 @@ impl Message {
                 stderr_is_terminal: r.flag()?,
             }),
             REPORT => {
-                let (tag, value) = (r.u8()?, r.i32()?);
+                let (signaled, value) = (r.flag()?, r.i32()?);
                 Message::Report(Report {
-                    ending: if tag == 0 { Ending::Exited(value) } else { Ending::Signaled(value) },
+                    ending: if signaled { Ending::Signaled(value) } else { Ending::Exited(value) },
                     stdout: r.bytes()?,
                     stderr: r.bytes()?,
-                    header_trace: r.bytes()?,
                     cut: r.flag()?,
                     watched: r.list(Reader::flag)?,
                 })
@@ -324,7 +288,11 @@ impl HitReply {
                     path: r.os()?.into(),
                     executable: r.flag()?,
                     in_place: r.flag()?,
-                    body: if r.flag()? { OutputBody::Descriptor(r.u64()?) } else { OutputBody::Inline(r.bytes()?) },
+                    body: if r.flag()? {
+                        OutputBody::Descriptor(r.u64()?)
+                    } else {
+                        OutputBody::Inline(r.bytes()?)
+                    },
                 })
             })?,
             notice: read_text(r)?,
@@ -338,7 +306,6 @@ impl Plan {
         write_env(w, &self.env);
         w.list(&self.watched, |w, path| w.os(path.as_os_str()));
         w.list(&self.scratch, |w, path| w.os(path.as_os_str()));
-        w.u8(self.header_trace.into());
         w.bytes(self.notice.as_bytes());
     }
 
@@ -348,7 +315,6 @@ impl Plan {
             env: read_env(r)?,
             watched: r.list(|r| Ok(r.os()?.into()))?,
             scratch: r.list(|r| Ok(r.os()?.into()))?,
-            header_trace: r.flag()?,
             notice: read_text(r)?,
         })
     }
@@ -398,9 +364,9 @@ impl Reply {
             COMPILE_AND_TELL_ME => Reply::CompileAndTellMe(Plan::read(&mut r)?),
             STORED => Reply::Stored,
             ADMIN_REPLY => {
-                let tag = r.u8()?;
+                let failed = r.flag()?;
                 let text = read_text(&mut r)?;
-                Reply::Admin(if tag == 0 { AdminReply::Done(text) } else { AdminReply::Failed(text) })
+                Reply::Admin(if failed { AdminReply::Failed(text) } else { AdminReply::Done(text) })
             }
             _ => return Err(WireError::Malformed),
         };

@@ -29,14 +29,18 @@ fn non_empty<'a>(env: &'a EnvBlock, name: &str) -> Option<&'a OsStr> {
 /// Finds the places from the environment: `CACHEPOT_SERVER_UDS` names the socket itself,
 /// `CACHEPOT_COORDINATOR_PORT` gives it a number, else it is `coordinator.sock`.
 pub fn places(env: &EnvBlock, uid: u32) -> Places {
-    let temporary = Path::new(non_empty(env, "TMPDIR").unwrap_or(OsStr::new("/tmp")));
+    // A relative folder would mean another coordinator in every working directory.
+    let absolute = |name| non_empty(env, name).map(Path::new).filter(|path| path.is_absolute());
+    let temporary = absolute("TMPDIR").unwrap_or(Path::new("/tmp"));
     let own = |folder: &Path| folder.join(format!("cachepot-{uid}"));
-    let mut folder = match non_empty(env, "XDG_RUNTIME_DIR") {
-        Some(runtime) if Path::new(runtime).is_dir() => Path::new(runtime).join("cachepot"),
+    let mut folder = match absolute("XDG_RUNTIME_DIR") {
+        Some(runtime) if runtime.is_dir() => runtime.join("cachepot"),
         _ => own(temporary),
     };
     let name = match non_empty(env, "CACHEPOT_COORDINATOR_PORT") {
-        Some(port) if port != "4226" => format!("coordinator-{}.sock", port.to_string_lossy().replace('/', "_")),
+        Some(port) if port != "4226" => {
+            format!("coordinator-{}.sock", port.to_string_lossy().replace('/', "_"))
+        }
         _ => "coordinator.sock".to_owned(),
     };
     let mut socket = folder.join(name);
@@ -81,6 +85,10 @@ pub fn check_owner(path: &Path, uid: u32) -> io::Result<()> {
     if metadata.uid() == uid {
         return Ok(());
     }
-    let text = format!("`{}` belongs to user {}, not to {uid}; remove it or set CACHEPOT_SERVER_UDS", path.display(), metadata.uid());
+    let text = format!(
+        "`{}` belongs to user {}, not to {uid}; remove it or set CACHEPOT_SERVER_UDS",
+        path.display(),
+        metadata.uid()
+    );
     Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
 }

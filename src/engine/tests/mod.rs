@@ -2,5 +2,8 @@
 
 mod depfile;
 mod gnu;
+mod keys;
+mod manifest;
 mod options;
 mod response;
+mod scan;

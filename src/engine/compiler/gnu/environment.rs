@@ -1,5 +1,5 @@
 //! Environment variables that gcc, clang and what they start read.
-use crate::job::Family;
+use crate::job::{Driver, Family};
 use cachepot_wire::message::EnvBlock;
 
 /// Variables whose values enter the key of a C-family job, sorted. `PWD` is not among them: it enters by
@@ -69,6 +69,15 @@ pub const REFUSED_VARIABLES: &[&str] = &[
 /// The folders that variables add to the header search, as spelled; an empty element means the working directory.
 pub const SEARCH_VARIABLES: &[&str] =
     &["CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"];
+
+/// Whether `SOURCE_DATE_EPOCH` decides what `__DATE__` and `__TIME__` are: gcc obeys it since 7, clang since 16.
+pub fn date_is_fixed(driver: &Driver, env: &EnvBlock) -> bool {
+    let since = match driver.family {
+        Family::Gcc => 7,
+        Family::Clang => 16,
+    };
+    driver.major >= since && env.get("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty())
+}
 
 /// The first variable set that makes a compile not cacheable. One pass over the environment, which is long.
 pub(super) fn refused(family: Family, env: &EnvBlock) -> Option<&'static str> {

@@ -40,7 +40,7 @@ fn parsed(line: &str) -> Parsed {
     parse(&request, &driver, &request.argv)
 }
 
-fn job(line: &str) -> Job {
+pub(super) fn job(line: &str) -> Job {
     match parsed(line) {
         Parsed::Compile(job) => *job,
         other => panic!("{line}: {other:?}"),

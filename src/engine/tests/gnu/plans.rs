@@ -100,3 +100,27 @@ fn an_unspelled_header_below_a_mapped_folder_is_not_stored() {
     assert_eq!(found("gcc -g -ffile-prefix-map=/w=. -I/w -c a.c", text, None), "a.c /w/gen.h");
     assert_eq!(found("gcc -g -c a.c", text, None), "a.c /w/gen.h");
 }
+
+/// Trap T5: only compilers that know the variable obey it.
+#[test]
+fn dates_are_fixed_by_those_who_obey() {
+    use crate::compiler::gnu::date_is_fixed;
+    use crate::job::{Driver, Family};
+    let rows = [
+        (Family::Gcc, 12, Some("1"), true),
+        (Family::Gcc, 6, Some("1"), false),
+        (Family::Gcc, 12, Some(""), false),
+        (Family::Gcc, 12, None, false),
+        (Family::Clang, 14, Some("1"), false),
+        (Family::Clang, 16, Some("1"), true),
+    ];
+    for (family, major, value, expected) in rows {
+        let env = value.map(|value| (OsStr::new("SOURCE_DATE_EPOCH"), OsStr::new(value)));
+        let driver = Driver { family, major, plus_plus: false };
+        assert_eq!(
+            date_is_fixed(&driver, &EnvBlock::from_pairs(env)),
+            expected,
+            "{family:?} {major} {value:?}"
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! What must not be recorded, and what is.
+use super::*;
+
+const UNIT: Unit = Unit { folders: &["ia", "ib"], inputs: &["a.c", "ib/x.h"] };
+
+fn world(source: &str) -> World {
+    let world = World::new();
+    world.write("a.c", source);
+    world.write("ib/x.h", "int x;");
+    world.folder("ia");
+    world
+}
+
+/// Trap T126: what happens while the compiler runs.
+#[test]
+fn changes_during_the_compile() {
+    use NotStorable::{TooNew, Unreadable, Uses};
+    type Row = (&'static str, fn(&World), Option<NotStorable>);
+    let rows: &[Row] = &[
+        ("nothing", |_| (), None),
+        ("an input is written", |w| w.write("ib/x.h", "int y;"), Some(TooNew)),
+        ("with the same content", |w| w.write("ib/x.h", "int x;"), Some(TooNew)),
+        ("with its old time", |w| {
+            let time = w.modified("ib/x.h");
+            w.write("ib/x.h", "int y;");
+            w.set_modified("ib/x.h", time);
+        }, Some(TooNew)),
+        ("with a time to come", |w| {
+            w.set_modified("ib/x.h", SystemTime::now() + Duration::from_secs(3600));
+        }, Some(TooNew)),
+        ("an old file is renamed over it", |w| w.rename("//old", "ib/x.h"), Some(TooNew)),
+        ("a link to an old file takes its place", |w| w.link("//old", "ib/x.h"), Some(TooNew)),
+        ("it is removed", |w| w.remove("ib/x.h"), Some(Unreadable)),
+        ("it becomes a folder", |w| {
+            w.remove("ib/x.h");
+            w.folder("ib/x.h");
+        }, Some(Unreadable)),
+        ("a header comes between", |w| w.write("ia/x.h", ""), Some(TooNew)),
+        ("an old file comes between", |w| w.rename("//old", "ia/x.h"), Some(TooNew)),
+        ("a link to an old file comes between", |w| w.link("//old", "ia/x.h"), Some(TooNew)),
+        ("a header of another name comes", |w| w.write("ia/y.h", ""), None),
+        ("a precompiled header comes", |w| w.write("ia/x.h.gch", ""), Some(Uses("precompiled header"))),
+        ("something asked for comes", |w| w.write("ia/opt.h", ""), Some(TooNew)),
+    ];
+    for (what, change, expected) in rows {
+        let world = world("#include <x.h>\n#if __has_include(<opt.h>)\n#endif\n");
+        world.write("//old", "int o;");
+        let start = world.start();
+        change(&world);
+        assert_eq!(world.observe(&UNIT, start).err(), *expected, "{what}");
+    }
+}
+
+/// Files whose content is in the job's key: it was read when the request came.
+#[test]
+fn key_files_that_change() {
+    let world = world("");
+    world.write("list.txt", "1");
+    let asked = world.start();
+    let compiled = |world: &World, key_file: &str| {
+        let start = world.start();
+        Compiled { key_files: vec![key_file.into()], asked, ..world.compiled(&UNIT, start) }
+    };
+    let outcome = |key_file| observe(&world.memory, &world.place(), &compiled(&world, key_file)).err();
+    assert_eq!(outcome("list.txt"), None);
+    assert_eq!(outcome("absent.txt"), None);
+    world.write("list.txt", "2");
+    assert_eq!(outcome("list.txt"), Some(NotStorable::TooNew));
+}
+
+/// What a text may use whose effect is not known.
+#[test]
+fn texts_that_are_not_recorded() {
+    let rows = [
+        ("asm(\".incbin \\\"f\\\"\");", ".incbin"),
+        ("asm(\".include \\\"f\\\"\");", ".include"),
+        ("#embed <f>", "#embed"),
+        ("#if __has_include(NAME)", "__has_include"),
+        ("#if __has_include(\"/abs/opt.h\")", "__has_include"),
+        ("#pragma GCC dependency \"f\"", "#pragma GCC dependency"),
+    ];
+    for (text, expected) in rows {
+        let world = world(text);
+        let start = world.start();
+        assert_eq!(world.observe(&UNIT, start).err(), Some(NotStorable::Uses(expected)), "{text}");
+    }
+}
+
+#[test]
+fn words_of_the_command_line_count() {
+    let world = world("");
+    let start = world.start();
+    let compiled = Compiled { words: Findings::of(b"-DT=__TIME__"), ..world.compiled(&UNIT, start) };
+    assert!(observe(&world.memory, &world.place(), &compiled).unwrap().may_use.time);
+}
+
+#[test]
+fn what_is_recorded() {
+    let world = world("#include <x.h>\n#include <no.h>\n#if __has_include(<opt.h>)\n#endif\n");
+    world.write("ia/opt.h", "");
+    world.write("ib/opt.h", "1");
+    world.write("ia/unrelated.h", "");
+    let observed = world.observe(&UNIT, world.start()).unwrap();
+    let texts = |list: &[Vec<u8>]| -> Vec<String> {
+        let mut texts: Vec<_> = list.iter().map(|text| String::from_utf8(text.clone()).unwrap()).collect();
+        texts.sort();
+        texts
+    };
+    let inputs: Vec<_> = observed.inputs.iter().map(|input| input.path.clone()).collect();
+    assert_eq!(texts(&inputs), ["a.c", "ib/x.h"]);
+    assert_eq!(observed.inputs[1].digest, Digest::of(b"int x;"));
+    assert_eq!(texts(&observed.names), ["no.h", "opt.h"]);
+    assert_eq!(texts(&observed.present), ["ia/opt.h", "ib/opt.h"]);
+    assert_eq!(texts(&observed.exist), ["ia/opt.h", "ib/opt.h"]);
+    assert!(observed.exist.is_sorted() && observed.twins.is_empty() && !observed.may_use.any());
+}
+
+#[test]
+fn time_macros_set_conditions() {
+    let world = world("__TIME__ __DATE__ __TIMESTAMP__");
+    let start = world.start();
+    let observed = world.observe(&UNIT, start).unwrap();
+    let used = |time, date, timestamp| cachepot_engine::scan::TimeMacros { time, date, timestamp };
+    assert_eq!(observed.may_use, used(true, true, true));
+    let conditions = |used, is_fixed| observed.conditions(used, is_fixed, start);
+    assert_eq!(conditions(used(true, false, false), false), Err(NotStorable::Uses("__TIME__")));
+    assert_eq!(conditions(used(true, true, false), true), Ok(Default::default()));
+    assert_eq!(conditions(used(false, false, false), false), Ok(Default::default()));
+    let times = conditions(used(false, false, true), true).unwrap().mtimes;
+    assert_eq!(times.iter().map(|(input, _)| *input).collect::<Vec<_>>(), [0, 1]);
+    // The quarter in which it began must be the one in which it ended.
+    let long_ago = (start.0 - 900, 0);
+    let date = observed.conditions(used(false, true, false), false, long_ago);
+    assert_eq!(date, Err(NotStorable::Uses("__DATE__")));
+}

@@ -1,0 +1,282 @@
+//! Cuts a text into words and leaves block comments and line comments out, where it is certain that they are some.
+//!
+//! Nothing but a comment hides anything: words in strings are words. So all that matters is never to take text for
+//! a comment. The lexer knows at every byte whether it is certain; where it is not (after a quote without its
+//! partner, on a line that goes on after a splice, from the first raw string on) it hides nothing, and a `/*` there
+//! ends all certainty. Standards differ on `//` (C90 has none), so a `//` before a `/*` or `*/` hides nothing either.
+
+/// A part of a text.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part<'t> {
+    /// Letters, digits and underscores, with what stands before and after.
+    Word { word: &'t [u8], before: &'t [u8], after: &'t [u8], place: Place },
+    /// The name of an `#include` or its like, quotes and brackets left out.
+    Include(&'t [u8]),
+    /// A comment.
+    Comment(&'t [u8]),
+    /// The end of a string whose last character is a dot.
+    DotBeforeQuote,
+}
+
+/// Where a word stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the line of a preprocessing directive, or perhaps so.
+    Directive,
+    /// Anywhere else.
+    Text,
+}
+
+pub(super) struct Lexer<'t> {
+    text: &'t [u8],
+    at: usize,
+    /// Comments count as text from here on.
+    plain: bool,
+    /// What follows on this line may lie inside a string or a comment.
+    unsure: bool,
+    /// After a `//` that may be none.
+    after_slashes: bool,
+    /// Nothing but blanks and comments on this line so far.
+    fresh: bool,
+    /// A `#` was on this line.
+    directive: bool,
+    /// The end of the string that we are in.
+    string_end: usize,
+}
+
+impl<'t> Lexer<'t> {
+    pub(super) fn new(text: &'t [u8]) -> Self {
+        let (plain, unsure, after_slashes, directive) = (false, false, false, false);
+        Lexer { text, at: 0, plain, unsure, after_slashes, fresh: true, directive, string_end: 0 }
+    }
+
+    fn before(&self) -> &'t [u8] {
+        self.text.get(..self.at).unwrap_or_default()
+    }
+
+    /// After a word whose operand may hold quotes and slashes of another kind.
+    pub(super) fn doubt_line(&mut self) {
+        self.unsure = true;
+    }
+
+    /// Leaves out what follows a word, unless that is uncertain.
+    pub(super) fn skip(&mut self, length: usize) {
+        if self.plain || self.unsure {
+            self.unsure = true;
+        } else {
+            self.at += length;
+        }
+    }
+
+    fn new_line(&mut self) {
+        if is_spliced(self.before()) {
+            self.unsure |= self.after_slashes;
+            self.fresh = false;
+        } else {
+            (self.unsure, self.fresh, self.directive) = (false, true, false);
+        }
+        self.after_slashes = false;
+    }
+
+    fn quote(&mut self, quote: u8, rest: &'t [u8]) {
+        if self.at < self.string_end || self.unsure || self.after_slashes {
+            return;
+        }
+        let before = without_splices(self.before());
+        let word = before.rsplit(|&byte| !is_word(byte)).next().unwrap_or_default();
+        if quote == b'"' && matches!(word, b"R" | b"LR" | b"uR" | b"UR" | b"u8R" | b"8R") {
+            self.plain = true;
+        } else if is_separator(quote, word, rest) {
+            // Before C23 and C++14 it is a quote.
+            let line = rest.split(|&byte| byte == b'\n' || byte == b'\r').next().unwrap_or_default();
+            self.unsure = super::contains(line, b"//") || super::contains(line, b"/*");
+        } else if let Some(length) = string_length(quote, rest) {
+            self.string_end = self.at + length;
+        } else {
+            self.unsure = true;
+        }
+    }
+
+    /// A slash: the length of the comment that it starts.
+    fn slash(&mut self, rest: &'t [u8]) -> Option<usize> {
+        if self.plain || self.at < self.string_end || self.after_slashes {
+            return None;
+        }
+        match rest.get(1)? {
+            // A splice, perhaps, in the middle of what starts a comment.
+            b'\\' => self.plain = true,
+            b'/' if !self.unsure => {
+                let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+                self.after_slashes = true;
+                let comment = rest.get(1..end).unwrap_or_default();
+                let clear = !super::contains(comment, b"/*") && !super::contains(comment, b"*/");
+                return clear.then_some(end);
+            }
+            b'*' if self.unsure => self.plain = true,
+            b'*' => match comment_length(rest) {
+                None => self.plain = true,
+                length => return length,
+            },
+            _ => {}
+        }
+        None
+    }
+
+    /// A `#`: the name, if it is an `#include` spelled on one line.
+    fn include(&mut self, rest: &'t [u8]) -> Option<&'t [u8]> {
+        if self.at < self.string_end {
+            return None;
+        }
+        let starts_line = self.fresh;
+        (self.directive, self.fresh) = (true, false);
+        let (offset, name) = include_name(rest)?;
+        if starts_line && !self.plain && !self.unsure {
+            self.at += offset + name.len() + 1;
+        } else {
+            self.unsure = true;
+            self.at += 1;
+        }
+        Some(name)
+    }
+
+    fn word(&mut self, rest: &'t [u8]) -> Part<'t> {
+        let length = rest.iter().position(|&byte| !is_word(byte)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(length);
+        let before = self.before();
+        let place = if self.directive || (self.plain && before.trim_ascii_end().ends_with(b"*/")) {
+            Place::Directive
+        } else {
+            Place::Text
+        };
+        self.at += length;
+        self.fresh = false;
+        Part::Word { word, before, after, place }
+    }
+}
+
+impl<'t> Iterator for Lexer<'t> {
+    type Item = Part<'t>;
+
+    fn next(&mut self) -> Option<Part<'t>> {
+        loop {
+            let rest = self.text.get(self.at..)?;
+            let byte = *rest.first()?;
+            match byte {
+                b'\n' => self.new_line(),
+                // Alone it ends a line for some compilers and not for others.
+                b'\r' if rest.get(1) != Some(&b'\n') => (self.unsure, self.after_slashes) = (true, false),
+                b' ' | b'\t' | b'\r' | 0x0b | 0x0c => {}
+                b'"' | b'\'' => {
+                    let ends_with_dot = byte == b'"' && self.before().last() == Some(&b'.');
+                    self.quote(byte, rest);
+                    self.fresh = false;
+                    if ends_with_dot {
+                        self.at += 1;
+                        return Some(Part::DotBeforeQuote);
+                    }
+                }
+                b'/' => {
+                    if let Some(length) = self.slash(rest) {
+                        self.at += length;
+                        return Some(Part::Comment(rest.get(..length)?));
+                    }
+                    self.fresh = false;
+                }
+                b'#' => {
+                    if let Some(name) = self.include(rest) {
+                        return Some(Part::Include(name));
+                    }
+                }
+                // `%:` and, as a trigraph, `??=` are spellings of `#`; `??/` is one of the backslash.
+                b'%' if rest.get(1) == Some(&b':') => self.directive = true,
+                b'?' if rest.starts_with(b"??=") => self.directive = true,
+                b'?' if rest.starts_with(b"??/") => self.plain = true,
+                _ if is_word(byte) => return Some(self.word(rest)),
+                _ => self.fresh = false,
+            }
+            self.at += 1;
+        }
+    }
+}
+
+/// Whether a quote stands between the digits of a number.
+fn is_separator(quote: u8, word: &[u8], rest: &[u8]) -> bool {
+    let between =
+        word.first().is_some_and(u8::is_ascii_digit) && rest.get(1).is_some_and(u8::is_ascii_hexdigit);
+    quote == b'\'' && between
+}
+
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Whether the line before a line feed goes on behind it. Compilers allow blanks after the backslash.
+fn is_spliced(line: &[u8]) -> bool {
+    let end = line.iter().rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c | 0));
+    end.is_some_and(|end| line.get(end) == Some(&b'\\'))
+}
+
+/// A text without the splices at its end.
+fn without_splices(mut text: &[u8]) -> &[u8] {
+    while let Some(line) = text.strip_suffix(b"\n") {
+        if !is_spliced(line) {
+            break;
+        }
+        let backslash = line.iter().rposition(|&byte| byte == b'\\').unwrap_or_default();
+        text = line.get(..backslash).unwrap_or_default();
+    }
+    text
+}
+
+/// The length of a string or character up to its closing quote, if that stands on the same line.
+fn string_length(quote: u8, rest: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        match rest.get(at)? {
+            b'\n' | b'\r' => return None,
+            b'\\' if matches!(rest.get(at + 1), Some(b'\n' | b'\r') | None) => return None,
+            b'\\' => at += 2,
+            // A trigraph may stand for a backslash.
+            b'?' if rest.get(at..).is_some_and(|rest| rest.starts_with(b"??/")) => return None,
+            &byte if byte == quote => return Some(at + 1),
+            _ => at += 1,
+        }
+    }
+}
+
+/// The length of a block comment; `None` where it does not end.
+fn comment_length(rest: &[u8]) -> Option<usize> {
+    let mut at = 2;
+    loop {
+        at += memchr::memchr(b'*', rest.get(at..)?)? + 1;
+        let mut after = rest.get(at..)?;
+        // Splices may stand between the two characters that end a comment.
+        while let Some(spliced) = after.strip_prefix(b"\\") {
+            let blanks =
+                spliced.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c | 0));
+            let Some(next) = spliced.get(blanks.count()..).and_then(|line| line.strip_prefix(b"\n")) else {
+                break;
+            };
+            after = next;
+        }
+        if after.first() == Some(&b'/') {
+            return Some(rest.len() - after.len() + 1);
+        }
+    }
+}
+
+/// The name in an `#include` or its like that is spelled on one line, and how far it is from the `#`.
+fn include_name(rest: &[u8]) -> Option<(usize, &[u8])> {
+    let line = rest.split(|&byte| byte == b'\n' || byte == b'\r').next().unwrap_or_default();
+    let directive = line.get(1..)?.trim_ascii_start();
+    let name = directive.strip_prefix(b"include").or_else(|| directive.strip_prefix(b"import"))?;
+    let name = name.strip_prefix(b"_next").unwrap_or(name).trim_ascii_start();
+    let close = match name.first()? {
+        b'<' => b'>',
+        b'"' => b'"',
+        _ => return None,
+    };
+    let inside = name.get(1..)?;
+    let length = memchr::memchr(close, inside)?;
+    Some((line.len() - inside.len(), inside.get(..length)?))
+}

@@ -49,7 +49,16 @@ impl CompilerQuery {
         for (name, value) in self.env.iter().filter(|(name, _)| VARIABLES.iter().any(|known| *name == OsStr::new(known))) {
             key.field("variable", name.as_bytes()).field("value", value.as_bytes());
         }
+        if self.part_folders().any(|folder| folder.is_relative()) {
+            key.field("cwd", self.cwd.as_os_str().as_bytes());
+        }
         key
+    }
+
+    /// Folders in which the user makes the compiler look for its parts first.
+    fn part_folders(&self) -> impl Iterator<Item = PathBuf> {
+        let values = ["COMPILER_PATH", "GCC_EXEC_PREFIX"].into_iter().filter_map(|name| self.env.get(name));
+        values.flat_map(std::env::split_paths)
     }
 
     fn env_pairs(&self) -> Vec<(OsString, OsString)> {
@@ -59,10 +68,11 @@ impl CompilerQuery {
         kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// A question to this compiler, without words yet.
+    /// A question to this compiler, without words yet. A wrapper that calls cachepot gets the plain compiler.
     pub fn question(&self) -> Question {
         let (program, name) = (self.program.clone(), self.name.clone());
-        Question { program, name, words: Vec::new(), env: self.env_pairs(), cwd: self.cwd.clone() }
+        let question = Question { program, name, words: Vec::new(), env: self.env_pairs(), cwd: self.cwd.clone() };
+        question.variable("CACHEPOT_DEPTH", "1")
     }
 }
 
@@ -124,12 +134,15 @@ cachepot_version __VERSION__
 pub async fn detect(query: &CompilerQuery, slots: &Slots) -> Compiler {
     let _slot = slots.take().await;
     // Stamps first: a part that changes while we look gives a stamp that no longer fits.
+    let candidates: Vec<_> = candidates(query).await.into_iter().map(|path| (stamp_of(&path), path)).collect();
+    let candidates = candidates.into_iter().map(|(stamp, path)| (path, stamp));
     let mut parts = vec![query.program.clone()];
     let kind = match probe(query).await {
         Ok((driver, version)) => {
             parts.extend(helper_parts(query, &driver).await);
             let parts_now = std::mem::take(&mut parts);
-            let (stamped, identity) = identity(query, &driver, &version, parts_now).await;
+            let (mut stamped, identity) = identity(query, &driver, &version, parts_now).await;
+            stamped.extend(candidates);
             return match identity {
                 Some(identity) => Compiler { kind: Ok(Known { identity, driver }), parts: stamped },
                 None => Compiler { kind: Err("a part of the compiler cannot be read".to_owned()), parts: stamped },
@@ -168,6 +181,26 @@ fn read_probe(answer: &Answer) -> Option<(Driver, Vec<u8>)> {
     Some((driver, line("cachepot_version").unwrap_or_default().as_bytes().to_vec()))
 }
 
+/// Places where a part would be found before the one that is there now: none may appear. The system's own folders
+/// are left out, for they change with their compiler.
+async fn candidates(query: &CompilerQuery) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    if query.part_folders().next().is_some() {
+        let answer = query.question().with(["-print-search-dirs"]).ask().await.unwrap_or_default();
+        let line = answer.stdout.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"programs: ="));
+        let all = std::env::split_paths(OsStr::from_bytes(line.unwrap_or_default()));
+        let given: Vec<PathBuf> = query.part_folders().collect();
+        folders.extend(all.filter(|folder| given.iter().any(|given| folder.starts_with(given))));
+    }
+    let mut found: Vec<PathBuf> =
+        folders.iter().flat_map(|folder| PROGRAMS.map(|name| query.cwd.join(folder).join(name))).collect();
+    // The assembler is looked for in PATH, too.
+    let path = query.env.get("PATH").unwrap_or_default();
+    let before = std::env::split_paths(path).map(|folder| query.cwd.join(folder).join("as"));
+    found.extend(before.take_while(|file| !file.is_file()));
+    found
+}
+
 /// The files that the compiler runs or reads by itself, and the libraries that they load.
 async fn helper_parts(query: &CompilerQuery, driver: &Driver) -> BTreeSet<PathBuf> {
     let mut parts = BTreeSet::new();
@@ -195,8 +228,8 @@ async fn helper_parts(query: &CompilerQuery, driver: &Driver) -> BTreeSet<PathBu
 
 /// A program that the compiler names: a path, or something in the client's PATH.
 fn locate(name: &Path, query: &CompilerQuery) -> Option<PathBuf> {
-    if name.is_absolute() {
-        return name.is_file().then(|| name.to_owned());
+    if name.as_os_str().as_bytes().contains(&b'/') {
+        return Some(query.cwd.join(name)).filter(|name| name.is_file());
     }
     let path = query.env.get("PATH")?;
     std::env::split_paths(path).map(|folder| query.cwd.join(folder).join(name)).find(|file| file.is_file())

@@ -5,7 +5,8 @@
 use crate::compiler_info_cache::{BuiltInFolders, Identify};
 use crate::detect::{Compiler, CompilerQuery, Known};
 use crate::hasher::{FindResult, LookUp, Observe, Subject};
-use crate::inputs::{Compiled, Moment, NotStorable, Observed, Place, Stamp, changed_since, now};
+use crate::inputs::{Compiled, Moment, NotStorable, Observed, Place, now};
+use crate::outputs::{opened, present_outputs};
 use crate::permits::{Deadline, Permit};
 use crate::program;
 use crate::routes::ask;
@@ -15,7 +16,7 @@ use crate::storage_actor::{Ingest, Keep, OpenEntry};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::{Discovery, Driver, Job, Output, Parsed, Role};
+use cachepot_engine::job::{Discovery, Driver, Job, Parsed, Role};
 use cachepot_engine::options::response;
 use cachepot_engine::scan::{Findings, TimeMacros};
 use cachepot_engine::stats::Stat;
@@ -26,15 +27,16 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a look-up may take before the client compiles by itself.
-const LOOK_UP_LIMIT: Duration = Duration::from_secs(15);
-/// How long a compiler may take to say who it is: longer than the client's patience is of no use.
-const IDENTIFY_LIMIT: Duration = Duration::from_secs(15);
+/// How long the first answer may take before the client compiles by itself: less than the client's patience
+/// (`SILENCE` in its `connect.rs`). A compiler that takes longer to say who it is goes on doing so for the next ones.
+const ANSWER_LIMIT: Duration = Duration::from_secs(4);
+/// How long it may take to get hold of the outputs.
+const INGEST_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long recording a result may take; nobody waits for it.
 const KEEP_LIMIT: Duration = Duration::from_secs(120);
@@ -75,8 +77,9 @@ pub struct Miss {
 /// Works on a request up to the first answer.
 pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: PathBuf) -> Outcome {
     let (asked, asked_at) = (Instant::now(), now());
+    let deadline = Deadline::after(ANSWER_LIMIT);
     shared.stats.bump(Stat::CompileRequests);
-    let Some((query, compiler)) = identify(shared, &request).await else {
+    let Some((query, compiler)) = identify(shared, &request, deadline).await else {
         statistics::not_cacheable(&shared.stats, "compiler not found");
         return Outcome::Yours;
     };
@@ -103,7 +106,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
         place,
     });
     let recache = request.env.get("CACHEPOT_RECACHE").is_some();
-    match find(shared, &subject, recache).await {
+    match find(shared, &subject, recache, deadline).await {
         Some(Found::Hit(opened)) => {
             let (reply, blobs) = hit(&subject.job, opened);
             let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
@@ -130,16 +133,22 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
 }
 
 /// Finds the compiler and who it is; the published snapshot answers without a message.
-async fn identify(shared: &Shared, request: &CompileRequest) -> Option<(CompilerQuery, Arc<Compiler>)> {
+async fn identify(
+    shared: &Shared,
+    request: &CompileRequest,
+    deadline: Deadline,
+) -> Option<(CompilerQuery, Arc<Compiler>)> {
     let name = request.argv.first()?;
     let program = program::find(name, request)?;
-    let query = CompilerQuery { program, name: name.clone(), env: request.env.clone(), cwd: request.cwd.clone() };
+    // Not the name as typed: gcc looks for its parts near the first program of that name in PATH, which may be us.
+    let name = program.clone().into_os_string();
+    let query = CompilerQuery { program, name, env: request.env.clone(), cwd: request.cwd.clone() };
     let known = shared.compilers.borrow().get(&query.key()).cloned();
     if let Some(known) = known.filter(|known| known.is_current()) {
         return Some((query, known));
     }
     let routes = shared.routes();
-    let found = ask(routes.compilers.as_ref(), Identify(query.clone()), Deadline::after(IDENTIFY_LIMIT)).await;
+    let found = ask(routes.compilers.as_ref(), Identify(query.clone()), deadline).await;
     found.ok().map(|found| (query, found))
 }
 
@@ -179,8 +188,7 @@ enum Found {
     Nothing(Digest),
 }
 
-async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool) -> Option<Found> {
-    let deadline = Deadline::after(LOOK_UP_LIMIT);
+async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: Deadline) -> Option<Found> {
     let routes = shared.routes();
     let permit = Arc::clone(&shared.permits.hashing).acquire_owned().await.ok()?;
     let message = FindResult { subject: Arc::clone(subject), recache, deadline, permit };
@@ -239,7 +247,13 @@ fn hit(job: &Job, opened: Fetched) -> (HitReply, Vec<File>) {
 
 impl Miss {
     /// Takes the client's report. When this returns, the outputs are the build's alone; the rest goes on behind.
-    pub async fn report(mut self: Box<Self>, report: Report, descriptors: Vec<OwnedFd>) {
+    /// A client that no longer waits by then may have let the build change them already: such copies are not kept.
+    pub async fn report(
+        mut self: Box<Self>,
+        report: Report,
+        descriptors: Vec<OwnedFd>,
+        waits: impl Fn() -> bool,
+    ) {
         let succeeded = report.ending == Ending::Exited(0);
         statistics::compiled(&self.shared.stats, succeeded, self.began.elapsed());
         if !succeeded {
@@ -247,6 +261,7 @@ impl Miss {
         }
         statistics::miss(&self.shared.stats, self.of, self.looked_up);
         match self.take_in(report, descriptors).await {
+            Ok(_) if !waits() => statistics::not_stored(&self.shared.stats, &skipped("client gone")),
             Ok(taken) => {
                 actix::spawn(async move { self.keep(taken).await });
             }
@@ -265,7 +280,7 @@ struct Taken {
 }
 
 /// Why a result is not kept, where an actor gave no answer.
-fn skipped(error: impl std::fmt::Display) -> NotStored {
+pub(crate) fn skipped(error: impl std::fmt::Display) -> NotStored {
     NotStored::Skipped(error.to_string())
 }
 
@@ -295,7 +310,7 @@ impl Miss {
         let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
         let (roles, files) = present_outputs(&self.subject.job.outputs, opened, self.start)?;
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
-        let deadline = Deadline::after(LOOK_UP_LIMIT);
+        let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let permit = Arc::new(permit);
         let observed = self.observe(&compiled, &permit, deadline).await?;
@@ -420,7 +435,7 @@ async fn built_in_folders(shared: Arc<Shared>, query: CompilerQuery, subject: Ar
             language: gnu::language_word(job.language),
             words: job.search.probe_words.clone(),
         };
-    ask(shared.routes().compilers.as_ref(), message, Deadline::after(IDENTIFY_LIMIT)).await.ok()?
+    ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?
 }
 
 /// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
@@ -447,42 +462,6 @@ async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString])
     answer.succeeded.then_some(answer.stdout)
 }
 
-type PresentOutputs = (Vec<(Role, bool)>, Vec<File>);
-
-/// The outputs that are there, with role and whether they can be executed. What lay around from before is no output
-/// of a compile that began at `start` (traps T64, T75).
-pub(crate) fn present_outputs(
-    outputs: &[Output],
-    opened: Vec<Option<File>>,
-    start: Moment,
-) -> Result<PresentOutputs, NotStored> {
-    let mut found = PresentOutputs::default();
-    for (output, file) in outputs.iter().zip(opened.into_iter().chain(std::iter::repeat_with(|| None))) {
-        match file.map(|file| file.metadata().map(|metadata| (file, metadata))) {
-            Some(Ok((file, metadata)))
-                if metadata.is_file() && changed_since(&Stamp::of_metadata(&metadata), start) =>
-            {
-                found.0.push((output.role, metadata.permissions().mode() & 0o111 != 0));
-                found.1.push(file);
-            }
-            _ if output.optional => {}
-            Some(_) => return Err(skipped("output unchanged")),
-            None => return Err(skipped("output missing")),
-        }
-    }
-    Ok(found)
-}
-
-/// The descriptors of a report, one per watched path. With one too few, each would be taken for another file.
-pub(crate) fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Result<Vec<Option<File>>, NotStored> {
-    if report.watched.iter().filter(|&&seen| seen).count() != descriptors.len() {
-        return Err(skipped("descriptors missing"));
-    }
-    let mut descriptors = descriptors.into_iter();
-    let file = |seen: &bool| if *seen { descriptors.next().map(File::from) } else { None };
-    Ok(report.watched.iter().map(file).collect())
-}
-
 fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut buffer = [0; 1 << 14];
@@ -502,6 +481,7 @@ fn words_say(job: &Job) -> Findings {
     for word in &job.key_words {
         findings.merge(&Findings::of(word.as_bytes()));
     }
+    findings.includes = job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()).collect();
     findings
 }
 

@@ -211,13 +211,19 @@ async fn compile(
             send(stream, Reply::CompileAndTellMe(miss.plan.clone()), &[]).await?;
             match receive(stream).await? {
                 (WireMessage::Report(report), descriptors) => {
-                    miss.report(report, descriptors).await;
+                    miss.report(report, descriptors, || waits(stream)).await;
                     send(stream, Reply::Stored, &[]).await
                 }
                 _ => Err(WireError::Malformed),
             }
         }
     }
+}
+
+/// Whether the client is still at the other end; it says nothing more by itself.
+fn waits(stream: &UnixStream) -> bool {
+    let read = |buffer: &mut [u8]| fd::receive(stream.as_fd(), buffer, &mut Vec::new());
+    matches!(read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 /// Tells a client, once, that settings in its environment are not those that the coordinator runs with.

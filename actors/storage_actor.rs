@@ -10,7 +10,7 @@ use crate::pulse;
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::Role;
-use cachepot_engine::key::{ResultFacts, result_key};
+use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::Record;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched, Ingested, LocalStore};
@@ -113,19 +113,8 @@ impl LocalStorageActor {
 
     fn keep(&self, message: Keep) -> Result<(), StoreError> {
         let (observed, conditions) = (message.observed, message.conditions);
-        let facts = ResultFacts {
-            inputs: &observed.inputs,
-            exist: &observed.exist,
-            states: &observed.states,
-            same: &observed.same,
-            mtimes: &conditions.mtimes,
-            window: conditions.window,
-        };
-        let result = result_key(&message.job, &facts);
-        // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
-        self.store.put_entry(&result, message.meta, message.outputs)?;
-        let record = Record {
-            result,
+        let mut record = Record {
+            result: Digest([0; 32]),
             inputs: observed.inputs,
             n_read: observed.n_read,
             folders: observed.folders,
@@ -137,6 +126,9 @@ impl LocalStorageActor {
             mtimes: conditions.mtimes,
             window: conditions.window,
         };
+        record.result = result_key(&message.job, &record);
+        // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
+        self.store.put_entry(&record.result, message.meta, message.outputs)?;
         self.manifests.add(&message.job, record, &self.memory)
     }
 }

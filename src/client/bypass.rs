@@ -44,8 +44,8 @@ pub(crate) fn exec(argv: &[OsString], env: &EnvBlock, added: &[(OsString, OsStri
         );
         return 2;
     }
-    let program = match find(name, env.get("PATH")) {
-        Found::Program(program) => program,
+    let (program, behind) = match find(name, env.get("PATH")) {
+        Found::Program { path, behind } => (path, behind),
         Found::Nothing => return cannot_run(name, &ErrorKind::NotFound.into()),
         Found::OnlyOurselves => {
             eprintln!("cachepot: error: no `{}` in PATH but cachepot itself", name.display());
@@ -54,14 +54,15 @@ pub(crate) fn exec(argv: &[OsString], env: &EnvBlock, added: &[(OsString, OsStri
     };
     let mut command = Command::new(&program);
     command.args(words).envs(added.iter().map(|(name, value)| (name, value)));
-    command.arg0(if program.as_os_str() == name { name.as_os_str() } else { called(name, &program) });
+    command.arg0(called(name, &program, behind));
     command.env(DEPTH_VARIABLE, (level + 1).to_string());
     cannot_run(name, &command.exec())
 }
 
-/// What the compiler sees as its own name: as typed, as a shell would do it.
-fn called<'a>(name: &'a OsStr, program: &'a Path) -> &'a OsStr {
-    if name.as_bytes().contains(&b'/') { program.as_os_str() } else { name }
+/// What the compiler sees as its own name: as typed, as a shell would do it. gcc looks for its parts near the
+/// first program of that name in PATH; where that is us, it gets the whole path.
+pub(crate) fn called<'a>(name: &'a OsStr, program: &'a Path, behind: bool) -> &'a OsStr {
+    if behind || name.as_bytes().contains(&b'/') { program.as_os_str() } else { name }
 }
 
 /// The message and status that a shell gives for a program that cannot be run.
@@ -77,7 +78,12 @@ pub(crate) fn cannot_run(name: &OsStr, error: &std::io::Error) -> i32 {
 /// The outcome of a search for a program.
 pub(crate) enum Found {
     /// Here.
-    Program(PathBuf),
+    Program {
+        /// Its path.
+        path: PathBuf,
+        /// A link to ourselves comes before it in PATH.
+        behind: bool,
+    },
     /// Nowhere.
     Nothing,
     /// Only links to ourselves.
@@ -99,7 +105,7 @@ pub(crate) fn find(name: &OsStr, path: Option<&OsStr>) -> Found {
                 _ => Found::OnlyOurselves,
             }
         } else {
-            Found::Program(candidate)
+            Found::Program { path: candidate, behind: false }
         };
     }
     let mut ourselves = false;
@@ -114,7 +120,7 @@ pub(crate) fn find(name: &OsStr, path: Option<&OsStr>) -> Found {
             ourselves = true;
             continue;
         }
-        return Found::Program(candidate);
+        return Found::Program { path: candidate, behind: ourselves };
     }
     if ourselves { Found::OnlyOurselves } else { Found::Nothing }
 }

@@ -4,7 +4,7 @@ use crate::bypass::{self, DEPTH_VARIABLE, Found};
 use crate::connect;
 use crate::relay::Relay;
 use crate::signals::{self, die_by};
-use cachepot_wire::{Ending, EnvBlock, Message, Plan, Report, fd, frame, socket};
+use cachepot_wire::{Ending, EnvBlock, Message, Plan, Report, frame, socket};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 /// Runs what the plan says and reports it; the value is the exit status. Dies by the compiler's signal.
 pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: UnixStream) -> i32 {
     let Some((name, words)) = plan.argv.split_first() else { return bypass::exec(argv, env, &[]) };
-    let Found::Program(program) = bypass::find(name, env.get("PATH")) else {
+    let Found::Program { path: program, behind } = bypass::find(name, env.get("PATH")) else {
         return bypass::exec(argv, env, &[]);
     };
     if !plan.scratch.iter().all(|path| make_scratch(path).is_ok()) {
@@ -30,8 +30,12 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
         remove_scratch(plan);
         return bypass::exec(argv, env, &[]);
     };
-    let mut command = Command::new(program);
-    command.arg0(name).args(words).envs(plan.env.iter().map(|(name, value)| (name, value)));
+    let mut command = Command::new(&program);
+    // `links/gcc`, a link to us, must not be the compiler's idea of where it lives.
+    command
+        .arg0(bypass::called(name, &program, behind))
+        .args(words)
+        .envs(plan.env.iter().map(|(name, value)| (name, value)));
     command.env(DEPTH_VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::piped());
     let held = signals::hold();
     held.spare(&mut command);
@@ -95,7 +99,7 @@ fn report(plan: &Plan, ending: Ending, stdout: Relay, stderr: Relay, connection:
     let descriptors: Vec<_> = opened.iter().flatten().map(AsRawFd::as_raw_fd).collect();
     // Whatever goes wrong from here on costs a stored result, not the build.
     let Ok(bytes) = frame::encode(message.encode()) else { return };
-    if fd::send_all(connection.as_fd(), &bytes, &descriptors).is_ok() && succeeded {
+    if connect::send(connection, &bytes, &descriptors).is_ok() && succeeded {
         let _ = connect::receive(connection);
     }
 }

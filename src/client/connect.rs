@@ -1,13 +1,18 @@
 //! Reaching the coordinator: connect, or start one, and exchange one frame.
 use crate::start::{self, StartError};
 use cachepot_wire::{EnvBlock, Message, Reply, WireError, fd, frame, socket};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a coordinator may be silent before the compiler is run without it.
-const SILENCE: Duration = Duration::from_secs(20);
+/// How long a coordinator may be silent before the compiler is run without it. A look-up takes milliseconds; the
+/// coordinator itself gives up a little earlier (`ANSWER_LIMIT` in its `drive.rs`), so that only one that is stuck
+/// gets here.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// A fresh socket takes this much without a reader (unix(7): 208 KiB unless an administrator chose less).
+const SURELY_FITS_BYTES: usize = 32 << 10;
 
 /// Sends a message and waits for the answer, with the descriptors that came along.
 ///
@@ -25,14 +30,18 @@ pub(crate) fn ask(message: &Message) -> Result<(Reply, Vec<OwnedFd>, UnixStream)
         Ok(stream) => stream,
         Err(_) => started(|program| start::start(&places, env, program))?,
     };
-    // A coordinator of another build makes room: the second round talks to its successor.
-    for _ in 0..2 {
+    // A coordinator of another build makes room, one that was just ending is gone: the second round talks to its
+    // successor.
+    for round in 0..2 {
         stream.set_read_timeout(Some(SILENCE))?;
         match exchange(&stream, &bytes) {
             Ok((reply, descriptors)) => return Ok((reply, descriptors, stream)),
             Err(WireError::OtherBuild) => {
                 let old = fd::peer(stream.as_fd())?.pid;
                 stream = started(|program| start::replace(&places, env, program, old))?;
+            }
+            Err(WireError::Io(error)) if round == 0 && is_gone(&error) => {
+                stream = started(|program| start::start(&places, env, program))?;
             }
             Err(error) => return Err(error),
         }
@@ -57,11 +66,18 @@ fn started(start: impl FnOnce(&Path) -> Result<UnixStream, StartError>) -> Resul
     })
 }
 
+/// The other side ended before it answered, as opposed to one that is silent.
+fn is_gone(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
 fn exchange(stream: &UnixStream, bytes: &[u8]) -> Result<(Reply, Vec<OwnedFd>), WireError> {
-    let sent = fd::send_all(stream.as_fd(), bytes, &[]);
-    if matches!(&sent, Err(WireError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock) {
-        // It takes nothing, so it will not answer either.
-        return sent.and(Err(WireError::Malformed));
+    let sent = send(stream, bytes, &[]);
+    if let Err(WireError::Io(error)) = sent.as_ref()
+        && error.kind() == std::io::ErrorKind::WouldBlock
+    {
+        return Err(std::io::Error::from(error.kind()).into());
     }
     // A coordinator that refuses the head may answer before it has read all: its answer counts.
     match (receive(stream), sent) {
@@ -69,6 +85,18 @@ fn exchange(stream: &UnixStream, bytes: &[u8]) -> Result<(Reply, Vec<OwnedFd>), 
         (Err(error @ WireError::OtherBuild), _) => Err(error),
         (Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
     }
+}
+
+/// Sends a frame; not for ever, where it is larger than what the socket holds.
+///
+/// # Errors
+/// [`WireError::Io`].
+pub(crate) fn send(stream: &UnixStream, frame: &[u8], descriptors: &[RawFd]) -> Result<(), WireError> {
+    if frame.len() > SURELY_FITS_BYTES {
+        // Half of it, for a send that stops halfway is tried once more.
+        stream.set_write_timeout(Some(SILENCE / 2))?;
+    }
+    fd::send_all(stream.as_fd(), frame, descriptors)
 }
 
 /// Receives one reply.

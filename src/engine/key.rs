@@ -1,8 +1,7 @@
 //! What enters a key.
 use crate::digest::{Digest, KeyBuilder};
 use crate::job::{Driver, Family, Job};
-use crate::manifest::Input;
-use crate::scan::Quarter;
+use crate::manifest::Record;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -62,45 +61,11 @@ pub fn job_key(facts: &JobFacts<'_>) -> Digest {
     key.finish()
 }
 
-/// What a compile was seen to depend on besides its job, as in a manifest's record.
-pub struct ResultFacts<'a> {
-    /// What the compiler read.
-    pub inputs: &'a [Input],
-    /// What exists under a name that `__has_include` asked for: it changes a result that reads no other file.
-    pub exist: &'a [Vec<u8>],
-    /// What the searched folders were: compilers warn of what is none.
-    pub states: &'a [u32],
-    /// Inputs that are one file under two names.
-    pub same: &'a [(u32, u32)],
-    /// Modification times that reach the result.
-    pub mtimes: &'a [(u32, i64)],
-    /// When the result is valid.
-    pub window: Option<Quarter>,
-}
-
-/// The key of a result: the job and what it led to.
-pub fn result_key(job: &Digest, facts: &ResultFacts<'_>) -> Digest {
+/// The key of a result: the job and everything that was seen to decide it, also what lay in the search path unread
+/// (`__has_include` tells). Two results under one key would be a wrong hit. The record's own `result` does not count.
+pub fn result_key(job: &Digest, record: &Record) -> Digest {
     let mut key = KeyBuilder::new(RESULT_DOMAIN);
     key.field("job", &job.0);
-    for input in facts.inputs {
-        key.field("path", &input.path);
-        key.field("digest", &input.digest.0);
-    }
-    for path in facts.exist {
-        key.field("exists", path);
-    }
-    for state in facts.states {
-        key.field("state", &state.to_le_bytes());
-    }
-    for (input, other) in facts.same {
-        key.field("input", &input.to_le_bytes()).field("same as", &other.to_le_bytes());
-    }
-    for (input, seconds) in facts.mtimes {
-        key.field("mtime", &input.to_le_bytes());
-        key.field("seconds", &seconds.to_le_bytes());
-    }
-    if let Some(quarter) = facts.window {
-        key.field("window", &quarter.0.to_le_bytes());
-    }
+    key.field("record", &record.encode_conditions());
     key.finish()
 }

@@ -73,6 +73,15 @@ pub struct Record {
     pub window: Option<Quarter>,
 }
 
+impl Record {
+    /// Everything in a record but its result, in the stored form: what a result's key is made from.
+    pub fn encode_conditions(&self) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(self.inputs.len() * 64));
+        out.conditions(self);
+        out.0
+    }
+}
+
 /// The earlier results of one job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -144,6 +153,9 @@ impl Writer {
     }
     fn record(&mut self, record: &Record) {
         self.0.extend_from_slice(&record.result.0);
+        self.conditions(record);
+    }
+    fn conditions(&mut self, record: &Record) {
         self.u32(record.inputs.len());
         let mut before: &[u8] = &[];
         for input in &record.inputs {

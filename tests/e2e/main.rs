@@ -2,5 +2,14 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod commands;
+mod faults;
 mod harness;
+mod hit;
+mod identity;
+mod languages;
 mod lifecycle;
+mod lookup;
+mod masquerade;
+mod outputs;
+mod refused;
+mod settings;

@@ -15,6 +15,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+mod compile;
+
+pub(crate) use compile::{CLIENT, Went};
+
 /// The administration program; messages call it `cachepot`.
 pub(crate) const COORDINATOR: &str = env!("CARGO_BIN_EXE_cachepot-coordinator");
 
@@ -25,6 +29,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Sandbox {
     root: TempDir,
     env: BTreeMap<OsString, OsString>,
+    /// Shell commands before each compile: `cd sub`, `umask 077`.
+    prelude: String,
 }
 
 impl Sandbox {
@@ -35,7 +41,7 @@ impl Sandbox {
             fs::create_dir(root.path().join(folder)).unwrap();
         }
         fs::write(root.path().join("config"), "").unwrap();
-        let sandbox = Sandbox { root, env: BTreeMap::new() };
+        let sandbox = Sandbox { root, env: BTreeMap::new(), prelude: String::new() };
         let place = |below: &str| sandbox.root.path().join(below).into_os_string();
         let (home, cache, run) = (place("home"), place("cache"), place("run"));
         let (socket, config) = (place("run/c.sock"), place("config"));

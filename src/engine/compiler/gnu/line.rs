@@ -138,6 +138,9 @@ impl<'a> Line<'a> {
             // In the key even where it has no effect: compilers warn of that.
             Treatment::Language => {
                 self.enter(row, token);
+                if !self.sources.is_empty() {
+                    self.key.push("<behind the source>".into());
+                }
                 self.language = Some(token.value).filter(|&value| value != "none");
             }
             Treatment::End => self.ended = true,

@@ -1,0 +1,62 @@
+//! Another compiler under the same name is another compiler, whatever its time and size.
+use crate::harness::Sandbox;
+use crate::harness::Went::{Hit, Stored};
+use std::path::PathBuf;
+
+#[test]
+fn t113_a_compiler_replaced_in_place() {
+    let wrapper = |value: u32| format!("#!/bin/sh\nexec /usr/bin/gcc -DV={value} \"$@\"\n");
+    let sandbox = Sandbox::new("replaced").file("a.c", "int x = V;\n");
+    let put = |value| {
+        sandbox.write("gcc", wrapper(value)).sh("chmod +x gcc; touch -d @1 gcc");
+    };
+    put(1);
+    sandbox.hits("./gcc -c a.c");
+    put(2);
+    sandbox.hits("./gcc -c a.c");
+    // By rename, as package managers do it.
+    sandbox.write("new", wrapper(3)).sh("chmod +x new; touch -d @1 new; mv new gcc").hits("./gcc -c a.c");
+    put(1);
+    sandbox.expect(Hit, "./gcc -c a.c");
+}
+
+/// A private `cc1` in front of the real one.
+fn with_private_part(name: &str, variable: &str) -> Sandbox {
+    let sandbox = Sandbox::new(name).file("a.c", "int x = V;\n");
+    let folder = sandbox.work().join("parts").into_os_string();
+    sandbox.env(variable, folder)
+}
+
+#[test]
+fn t114_t015_a_part_replaced_in_place() {
+    let sandbox = with_private_part("part", "COMPILER_PATH");
+    let plain = Sandbox::new("which").run(&"gcc -print-prog-name=cc1").succeeds().stdout();
+    let real = PathBuf::from(plain.trim());
+    let part = |value: u32| format!("#!/bin/sh\nexec {} -DV={value} \"$@\"\n", real.display());
+    for value in [1, 2] {
+        sandbox.write("parts/cc1", part(value)).sh("chmod +x parts/cc1; touch -d @1 parts/cc1");
+        sandbox.hits("gcc -c a.c");
+    }
+    sandbox.write("parts/cc1", part(1)).sh("touch -d @1 parts/cc1").expect(Hit, "gcc -c a.c");
+    // Without the variable: the real part again.
+    let sandbox = sandbox.without("COMPILER_PATH");
+    sandbox.expect(Stored, "gcc -c a.c -DV=1");
+}
+
+#[test]
+fn t114_a_part_that_appears() {
+    let sandbox = with_private_part("appears", "COMPILER_PATH");
+    sandbox.write("a.c", "#ifndef V\n#define V 0\n#endif\nint x = V;\n").sh("mkdir parts").hits("gcc -c a.c");
+    let real = sandbox.run(&"gcc -print-prog-name=cc1").succeeds().stdout();
+    sandbox.write("parts/cc1", format!("#!/bin/sh\nexec {} -DV=7 \"$@\"\n", real.trim())).sh("chmod +x parts/cc1");
+    sandbox.hits("gcc -c a.c");
+}
+
+#[test]
+fn t115_an_assembler_replaced_in_place() {
+    let sandbox = with_private_part("assembler", "COMPILER_PATH").file("a.c", "int x;\n");
+    let part = |words: &str| format!("#!/bin/sh\nexec /usr/bin/as {words} \"$@\"\n");
+    for words in ["--defsym one=1", "--defsym two=2"] {
+        sandbox.write("parts/as", part(words)).sh("chmod +x parts/as; touch -d @1 parts/as").hits("gcc -c a.c");
+    }
+}

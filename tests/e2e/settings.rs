@@ -1,0 +1,64 @@
+//! Settings of one call, settings of the coordinator, and what a build hears of them.
+use crate::harness::Sandbox;
+use crate::harness::Went::{Hit, Stored, Unasked};
+use cachepot_engine::stats::Stat;
+
+#[test]
+fn t136_switched_off_by_the_call() {
+    let sandbox = Sandbox::new("off").file("a.c", "int x;\n");
+    sandbox.hits("gcc -c a.c");
+    for value in ["1", "true", "yes"] {
+        let plain = sandbox.plain("gcc -c a.c");
+        let off = sandbox.plain(format!("env CACHEPOT_DISABLE={value} {} gcc -c a.c", crate::harness::CLIENT));
+        assert_eq!(plain, off);
+    }
+    let sandbox = sandbox.env("CACHEPOT_DISABLE", "1");
+    sandbox.expect(Unasked, "gcc -c a.c");
+    for value in ["0", ""] {
+        let sandbox = Sandbox::new("not_off").file("a.c", "int x;\n").env("CACHEPOT_DISABLE", value);
+        sandbox.hits("gcc -c a.c");
+    }
+}
+
+#[test]
+fn t136_recache_takes_the_place_of_what_is_there() {
+    let sandbox = Sandbox::new("recache").file("a.c", "int x;\n");
+    sandbox.hits("gcc -c a.c");
+    let sandbox = sandbox.env("CACHEPOT_RECACHE", "1");
+    sandbox.expect(Stored, "gcc -c a.c");
+    sandbox.expect(Stored, "gcc -c a.c");
+    let sandbox = sandbox.without("CACHEPOT_RECACHE");
+    sandbox.expect(Hit, "gcc -c a.c").file("a.o");
+    sandbox.expect_stat(Stat::ForcedRecaches, 2);
+}
+
+#[test]
+fn t240_a_wrong_setting_costs_no_compile() {
+    let wrong = Sandbox::new("wrong").config("[cache.disk]\nsise = 1\n").file("a.c", "int x;\n");
+    let plain = wrong.plain("gcc -c a.c");
+    let line = format!("{} gcc -c a.c", crate::harness::CLIENT);
+    let seen = wrong.plain(&*line);
+    assert_eq!(plain.file("a.o"), seen.file("a.o"));
+    assert!(wrong.coordinators().is_empty());
+}
+
+#[test]
+fn t286_sizes_have_one_form() {
+    let sizes = [("10G", 10u64 << 30), ("10GiB", 10 << 30), ("512M", 512 << 20), ("2048K", 2 << 20), ("1048576", 1 << 20)];
+    for (text, bytes) in sizes {
+        let sandbox = Sandbox::new("sizes").env("CACHEPOT_CACHE_SIZE", text);
+        assert_eq!(sandbox.stats().max_cache_size, Some(bytes), "{text}");
+        let sandbox = Sandbox::new("sizes").config(&format!("[cache.disk]\nsize = \"{text}\"\n"));
+        assert_eq!(sandbox.stats().max_cache_size, Some(bytes), "{text}");
+    }
+}
+
+#[test]
+fn results_survive_the_coordinator() {
+    let sandbox = Sandbox::new("survive").file("a.c", "int x;\n");
+    sandbox.hits("gcc -c a.c");
+    let _ = sandbox.cachepot(["--stop-coordinator"]).succeeds();
+    let (_, _) = sandbox.cached("gcc -c a.c");
+    sandbox.expect(Hit, "gcc -c a.c");
+    sandbox.expect_stat(Stat::CacheWrites, 1).expect_stat(Stat::CacheHits, 3);
+}

@@ -5,7 +5,8 @@
 use crate::compiler_info_cache::{BuiltInFolders, Identify};
 use crate::detect::{Compiler, CompilerQuery, Known};
 use crate::hasher::{FindResult, LookUp, Observe, Subject};
-use crate::inputs::{Compiled, Moment, NotStorable, Observed, Place, Stamp, changed_since, now};
+use crate::inputs::{Compiled, Moment, NotStorable, Observed, Place, now};
+use crate::outputs::{opened, present_outputs};
 use crate::permits::{Deadline, Permit};
 use crate::program;
 use crate::routes::ask;
@@ -15,7 +16,7 @@ use crate::storage_actor::{Ingest, Keep, OpenEntry};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::{Discovery, Driver, Job, Output, Parsed, Role};
+use cachepot_engine::job::{Discovery, Driver, Job, Parsed, Role};
 use cachepot_engine::options::response;
 use cachepot_engine::scan::{Findings, TimeMacros};
 use cachepot_engine::stats::Stat;
@@ -26,7 +27,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -279,7 +280,7 @@ struct Taken {
 }
 
 /// Why a result is not kept, where an actor gave no answer.
-fn skipped(error: impl std::fmt::Display) -> NotStored {
+pub(crate) fn skipped(error: impl std::fmt::Display) -> NotStored {
     NotStored::Skipped(error.to_string())
 }
 
@@ -459,42 +460,6 @@ async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString])
     let (_, words) = argv.split_first()?;
     let answer = query.question().with(words).ask().await.ok()?;
     answer.succeeded.then_some(answer.stdout)
-}
-
-type PresentOutputs = (Vec<(Role, bool)>, Vec<File>);
-
-/// The outputs that are there, with role and whether they can be executed. What lay around from before is no output
-/// of a compile that began at `start` (traps T64, T75).
-pub(crate) fn present_outputs(
-    outputs: &[Output],
-    opened: Vec<Option<File>>,
-    start: Moment,
-) -> Result<PresentOutputs, NotStored> {
-    let mut found = PresentOutputs::default();
-    for (output, file) in outputs.iter().zip(opened.into_iter().chain(std::iter::repeat_with(|| None))) {
-        match file.map(|file| file.metadata().map(|metadata| (file, metadata))) {
-            Some(Ok((file, metadata)))
-                if metadata.is_file() && changed_since(&Stamp::of_metadata(&metadata), start) =>
-            {
-                found.0.push((output.role, metadata.permissions().mode() & 0o111 != 0));
-                found.1.push(file);
-            }
-            _ if output.optional => {}
-            Some(_) => return Err(skipped("output unchanged")),
-            None => return Err(skipped("output missing")),
-        }
-    }
-    Ok(found)
-}
-
-/// The descriptors of a report, one per watched path. With one too few, each would be taken for another file.
-pub(crate) fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Result<Vec<Option<File>>, NotStored> {
-    if report.watched.iter().filter(|&&seen| seen).count() != descriptors.len() {
-        return Err(skipped("descriptors missing"));
-    }
-    let mut descriptors = descriptors.into_iter();
-    let file = |seen: &bool| if *seen { descriptors.next().map(File::from) } else { None };
-    Ok(report.watched.iter().map(file).collect())
 }
 
 fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {

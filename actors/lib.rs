@@ -21,6 +21,7 @@ mod jobserver;
 mod jobserver_actor;
 mod keeper;
 mod manifests;
+mod outputs;
 mod permits;
 mod pidfd;
 mod pool;

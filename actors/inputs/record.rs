@@ -9,6 +9,7 @@ use cachepot_engine::manifest::Input;
 use cachepot_engine::scan::{Findings, Quarter, TimeMacros};
 use nix::sys::stat::FileStat;
 use std::collections::{BTreeSet, HashSet};
+use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -182,6 +183,12 @@ fn look_around(
 ) -> Result<Around, NotStorable> {
     let paths = || read.iter().map(|(input, _)| input.path.as_slice());
     let folders = search_folders(&compiled.folders, paths());
+    // gcc names no precompiled header in its dependencies: the names in the texts tell where one may lie.
+    let absolute = findings.includes.iter().filter(|name| name.starts_with(b"/"));
+    let precompiled = |suffix: &[u8]| absolute.clone().any(|name| exists(place, &[name, suffix].concat()));
+    if precompiled(b".gch") || precompiled(b".pch") {
+        return Err(NotStorable::Uses("precompiled header"));
+    }
     let spelled = spelled(findings, &names(paths(), &folders, &[], place));
     let names = names(paths(), &folders, &spelled, place);
     let expected: HashSet<Vec<u8>> = paths().map(normal).collect();
@@ -213,6 +220,10 @@ fn look_around(
     exist.sort();
     exist.dedup();
     Ok(Around { names: spelled, present: surprises.files, states: surprises.states, exist, twins })
+}
+
+fn exists(place: &Place, path: &[u8]) -> bool {
+    CString::new(path).is_ok_and(|path| stat(place, &path).is_ok())
 }
 
 /// The names that the texts spell, as far as they do not follow from the inputs.

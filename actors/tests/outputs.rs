@@ -1,7 +1,7 @@
 //! Outputs of a compile and what is passed to the key from outside (traps T64, T69, T75).
-use crate::drive::{opened, present_outputs};
 use crate::hasher::pwd_leads_here;
 use crate::inputs::{Moment, Place, now};
+use crate::outputs::{opened, present_outputs};
 use cachepot_engine::job::{Output, Role};
 use cachepot_wire::{Ending, Report};
 use std::ffi::OsStr;
@@ -41,7 +41,7 @@ fn outputs_from_before_are_none_of_ours() {
     assert_eq!((kept("absent", false), kept("absent", true)), (None, Some(0)));
     // A folder opens as a file does.
     std::fs::create_dir(path("folder")).unwrap();
-    assert_eq!((kept("folder", false), kept("folder", true)), (None, Some(0)));
+    assert_eq!((kept("folder", false), kept("folder", true)), (None, None));
     let output = Output { role: Role::Main, path: path("new"), optional: false, in_place: false };
     present_outputs(&[output], Vec::new(), start).expect_err("a report that is too short");
 }

@@ -46,7 +46,7 @@ fn compilers_are_found_beyond_ourselves() {
     let search = |folders: &[&str]| std::env::join_paths(folders.iter().map(|name| path(name))).unwrap();
     let all = search(&["a", "b", "absent", "c"]);
     let found = |name: &OsStr, path: &OsString| match find(name, Some(path)) {
-        Found::Program(program) => program,
+        Found::Program { path, .. } => path,
         Found::Nothing => "nothing".into(),
         Found::OnlyOurselves => "ourselves".into(),
     };

@@ -2,8 +2,8 @@
 use super::gnu::job;
 use crate::digest::{Digest, KeyBuilder};
 use crate::job::{Driver, Family, Job, Language};
-use crate::key::{JobFacts, ResultFacts, job_key, result_key};
-use crate::manifest::Input;
+use crate::key::{JobFacts, job_key, result_key};
+use crate::manifest::{Input, Record};
 use crate::scan::Quarter;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -107,30 +107,52 @@ fn kinds_of_results_never_share() {
 
 #[test]
 fn every_part_of_a_result_counts() {
+    type Change = fn(&mut Record);
     let input = |path: &str, text: &str| Input { path: path.into(), digest: Digest::of(text.as_bytes()) };
-    let (a, b) = ([input("a", "1"), input("b", "2")], [input("b", "2"), input("a", "1")]);
+    let base = Record {
+        result: Digest::of(b""),
+        inputs: vec![input("a", "1"), input("b", "2")],
+        n_read: 2,
+        folders: Vec::new(),
+        names: Vec::new(),
+        present: Vec::new(),
+        states: Vec::new(),
+        same: Vec::new(),
+        exist: Vec::new(),
+        mtimes: Vec::new(),
+        window: None,
+    };
     let job = Digest::of(b"job");
-    let base = || ResultFacts { inputs: &a, exist: &[], states: &[], same: &[], mtimes: &[], window: None };
-    let rows = [
-        ("base", result_key(&job, &base())),
-        ("job", result_key(&Digest::of(b"other"), &base())),
-        ("order", result_key(&job, &ResultFacts { inputs: &b, ..base() })),
-        ("fewer", result_key(&job, &ResultFacts { inputs: &a[..1], ..base() })),
-        ("path", result_key(&job, &ResultFacts { inputs: &[input("c", "1"), input("b", "2")], ..base() })),
-        ("content", result_key(&job, &ResultFacts { inputs: &[input("a", "3"), input("b", "2")], ..base() })),
+    let rows: &[(&str, Change)] = &[
+        ("nothing", |_| ()),
+        ("order", |record| record.inputs.reverse()),
+        ("fewer", |record| drop(record.inputs.pop())),
+        ("path", |record| record.inputs[0].path = b"c".to_vec()),
+        ("content", |record| record.inputs[0].digest = Digest::of(b"3")),
+        ("read", |record| record.n_read = 1),
+        ("folders", |record| record.folders.push(b"x".to_vec())),
+        ("names", |record| record.names.push(b"x".to_vec())),
+        ("present", |record| record.present.push(b"x".to_vec())),
         // `__has_include` saw it, nothing read it.
-        ("exist", result_key(&job, &ResultFacts { exist: &[b"x".to_vec()], ..base() })),
-        ("exist other", result_key(&job, &ResultFacts { exist: &[b"y".to_vec()], ..base() })),
-        ("state", result_key(&job, &ResultFacts { states: &[0, 1], ..base() })),
-        ("state other", result_key(&job, &ResultFacts { states: &[0, 0], ..base() })),
-        ("same", result_key(&job, &ResultFacts { same: &[(1, 0)], ..base() })),
-        ("mtime", result_key(&job, &ResultFacts { mtimes: &[(0, 1)], ..base() })),
-        ("mtime of another", result_key(&job, &ResultFacts { mtimes: &[(1, 1)], ..base() })),
-        ("mtime later", result_key(&job, &ResultFacts { mtimes: &[(0, 2)], ..base() })),
-        ("window", result_key(&job, &ResultFacts { window: Some(Quarter(1)), ..base() })),
-        ("window later", result_key(&job, &ResultFacts { window: Some(Quarter(2)), ..base() })),
+        ("exist", |record| record.exist.push(b"x".to_vec())),
+        ("exist other", |record| record.exist.push(b"y".to_vec())),
+        ("state", |record| record.states.push(0)),
+        ("state other", |record| record.states.push(u32::MAX)),
+        ("same", |record| record.same.push((1, 0))),
+        ("mtime", |record| record.mtimes.push((0, 1))),
+        ("mtime of another", |record| record.mtimes.push((1, 1))),
+        ("mtime later", |record| record.mtimes.push((0, 2))),
+        ("window", |record| record.window = Some(Quarter(1))),
+        ("window later", |record| record.window = Some(Quarter(2))),
     ];
-    assert_all_differ(rows.map(|(what, key)| (what.to_owned(), key)));
+    let key = |change: Change| {
+        let mut record = base.clone();
+        change(&mut record);
+        result_key(&job, &record)
+    };
+    let keys = rows.iter().map(|(what, change)| ((*what).to_owned(), key(*change)));
+    assert_all_differ(keys.chain([("job".to_owned(), result_key(&Digest::of(b"other"), &base))]));
+    assert_eq!(key(|record| record.result = Digest::of(b"x")), key(|_| ()), "the result names itself");
 }
 
 /// Traps T99 and T100: no two lists of fields feed the same bytes.

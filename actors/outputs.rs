@@ -1,0 +1,46 @@
+//! The outputs of a compile among the files that its report brought.
+use crate::drive::skipped;
+use crate::inputs::{Moment, Stamp, changed_since};
+use crate::statistics::NotStored;
+use cachepot_engine::job::{Output, Role};
+use cachepot_wire::Report;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+
+type PresentOutputs = (Vec<(Role, bool)>, Vec<File>);
+
+/// The outputs that are there, with role and whether they can be executed. What lay around from before is no output
+/// of a compile that began at `start` (traps T64, T75).
+pub(crate) fn present_outputs(
+    outputs: &[Output],
+    opened: Vec<Option<File>>,
+    start: Moment,
+) -> Result<PresentOutputs, NotStored> {
+    let mut found = PresentOutputs::default();
+    for (output, file) in outputs.iter().zip(opened.into_iter().chain(std::iter::repeat_with(|| None))) {
+        match file.map(|file| file.metadata().map(|metadata| (file, metadata))) {
+            Some(Ok((file, metadata)))
+                if metadata.is_file() && changed_since(&Stamp::of_metadata(&metadata), start) =>
+            {
+                found.0.push((output.role, metadata.permissions().mode() & 0o111 != 0));
+                found.1.push(file);
+            }
+            None if output.optional => {}
+            Some(Ok((_, metadata))) if output.optional && metadata.is_file() => {}
+            Some(_) => return Err(skipped("output unchanged")),
+            None => return Err(skipped("output missing")),
+        }
+    }
+    Ok(found)
+}
+
+/// The descriptors of a report, one per watched path. With one too few, each would be taken for another file.
+pub(crate) fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Result<Vec<Option<File>>, NotStored> {
+    if report.watched.iter().filter(|&&seen| seen).count() != descriptors.len() {
+        return Err(skipped("descriptors missing"));
+    }
+    let mut descriptors = descriptors.into_iter();
+    let file = |seen: &bool| if *seen { descriptors.next().map(File::from) } else { None };
+    Ok(report.watched.iter().map(file).collect())
+}

@@ -36,7 +36,8 @@ impl Reviver {
         let shared = &self.shared;
         match actor {
             ActorName::CompilerInfoCache => {
-                let cache = CompilerInfoCache::new(shared.compilers.clone(), shared.slots.clone(), obituary).start();
+                let (slots, scratch) = (shared.slots.clone(), shared.scratch.clone());
+                let cache = CompilerInfoCache::new(shared.compilers.clone(), slots, scratch, obituary).start();
                 shared.routes.send_modify(|routes| routes.compilers = Some(cache));
             }
             ActorName::Hasher => {

@@ -102,10 +102,9 @@ fn t239_t225_homes_and_temporary_folders() {
         as_plain(&sandbox, line, "h.o");
     }
     assert_eq!(fs::read_to_string(sandbox.work().join("mode")).unwrap(), "600\n");
-    let sandbox = sandbox.without("CACHEPOT_SERVER_UDS").without("XDG_RUNTIME_DIR").without("CACHEPOT_DIR");
     // Nowhere to put anything: the compile all the same.
-    let nowhere = "unset HOME; TMPDIR=/nonexistent CACHEPOT_DIR=/proc/c $C -c unit.c -o h.o";
-    as_plain(&sandbox, nowhere, "h.o");
+    let nowhere = "unset HOME CACHEPOT_SERVER_UDS XDG_RUNTIME_DIR; export TMPDIR=/nonexistent CACHEPOT_DIR=/proc/c;";
+    as_plain(&sandbox, &format!("{nowhere} $C -c unit.c -o h.o"), "h.o");
 }
 
 #[test]

@@ -481,7 +481,7 @@ fn words_say(job: &Job) -> Findings {
     for word in &job.key_words {
         findings.merge(&Findings::of(word.as_bytes()));
     }
-    findings.includes = job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()).collect();
+    findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
     findings
 }
 

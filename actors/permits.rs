@@ -1,15 +1,23 @@
 //! Every bound of the coordinator, by name. A permit travels inside the message it is for and comes back when the
 //! message is dropped: on success, error, panic and a lost mailbox alike.
+use nix::sys::resource::{Resource, getrlimit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const MAX_RECORDING: usize = 256;
 const MAX_LEASES: usize = 256;
+/// Descriptors that the coordinator keeps for itself: index, logs, programs that it runs.
+const OWN_DESCRIPTORS: u64 = 64;
+/// Descriptors that one request may hold at a time: socket, folder, inputs being read, outputs.
+const DESCRIPTORS_PER_SESSION: u64 = 6;
+const MAX_SESSIONS: usize = 4096;
 
 /// The semaphores.
 #[derive(Clone)]
 pub(crate) struct Permits {
+    /// Connections that are worked on; more wait in the socket's queue until these have got their answers.
+    pub(crate) sessions: Arc<Semaphore>,
     /// Look-ups that may be worked on or wait for a Hasher.
     pub hashing: Arc<Semaphore>,
     /// Messages that may be at or wait for the local store.
@@ -26,6 +34,7 @@ impl Permits {
     /// Bounds for a machine with this many cores.
     pub(crate) fn new(cores: usize) -> Self {
         Permits {
+            sessions: Arc::new(Semaphore::new(max_sessions())),
             hashing: Arc::new(Semaphore::new(64.max(cores * 8))),
             local_store: Arc::new(Semaphore::new(64.max(cores * 8))),
             slots: Arc::new(Semaphore::new(cores)),
@@ -37,6 +46,13 @@ impl Permits {
     pub(crate) fn recording_is_idle(&self) -> bool {
         self.recording.available_permits() == MAX_RECORDING
     }
+}
+
+/// As many as there are descriptors for: running out of them in the middle would lose what is in the cache.
+fn max_sessions() -> usize {
+    let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft);
+    let sessions = descriptors.saturating_sub(OWN_DESCRIPTORS) / DESCRIPTORS_PER_SESSION;
+    usize::try_from(sessions).unwrap_or(MAX_SESSIONS).clamp(4, MAX_SESSIONS)
 }
 
 /// A permit in a message.

@@ -127,6 +127,7 @@ impl Handler<Close> for RequestRouter {
 
 async fn accept(listener: UnixListener, shared: Arc<Shared>, gate: Arc<Gate>) {
     loop {
+        let Ok(permit) = Arc::clone(&shared.permits.sessions).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (shared, inside, gate) = (Arc::clone(&shared), gate.enter(), Arc::clone(&gate));
@@ -134,7 +135,7 @@ async fn accept(listener: UnixListener, shared: Arc<Shared>, gate: Arc<Gate>) {
                     if let Err(error) = session(&shared, &gate, &stream).await {
                         tracing::debug!(%error, "connection ended");
                     }
-                    drop(inside);
+                    drop((inside, permit));
                 });
             }
             // Out of descriptors: those in use come back; until then clients wait in the backlog.
@@ -242,8 +243,7 @@ async fn administer(shared: &Arc<Shared>, gate: &Gate, order: Admin) -> AdminRep
         Admin::Ping => AdminReply::Done(String::new()),
         Admin::ShowStats => AdminReply::Done(statistics::report(shared)),
         Admin::ZeroStats => {
-            shared.stats.clear();
-            statistics::save(shared);
+            statistics::clear(shared);
             AdminReply::Done(statistics::report(shared))
         }
         Admin::Stop => {

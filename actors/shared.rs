@@ -38,6 +38,8 @@ pub struct Shared {
     pub(crate) slots: Slots,
     /// A private folder for the files of running compiles.
     pub scratch: PathBuf,
+    /// How many damaged files of the store are in the statistics.
+    pub damage_told: AtomicU64,
     serial: AtomicU64,
     told: Mutex<HashSet<String>>,
 }
@@ -59,6 +61,7 @@ impl Shared {
             loaded,
             started_with,
             scratch,
+            damage_told: AtomicU64::new(0),
             serial: AtomicU64::new(0),
             told: Mutex::default(),
         }

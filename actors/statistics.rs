@@ -2,6 +2,7 @@
 use crate::shared::Shared;
 use cachepot_engine::stats::{Snapshot, Stat, Stats, StatsReport};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The language group of gcc and clang in the counts that scripts search for.
@@ -83,8 +84,23 @@ pub fn written(stats: &Stats, took: Duration) {
     stats.add_time(Stat::CacheWriteDuration, took);
 }
 
+/// Adds what the store counted since it was last asked.
+fn add_damage(shared: &Shared) {
+    let damaged = shared.store.counters().damaged;
+    let told = shared.damage_told.fetch_max(damaged, Ordering::Relaxed);
+    shared.stats.add(Stat::DamagedEntries, damaged.saturating_sub(told));
+}
+
+/// Sets everything to zero.
+pub fn clear(shared: &Shared) {
+    add_damage(shared);
+    shared.stats.clear();
+    save(shared);
+}
+
 /// The statistics and the cache they belong to, as JSON.
 pub fn report(shared: &Shared) -> String {
+    add_damage(shared);
     let usage = shared.store.usage();
     let report = StatsReport {
         stats: shared.stats.snapshot(),
@@ -97,6 +113,7 @@ pub fn report(shared: &Shared) -> String {
 
 /// Writes the statistics into the cache folder. A failure only costs numbers.
 pub fn save(shared: &Shared) {
+    add_damage(shared);
     let folder = &shared.loaded.settings.disk.dir;
     let Ok(json) = serde_json::to_vec(&shared.stats.snapshot()) else { return };
     let temporary = folder.join(format!("{FILE}.{}", std::process::id()));

@@ -1,5 +1,5 @@
 //! What the user asked for, and the story of one call.
-use crate::{bypass, compile, connect, place, replay};
+use crate::{bypass, compile, connect, place, process, replay};
 use cachepot_wire::{CompileRequest, EnvBlock, Message, Reply};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::{OsStr, OsString};
@@ -79,7 +79,8 @@ fn environment() -> EnvBlock {
 }
 
 fn call(argv: Vec<OsString>, env: EnvBlock) -> i32 {
-    if bypass::wanted(&argv, &env) {
+    // With a closed stream the next file we open would take its place, and messages would end up in it.
+    if bypass::wanted(&argv, &env) || !process::has_three_streams() {
         return bypass::exec(&argv, &env, &[]);
     }
     // A working directory that has no path any more can be used by the compiler, not by us.

@@ -2,6 +2,7 @@
 use crate::attend::attend;
 use crate::bypass::{self, DEPTH_VARIABLE, Found};
 use crate::connect;
+use crate::process;
 use crate::relay::Relay;
 use crate::signals::{self, die_by};
 use cachepot_wire::{Ending, EnvBlock, Message, Plan, Report, frame, socket};
@@ -25,6 +26,7 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
         remove_scratch(plan);
         return bypass::exec(argv, env, &[]);
     }
+    process::survive_broken_pipes();
     let clone = |stream: &dyn AsFd| stream.as_fd().try_clone_to_owned();
     let (Ok(out), Ok(err)) = (clone(&std::io::stdout()), clone(&std::io::stderr())) else {
         remove_scratch(plan);
@@ -32,10 +34,8 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
     };
     let mut command = Command::new(&program);
     // `links/gcc`, a link to us, must not be the compiler's idea of where it lives.
-    command
-        .arg0(bypass::called(name, &program, behind))
-        .args(words)
-        .envs(plan.env.iter().map(|(name, value)| (name, value)));
+    command.arg0(bypass::called(name, &program, behind)).args(words);
+    command.envs(plan.env.iter().map(|(name, value)| (name, value)));
     command.env(DEPTH_VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::piped());
     let held = signals::hold();
     held.spare(&mut command);

@@ -170,6 +170,21 @@ fn wait_for(child: libc::pid_t) {
     }
 }
 
+/// Whether standard input, output and error are all open: nobody has looked after that before us.
+pub(crate) fn has_three_streams() -> bool {
+    let mut entries = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
+    // SAFETY: three entries, valid for the call.
+    let asked = unsafe { libc::poll(entries.as_mut_ptr(), 3, 0) };
+    asked >= 0 && entries.iter().all(|entry| entry.revents & libc::POLLNVAL == 0)
+}
+
+/// From here on a reader that has gone is an error of `write`, not our end. Programs we start are not affected:
+/// the standard library gives them the default again.
+pub(crate) fn survive_broken_pipes() {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
 /// Waits until a descriptor has something to read, or ended. False after the limit.
 ///
 /// # Errors

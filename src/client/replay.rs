@@ -1,10 +1,14 @@
 //! What the user sees of a hit: the compiler's own words and status.
+use crate::process;
 use crate::relay::write_whole;
 use cachepot_wire::HitReply;
 use std::io::Write;
 
 /// Writes the recorded messages; the value is the recorded exit status.
 pub(crate) fn hit(hit: &HitReply) -> i32 {
+    if !hit.stdout.is_empty() || !hit.stderr.is_empty() {
+        process::survive_broken_pipes();
+    }
     // The reader of a pipe may have gone: the compiler would not have cared either.
     let _ = write_whole(std::io::stdout(), &hit.stdout);
     let _ = write_whole(std::io::stderr(), &hit.stderr);

@@ -1,6 +1,7 @@
 //! A make project of small C units, and how it looks when it was built without a cache.
 use super::{CLIENT, expect_nobody};
-use crate::harness::{Finished, Sandbox, finish};
+use crate::harness::{Finished, Sandbox, finish, wait_until};
+use cachepot_engine::stats::Stat;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -46,7 +47,7 @@ impl Build {
     /// Cleans, builds and checks; says how many hits there were.
     #[track_caller]
     pub(super) fn again(&self) -> u64 {
-        use cachepot_engine::stats::Stat;
+        settle(&self.sandbox);
         let before = self.sandbox.stats().stats.count(Stat::CacheHits);
         self.clean().run();
         self.sandbox.stats().stats.count(Stat::CacheHits) - before
@@ -72,6 +73,17 @@ impl Build {
         expect_nobody(&self.sandbox);
         self
     }
+}
+
+/// Waits until every result of a compile is stored, or is counted as one that is not.
+#[track_caller]
+pub(super) fn settle(sandbox: &Sandbox) {
+    use Stat::{CacheWriteErrors, CacheWrites, InputsTooNew, NonCacheableCompilations, StoreSkipped};
+    wait_until("the stores", || {
+        let stats = sandbox.stats().stats;
+        let ends = [CacheWrites, CacheWriteErrors, InputsTooNew, NonCacheableCompilations, StoreSkipped];
+        ends.map(|end| stats.count(end)).iter().sum::<u64>() >= stats.count(Stat::CacheMisses)
+    });
 }
 
 /// Writes the project.

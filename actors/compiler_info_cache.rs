@@ -50,7 +50,13 @@ impl CompilerInfoCache {
     /// An empty one; what it learns appears in `published`.
     pub fn new(published: watch::Sender<Snapshot>, slots: Slots, obituary: Obituary) -> Self {
         published.send_replace(Snapshot::default());
-        CompilerInfoCache { compilers: HashMap::new(), folders: HashMap::new(), published, slots, _obituary: obituary }
+        CompilerInfoCache {
+            compilers: HashMap::new(),
+            folders: HashMap::new(),
+            published,
+            slots,
+            _obituary: obituary,
+        }
     }
 }
 
@@ -66,7 +72,8 @@ impl Handler<Identify> for CompilerInfoCache {
     fn handle(&mut self, Identify(query): Identify, _: &mut Self::Context) -> Self::Result {
         let key = query.key();
         // A stale answer is asked for again by whoever noticed: it starts a new cell.
-        let stale = self.compilers.get(&key).and_then(|cell| cell.get()).is_some_and(|known| !known.is_current());
+        let stale =
+            self.compilers.get(&key).and_then(|cell| cell.get()).is_some_and(|known| !known.is_current());
         if stale || self.compilers.len() >= MAX_COMPILERS {
             self.compilers.remove(&key);
         }

@@ -14,13 +14,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Variables that lead a compiler to other parts of itself, or to other built-in folders.
 const VARIABLES: [&str; 14] = [
-    "COMPILER_PATH", "CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "CCC_OVERRIDE_OPTIONS",
-    "CLANG_CONFIG_FILE_SYSTEM_DIR", "CLANG_CONFIG_FILE_USER_DIR", "GCC_EXEC_PREFIX", "LD_LIBRARY_PATH", "LD_PRELOAD",
-    "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "PATH", "SDKROOT",
+    "COMPILER_PATH",
+    "CPATH",
+    "CPLUS_INCLUDE_PATH",
+    "C_INCLUDE_PATH",
+    "CCC_OVERRIDE_OPTIONS",
+    "CLANG_CONFIG_FILE_SYSTEM_DIR",
+    "CLANG_CONFIG_FILE_USER_DIR",
+    "GCC_EXEC_PREFIX",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "OBJCPLUS_INCLUDE_PATH",
+    "OBJC_INCLUDE_PATH",
+    "PATH",
+    "SDKROOT",
 ];
 
 /// The programs that gcc and clang run, as `-print-prog-name=` knows them.
-const PROGRAMS: [&str; 8] = ["cc1", "cc1plus", "cc1obj", "cc1objplus", "as", "collect2", "lto1", "lto-wrapper"];
+const PROGRAMS: [&str; 8] =
+    ["cc1", "cc1plus", "cc1obj", "cc1objplus", "as", "collect2", "lto1", "lto-wrapper"];
 /// Files that gcc reads by itself, as `-print-file-name=` knows them.
 const FILES: [&str; 2] = ["specs", "liblto_plugin.so"];
 
@@ -46,7 +58,9 @@ impl CompilerQuery {
     fn builder(&self, domain: &str) -> KeyBuilder {
         let mut key = KeyBuilder::new(domain);
         key.field("program", self.program.as_os_str().as_bytes()).field("name", self.name.as_bytes());
-        for (name, value) in self.env.iter().filter(|(name, _)| VARIABLES.iter().any(|known| *name == OsStr::new(known))) {
+        for (name, value) in
+            self.env.iter().filter(|(name, _)| VARIABLES.iter().any(|known| *name == OsStr::new(known)))
+        {
             key.field("variable", name.as_bytes()).field("value", value.as_bytes());
         }
         if self.part_folders().any(|folder| folder.is_relative()) {
@@ -71,7 +85,8 @@ impl CompilerQuery {
     /// A question to this compiler, without words yet. A wrapper that calls cachepot gets the plain compiler.
     pub fn question(&self) -> Question {
         let (program, name) = (self.program.clone(), self.name.clone());
-        let question = Question { program, name, words: Vec::new(), env: self.env_pairs(), cwd: self.cwd.clone() };
+        let question =
+            Question { program, name, words: Vec::new(), env: self.env_pairs(), cwd: self.cwd.clone() };
         question.variable("CACHEPOT_DEPTH", "1")
     }
 }
@@ -134,7 +149,8 @@ cachepot_version __VERSION__
 pub async fn detect(query: &CompilerQuery, slots: &Slots) -> Compiler {
     let _slot = slots.take().await;
     // Stamps first: a part that changes while we look gives a stamp that no longer fits.
-    let candidates: Vec<_> = candidates(query).await.into_iter().map(|path| (stamp_of(&path), path)).collect();
+    let candidates: Vec<_> =
+        candidates(query).await.into_iter().map(|path| (stamp_of(&path), path)).collect();
     let candidates = candidates.into_iter().map(|(stamp, path)| (path, stamp));
     let mut parts = vec![query.program.clone()];
     let kind = match probe(query).await {
@@ -145,12 +161,15 @@ pub async fn detect(query: &CompilerQuery, slots: &Slots) -> Compiler {
             stamped.extend(candidates);
             return match identity {
                 Some(identity) => Compiler { kind: Ok(Known { identity, driver }), parts: stamped },
-                None => Compiler { kind: Err("a part of the compiler cannot be read".to_owned()), parts: stamped },
+                None => {
+                    Compiler { kind: Err("a part of the compiler cannot be read".to_owned()), parts: stamped }
+                }
             };
         }
         Err(text) => Err(text),
     };
-    let parts = parts.into_iter().map(|path| (stamp_of(&path), path)).map(|(stamp, path)| (path, stamp)).collect();
+    let parts =
+        parts.into_iter().map(|path| (stamp_of(&path), path)).map(|(stamp, path)| (path, stamp)).collect();
     Compiler { kind, parts }
 }
 
@@ -187,7 +206,8 @@ async fn candidates(query: &CompilerQuery) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     if query.part_folders().next().is_some() {
         let answer = query.question().with(["-print-search-dirs"]).ask().await.unwrap_or_default();
-        let line = answer.stdout.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"programs: ="));
+        let line =
+            answer.stdout.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"programs: ="));
         let all = std::env::split_paths(OsStr::from_bytes(line.unwrap_or_default()));
         let given: Vec<PathBuf> = query.part_folders().collect();
         folders.extend(all.filter(|folder| given.iter().any(|given| folder.starts_with(given))));
@@ -255,7 +275,10 @@ fn libraries(text: &[u8]) -> Vec<PathBuf> {
 /// The configuration files that clang names with `-v`.
 fn configuration_files(text: &[u8]) -> Vec<PathBuf> {
     let text = String::from_utf8_lossy(text);
-    text.lines().filter_map(|line| line.strip_prefix("Configuration file: ")).map(|p| p.trim().into()).collect()
+    text.lines()
+        .filter_map(|line| line.strip_prefix("Configuration file: "))
+        .map(|p| p.trim().into())
+        .collect()
 }
 
 /// Digests all parts; `None` where one cannot be read.
@@ -265,7 +288,8 @@ async fn identity(
     version: &[u8],
     parts: Vec<PathBuf>,
 ) -> (Vec<(PathBuf, Option<Stamp>)>, Option<Digest>) {
-    let stamped: Vec<_> = parts.into_iter().map(|path| (stamp_of(&path), path)).map(|(s, p)| (p, s)).collect();
+    let stamped: Vec<_> =
+        parts.into_iter().map(|path| (stamp_of(&path), path)).map(|(s, p)| (p, s)).collect();
     let mut key = KeyBuilder::new("cachepot compiler 1");
     let name = Path::new(&query.name).file_name().unwrap_or_default();
     key.field("name", name.as_bytes()).field("version", version);
@@ -275,12 +299,15 @@ async fn identity(
     }
     let paths: Vec<PathBuf> = stamped.iter().map(|(path, _)| path.clone()).collect();
     let digests = tokio::task::spawn_blocking(move || {
-        paths.iter().map(|path| {
-            let mut hasher = blake3::Hasher::new();
-            let file = std::fs::File::open(path).ok()?;
-            hasher.update_reader(file).ok()?;
-            Some(Digest(*hasher.finalize().as_bytes()))
-        }).collect::<Option<Vec<Digest>>>()
+        paths
+            .iter()
+            .map(|path| {
+                let mut hasher = blake3::Hasher::new();
+                let file = std::fs::File::open(path).ok()?;
+                hasher.update_reader(file).ok()?;
+                Some(Digest(*hasher.finalize().as_bytes()))
+            })
+            .collect::<Option<Vec<Digest>>>()
     });
     let Ok(Some(digests)) = digests.await else { return (stamped, None) };
     for ((path, _), digest) in stamped.iter().zip(digests) {

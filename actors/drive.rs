@@ -6,7 +6,7 @@ use crate::compiler_info_cache::{BuiltInFolders, Identify};
 use crate::detect::{Compiler, CompilerQuery, Known};
 use crate::hasher::{FindResult, LookUp, Observe, Subject};
 use crate::inputs::{Compiled, Moment, NotStorable, Observed, Place, now};
-use crate::outputs::{opened, present_outputs};
+use crate::outputs::{opened, present_outputs, read_from_start};
 use crate::permits::{Deadline, Permit};
 use crate::program;
 use crate::routes::ask;
@@ -27,7 +27,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,8 +39,6 @@ const INGEST_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long recording a result may take; nobody waits for it.
 const KEEP_LIMIT: Duration = Duration::from_secs(120);
-/// A dependency file beyond this size is cut, which makes it unreadable and the result not stored.
-const MAX_DEPENDENCY_BYTES: usize = 64 << 20;
 
 /// What a request comes to.
 pub enum Outcome {
@@ -109,7 +106,8 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
     match find(shared, &subject, recache, deadline).await {
         Some(Found::Hit(opened)) => {
             let (reply, blobs) = hit(&subject.job, opened);
-            let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
+            let of =
+                statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
             statistics::hit(&shared.stats, of, asked.elapsed());
             Outcome::Hit(reply, blobs)
         }
@@ -119,14 +117,38 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
             }
             let plan = gnu::plan(&subject.job, &subject.driver, &scratch, &request);
             let date_is_fixed = gnu::date_is_fixed(&subject.driver, &request.env);
-            let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
-            let (shared, looked_up, start, began) = (Arc::clone(shared), asked.elapsed(), now(), Instant::now());
+            let of =
+                statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
+            let (shared, looked_up, start, began) =
+                (Arc::clone(shared), asked.elapsed(), now(), Instant::now());
             let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| {
                 // Beside the compile, so that it sees the same files.
-                actix::spawn(run_scan(Arc::clone(&shared), query.clone(), subject.driver.clone(), words.clone()))
+                actix::spawn(run_scan(
+                    Arc::clone(&shared),
+                    query.clone(),
+                    subject.driver.clone(),
+                    words.clone(),
+                ))
             });
-            let folders = actix::spawn(built_in_folders(Arc::clone(&shared), query.clone(), Arc::clone(&subject)));
-            Outcome::Miss(Box::new(Miss { shared, subject, query, key, plan, words, scan, folders, of, looked_up, asked_at, start, began, date_is_fixed, compiler }))
+            let folders =
+                actix::spawn(built_in_folders(Arc::clone(&shared), query.clone(), Arc::clone(&subject)));
+            Outcome::Miss(Box::new(Miss {
+                shared,
+                subject,
+                query,
+                key,
+                plan,
+                words,
+                scan,
+                folders,
+                of,
+                looked_up,
+                asked_at,
+                start,
+                began,
+                date_is_fixed,
+                compiler,
+            }))
         }
         None => Outcome::Yours,
     }
@@ -178,7 +200,12 @@ fn variables(request: &CompileRequest) -> Vec<(OsString, OsString)> {
     let wanted = |name: &std::ffi::OsStr| {
         name.to_str().is_some_and(|name| gnu::KEY_VARIABLES.binary_search(&name).is_ok())
     };
-    let mut found: Vec<_> = request.env.iter().filter(|(name, _)| wanted(name)).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    let mut found: Vec<_> = request
+        .env
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(n, v)| (n.to_owned(), v.to_owned()))
+        .collect();
     found.sort();
     found
 }
@@ -317,7 +344,8 @@ impl Miss {
         let message = Ingest { files, permit: self.local_permit().await? };
         let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
         let copies = flat(copies.map_err(skipped)?.map_err(skipped)?)?;
-        let outputs = roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
+        let outputs =
+            roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
         Ok(Taken { meta, outputs: outputs.collect(), compiled, observed, permit })
     }
@@ -331,7 +359,9 @@ impl Miss {
         deadline: Deadline,
     ) -> Result<Compiled, NotStored> {
         let trace = match self.scan.take() {
-            Some(scan) => tokio::time::timeout(deadline.left(), scan).await.map_err(skipped)?.map_err(skipped)?,
+            Some(scan) => {
+                tokio::time::timeout(deadline.left(), scan).await.map_err(skipped)?.map_err(skipped)?
+            }
             None => trace,
         };
         let folders = self.folders(deadline).await?;
@@ -347,7 +377,12 @@ impl Miss {
         })
     }
 
-    async fn observe(&self, compiled: &Compiled, permit: &Arc<Permit>, deadline: Deadline) -> Result<Observed, NotStored> {
+    async fn observe(
+        &self,
+        compiled: &Compiled,
+        permit: &Arc<Permit>,
+        deadline: Deadline,
+    ) -> Result<Observed, NotStored> {
         let (subject, compiled) = (Arc::clone(&self.subject), compiled.clone());
         let message = Observe { subject, compiled, permit: Arc::clone(permit) };
         let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
@@ -365,7 +400,8 @@ impl Miss {
         files: &[File],
         private: Vec<Option<File>>,
     ) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
-        let users = roles.iter().zip(files).find(|((role, _), _)| *role == Role::Dependencies).map(|(_, file)| file);
+        let users =
+            roles.iter().zip(files).find(|((role, _), _)| *role == Role::Dependencies).map(|(_, file)| file);
         let private = private.into_iter().next().flatten();
         let text = |file: &File| read_from_start(file).ok();
         match &self.subject.job.discovery {
@@ -402,7 +438,8 @@ impl Miss {
         }
         let conditions = observed.conditions(used, self.date_is_fixed, self.start).map_err(not_storable)?;
         let message = Keep { job: self.key, meta, outputs, observed, conditions, permit };
-        let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline).await.map_err(skipped)?;
+        let kept =
+            ask(self.shared.routes().local_store.as_ref(), message, deadline).await.map_err(skipped)?;
         flat(kept.map_err(skipped)?)
     }
 
@@ -417,29 +454,38 @@ impl Miss {
     async fn folders(&mut self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
         let built_in = tokio::time::timeout(deadline.left(), &mut self.folders).await.map_err(skipped)?;
         let built_in = built_in.map_err(skipped)?.ok_or_else(|| skipped("search folders unknown"))?;
-        let given = self.subject.job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
+        let given =
+            self.subject.job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
         Ok(given.chain(built_in.iter().cloned()).collect())
     }
 }
 
 /// The folders in which the compiler searches by itself; `None` where it does not tell.
-async fn built_in_folders(shared: Arc<Shared>, query: CompilerQuery, subject: Arc<Subject>) -> Option<Arc<Vec<Vec<u8>>>> {
+async fn built_in_folders(
+    shared: Arc<Shared>,
+    query: CompilerQuery,
+    subject: Arc<Subject>,
+) -> Option<Arc<Vec<Vec<u8>>>> {
     let job = &subject.job;
     if job.discovery == Discovery::SourceOnly {
         return Some(Arc::default());
     }
-    let message =
-        BuiltInFolders {
-            query,
-            identity: subject.identity,
-            language: gnu::language_word(job.language),
-            words: job.search.probe_words.clone(),
-        };
+    let message = BuiltInFolders {
+        query,
+        identity: subject.identity,
+        language: gnu::language_word(job.language),
+        words: job.search.probe_words.clone(),
+    };
     ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?
 }
 
 /// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
-async fn run_scan(shared: Arc<Shared>, query: CompilerQuery, driver: Driver, words: Vec<OsString>) -> Option<Vec<u8>> {
+async fn run_scan(
+    shared: Arc<Shared>,
+    query: CompilerQuery,
+    driver: Driver,
+    words: Vec<OsString>,
+) -> Option<Vec<u8>> {
     let file = Scratch(shared.scratch_name());
     run_compiler(&shared, &query, &gnu::dependency_scan(&driver, &words, &file.0)).await?;
     std::fs::read(&file.0).ok()
@@ -460,19 +506,6 @@ async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString])
     let (_, words) = argv.split_first()?;
     let answer = query.question().with(words).ask().await.ok()?;
     answer.succeeded.then_some(answer.stdout)
-}
-
-fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    let mut buffer = [0; 1 << 14];
-    loop {
-        // The position is shared with nobody now, but the copy of the file is taken from its start as well.
-        let count = file.read_at(&mut buffer, text.len() as u64)?;
-        if count == 0 || text.len() > MAX_DEPENDENCY_BYTES {
-            return Ok(text);
-        }
-        text.extend_from_slice(buffer.get(..count).unwrap_or_default());
-    }
 }
 
 /// Macros may be defined on the command line, too.

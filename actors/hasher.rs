@@ -131,7 +131,8 @@ impl Hasher {
             self.memory.files.digest(&subject.place, &path).map(|known| known.digest)
         };
         let key_files: Vec<Option<Digest>> = subject.job.key_files.iter().map(digest).collect();
-        let variables: Vec<_> = subject.variables.iter().map(|(n, v)| (n.as_os_str(), v.as_os_str())).collect();
+        let variables: Vec<_> =
+            subject.variables.iter().map(|(n, v)| (n.as_os_str(), v.as_os_str())).collect();
         job_key(&JobFacts {
             identity: subject.identity,
             driver: &subject.driver,
@@ -151,9 +152,11 @@ fn processor() -> Digest {
     *DIGEST.get_or_init(|| {
         let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         // Lines that change from moment to moment (`cpu MHz`) or from core to core stay out.
-        let kept = ["vendor_id", "cpu family", "model", "stepping", "flags", "cache size", "Features", "CPU "];
+        let kept =
+            ["vendor_id", "cpu family", "model", "stepping", "flags", "cache size", "Features", "CPU "];
         let first = text.lines().take_while(|line| !line.is_empty());
-        let lines: Vec<&str> = first.filter(|line| kept.iter().any(|start| line.starts_with(start))).collect();
+        let lines: Vec<&str> =
+            first.filter(|line| kept.iter().any(|start| line.starts_with(start))).collect();
         Digest::of(lines.join("\n").as_bytes())
     })
 }

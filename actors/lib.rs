@@ -112,7 +112,8 @@ pub fn run(options: Options) -> Result<(), RunError> {
         let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
         std::thread::Builder::new().name("upkeep".to_owned()).spawn(move || store.maintain(&stop))?
     };
-    let served = System::new().block_on(serve(listener, Arc::clone(&shared), jobserver, Calls { ready, retire }));
+    let served =
+        System::new().block_on(serve(listener, Arc::clone(&shared), jobserver, Calls { ready, retire }));
     stop.store(true, Ordering::Relaxed);
     upkeep.thread().unpark();
     let _ = upkeep.join();

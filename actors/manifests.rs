@@ -67,7 +67,12 @@ impl Manifests {
     ///
     /// # Errors
     /// As the store's.
-    pub fn add(&self, key: &Digest, record: Record, memory: &Memory) -> Result<(), cachepot_storage::error::StoreError> {
+    pub fn add(
+        &self,
+        key: &Digest,
+        record: Record,
+        memory: &Memory,
+    ) -> Result<(), cachepot_storage::error::StoreError> {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = self.store.get_manifest(key).ok().flatten();
         let mut manifest = stored.and_then(|bytes| Manifest::decode(&bytes)).unwrap_or_default();

@@ -7,7 +7,9 @@ use crate::statistics;
 use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
 use cachepot_config::Environment;
 use cachepot_wire::fd::{self, Assembly};
-use cachepot_wire::{Admin, AdminReply, CompileRequest, EnvBlock, Message as WireMessage, Reply, WireError, frame};
+use cachepot_wire::{
+    Admin, AdminReply, CompileRequest, EnvBlock, Message as WireMessage, Reply, WireError, frame,
+};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -233,7 +235,8 @@ fn notice(shared: &Shared, env: &EnvBlock) -> String {
     let pairs = env.iter().filter(|(name, _)| ours(name)).map(|(n, v)| (n.to_owned(), v.to_owned()));
     let theirs = Environment::new(pairs, shared.started_with.user_id());
     let set_by_client = cachepot_config::differences(&shared.started_with, &theirs);
-    let texts = set_by_client.iter().filter(|difference| difference.client.is_some()).map(ToString::to_string);
+    let texts =
+        set_by_client.iter().filter(|difference| difference.client.is_some()).map(ToString::to_string);
     let told: Vec<String> = texts.map(|text| shared.once(text)).filter(|text| !text.is_empty()).collect();
     told.join("; ")
 }
@@ -273,7 +276,9 @@ async fn receive(stream: &UnixStream) -> Result<(WireMessage, Vec<OwnedFd>), Wir
         };
         match assembly.fill(read) {
             Ok(()) => {}
-            Err(WireError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => stream.readable().await?,
+            Err(WireError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                stream.readable().await?
+            }
             Err(error) => return Err(error),
         }
     }

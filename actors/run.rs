@@ -56,13 +56,15 @@ impl Question {
     pub async fn ask(&self) -> std::io::Result<Answer> {
         let mut command = Command::new(&self.program);
         // The jobserver of the client's build is no business of ours: its descriptors mean something else here.
-        let kept = self.env.iter().filter(|(name, _)| !jobserver::VARIABLES.iter().any(|variable| name == variable));
+        let kept =
+            self.env.iter().filter(|(name, _)| !jobserver::VARIABLES.iter().any(|variable| name == variable));
         command.args(&self.words).env_clear().envs(kept.map(|(name, value)| (name, value)));
         command.arg0(&self.name).current_dir(existing(&self.cwd)).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         match tokio::time::timeout(LIMIT, command.output()).await {
-            Ok(output) => output
-                .map(|o| Answer { succeeded: o.status.success(), stdout: o.stdout, stderr: o.stderr }),
+            Ok(output) => {
+                output.map(|o| Answer { succeeded: o.status.success(), stdout: o.stdout, stderr: o.stderr })
+            }
             Err(_) => Ok(Answer::default()),
         }
     }

@@ -117,7 +117,8 @@ pub fn save(shared: &Shared) {
     let folder = &shared.loaded.settings.disk.dir;
     let Ok(json) = serde_json::to_vec(&shared.stats.snapshot()) else { return };
     let temporary = folder.join(format!("{FILE}.{}", std::process::id()));
-    let written = std::fs::write(&temporary, json).and_then(|()| std::fs::rename(&temporary, folder.join(FILE)));
+    let written =
+        std::fs::write(&temporary, json).and_then(|()| std::fs::rename(&temporary, folder.join(FILE)));
     if let Err(error) = written {
         let _ = std::fs::remove_file(&temporary);
         tracing::debug!(%error, "cannot keep the statistics");
@@ -127,7 +128,8 @@ pub fn save(shared: &Shared) {
 /// The statistics of the coordinators before.
 pub fn load(folder: &Path) -> Stats {
     let stats = Stats::default();
-    let earlier = std::fs::read(folder.join(FILE)).ok().and_then(|json| serde_json::from_slice::<Snapshot>(&json).ok());
+    let earlier =
+        std::fs::read(folder.join(FILE)).ok().and_then(|json| serde_json::from_slice::<Snapshot>(&json).ok());
     if let Some(earlier) = earlier {
         stats.restore(earlier);
     }

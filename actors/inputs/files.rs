@@ -8,8 +8,8 @@ use nix::time::{ClockId, clock_gettime};
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A moment as file systems give it: seconds and nanoseconds since the epoch.
@@ -169,7 +169,13 @@ impl FileMemory {
     fn read(&self, place: &Place, path: &CStr) -> Option<Arc<Known>> {
         // Written while it is read: the next try sees the new state.
         for _ in 0..3 {
-            let descriptor = openat(place.folder(), path, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK, Mode::empty()).ok()?;
+            let descriptor = openat(
+                place.folder(),
+                path,
+                OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK,
+                Mode::empty(),
+            )
+            .ok()?;
             let mut file = File::from(descriptor);
             let before = fstat(&file).ok().filter(is_file)?;
             // Before the content is read: what is written during a slow read may bear the stamp of before.

@@ -48,7 +48,8 @@ impl FolderMemory {
             return None;
         }
         let stamp = Stamp::of(&stat);
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(stamp.device, stamp.inode)).cloned();
+        let known =
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(stamp.device, stamp.inode)).cloned();
         if let Some(known) = known.filter(|known| known.settled && known.stamp == stamp) {
             return Some(known);
         }

@@ -89,7 +89,8 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     }
     key_files_stand(memory, place, compiled)?;
     unknown_effects(&findings)?;
-    let Around { names, present, states, exist, twins } = look_around(memory, place, compiled, &findings, &read)?;
+    let Around { names, present, states, exist, twins } =
+        look_around(memory, place, compiled, &findings, &read)?;
     let n_read = read.len();
     read.extend(twins);
     let same = repeated(read.iter().map(|(_, stamp)| Some(stamp.identity())));
@@ -144,7 +145,12 @@ impl Observed {
     ///
     /// # Errors
     /// [`NotStorable::Uses`] where the result is never valid again.
-    pub fn conditions(&self, used: TimeMacros, date_is_fixed: bool, start: Moment) -> Result<TimeConditions, NotStorable> {
+    pub fn conditions(
+        &self,
+        used: TimeMacros,
+        date_is_fixed: bool,
+        start: Moment,
+    ) -> Result<TimeConditions, NotStorable> {
         if used.time && !date_is_fixed {
             return Err(NotStorable::Uses("__TIME__"));
         }
@@ -209,7 +215,8 @@ fn look_around(
         }
         let is_candidate = read.iter().any(|(_, stamp)| stamp.size == stat.st_size);
         let known = if is_candidate { memory.files.digest(place, &path) } else { None };
-        if let Some(known) = known.filter(|known| read.iter().any(|(input, _)| input.digest == known.digest)) {
+        if let Some(known) = known.filter(|known| read.iter().any(|(input, _)| input.digest == known.digest))
+        {
             twins.push((Input { path: bytes.clone(), digest: known.digest }, known.stamp));
         }
     }

@@ -42,7 +42,8 @@ struct Search {
 impl KnownManifest {
     /// Takes a stored manifest in; records that cannot be checked are left out.
     pub fn new(manifest: Manifest, memory: &Memory) -> Self {
-        let records = manifest.records.into_iter().filter_map(|record| KnownRecord::new(record, memory)).map(Arc::new);
+        let records =
+            manifest.records.into_iter().filter_map(|record| KnownRecord::new(record, memory)).map(Arc::new);
         KnownManifest { records: records.collect() }
     }
     /// The result that stands for the files as they are now.
@@ -51,7 +52,10 @@ impl KnownManifest {
     }
     /// A rough size in memory.
     pub fn weight(&self) -> usize {
-        self.records.iter().map(|record| 512 + record.inputs.len() * 120 + record.record.folders.len() * 200).sum()
+        self.records
+            .iter()
+            .map(|record| 512 + record.inputs.len() * 120 + record.record.folders.len() * 200)
+            .sum()
     }
 }
 
@@ -60,7 +64,10 @@ impl KnownRecord {
         let inputs = std::mem::take(&mut record.inputs);
         let exist = std::mem::take(&mut record.exist);
         Some(KnownRecord {
-            inputs: inputs.iter().map(|i| Some((memory.paths.intern(&i.path)?, i.digest))).collect::<Option<_>>()?,
+            inputs: inputs
+                .iter()
+                .map(|i| Some((memory.paths.intern(&i.path)?, i.digest)))
+                .collect::<Option<_>>()?,
             exist: exist.iter().map(|path| memory.paths.intern(path)).collect::<Option<_>>()?,
             record,
             identities: Mutex::default(),
@@ -126,11 +133,13 @@ impl KnownRecord {
         let read = || inputs().take(self.record.n_read as usize);
         let folders = search_folders(&self.record.folders, read());
         let names = names(read(), &folders, &self.record.names, place);
-        let expected: HashSet<Vec<u8>> = inputs().map(normal).chain(self.record.present.iter().cloned()).collect();
+        let expected: HashSet<Vec<u8>> =
+            inputs().map(normal).chain(self.record.present.iter().cloned()).collect();
         let walk =
             Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
         let (watch, surprises) = walk.run(&folders);
-        let clear = surprises.files.is_empty() && !surprises.precompiled && surprises.states == self.record.states;
+        let clear =
+            surprises.files.is_empty() && !surprises.precompiled && surprises.states == self.record.states;
         clear.then_some(Search { names, watch, place: here })
     }
 }

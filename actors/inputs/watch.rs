@@ -84,7 +84,8 @@ pub(super) struct Walk<'a> {
 impl Walk<'_> {
     /// Looks at every folder (normal paths) and everything below it that a searched name leads to.
     pub(super) fn run(&self, folders: &[Vec<u8>]) -> (Watch, Surprises) {
-        let mut seen = Seen { open: folders.iter().map(|folder| (folder.clone(), 0)).collect(), ..Seen::default() };
+        let mut seen =
+            Seen { open: folders.iter().map(|folder| (folder.clone(), 0)).collect(), ..Seen::default() };
         seen.surprises.states = self.states(folders);
         let mut done: HashSet<(Vec<u8>, usize)> = HashSet::new();
         while let Some((folder, prefix)) = seen.open.pop() {
@@ -182,7 +183,8 @@ fn is_precompiled(name: &[u8], leaves: &Leaves) -> bool {
 /// Stands for the entries of a listing that bear a searched name; the order does not matter.
 fn view(listing: &Listing, leaves: &Leaves) -> u64 {
     let hasher: BuildHasherDefault<DefaultHasher> = BuildHasherDefault::default();
-    let relevant = listing.entries.iter().filter(|(name, _)| leaves.contains_key(name) || is_precompiled(name, leaves));
+    let relevant =
+        listing.entries.iter().filter(|(name, _)| leaves.contains_key(name) || is_precompiled(name, leaves));
     relevant.fold(0, |sum, (name, kind)| sum ^ hasher.hash_one((name, *kind as u8)))
 }
 
@@ -205,7 +207,8 @@ impl Watched {
         if Stamp::of(&now).identity() != self.stamp.identity() {
             return false;
         }
-        let (Some(listing), Some(leaves)) = (memory.list(place, path), names.prefixes.get(self.prefix)) else {
+        let (Some(listing), Some(leaves)) = (memory.list(place, path), names.prefixes.get(self.prefix))
+        else {
             return false;
         };
         if view(&listing, leaves) != self.view {

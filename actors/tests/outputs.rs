@@ -32,7 +32,9 @@ fn outputs_from_before_are_none_of_ours() {
     std::fs::write(path("touched"), "1").unwrap();
     let kept = |name: &str, optional: bool| {
         let output = Output { role: Role::Main, path: path(name), optional, in_place: false };
-        present_outputs(&[output], vec![File::open(path(name)).ok()], start).map(|(roles, _)| roles.len()).ok()
+        present_outputs(&[output], vec![File::open(path(name)).ok()], start)
+            .map(|(roles, _)| roles.len())
+            .ok()
     };
     let rows = [("new", Some(1), Some(1)), ("touched", Some(1), Some(1)), ("old", None, Some(0))];
     for (name, required, optional) in rows {

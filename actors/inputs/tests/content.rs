@@ -25,51 +25,111 @@ fn inputs_that_change() {
         case("changed", UNIT, two_files, |w| w.write("x.h", "int y;"), MISS),
         case("source changed", UNIT, two_files, |w| w.write("a.c", "#include \"x.h\" "), MISS),
         case("grown", UNIT, two_files, |w| w.write("x.h", "int x; "), MISS),
-        case("same size, time restored", UNIT, two_files, |w| {
-            let time = w.modified("x.h");
-            w.write("x.h", "int y;");
-            w.set_modified("x.h", time);
-        }, MISS),
-        case("renamed over", UNIT, two_files, |w| {
-            w.write("n.h", "int y;");
-            w.rename("n.h", "x.h");
-        }, MISS),
-        case("renamed over, same size and time", UNIT, two_files, |w| {
-            w.write("n.h", "int y;");
-            w.set_modified("n.h", w.modified("x.h"));
-            w.rename("n.h", "x.h");
-        }, MISS),
-        case("renamed over by its like", UNIT, two_files, |w| {
-            w.write("n.h", "int x;");
-            w.rename("n.h", "x.h");
-        }, HIT),
-        case("link in its place", UNIT, two_files, |w| {
-            w.write("//n.h", "int y;");
-            w.link("//n.h", "x.h");
-        }, MISS),
-        case("link to its like", UNIT, two_files, |w| {
-            w.rename("x.h", "//n.h");
-            w.link("//n.h", "x.h");
-        }, HIT),
-        case("hard link in its place", UNIT, two_files, |w| {
-            w.write("//n.h", "int y;");
-            w.remove("x.h");
-            fs::hard_link(w.path("//n.h"), w.path("x.h")).unwrap();
-        }, MISS),
-        case("folder in its place", UNIT, two_files, |w| {
-            w.remove("x.h");
-            w.folder("x.h");
-        }, MISS),
+        case(
+            "same size, time restored",
+            UNIT,
+            two_files,
+            |w| {
+                let time = w.modified("x.h");
+                w.write("x.h", "int y;");
+                w.set_modified("x.h", time);
+            },
+            MISS,
+        ),
+        case(
+            "renamed over",
+            UNIT,
+            two_files,
+            |w| {
+                w.write("n.h", "int y;");
+                w.rename("n.h", "x.h");
+            },
+            MISS,
+        ),
+        case(
+            "renamed over, same size and time",
+            UNIT,
+            two_files,
+            |w| {
+                w.write("n.h", "int y;");
+                w.set_modified("n.h", w.modified("x.h"));
+                w.rename("n.h", "x.h");
+            },
+            MISS,
+        ),
+        case(
+            "renamed over by its like",
+            UNIT,
+            two_files,
+            |w| {
+                w.write("n.h", "int x;");
+                w.rename("n.h", "x.h");
+            },
+            HIT,
+        ),
+        case(
+            "link in its place",
+            UNIT,
+            two_files,
+            |w| {
+                w.write("//n.h", "int y;");
+                w.link("//n.h", "x.h");
+            },
+            MISS,
+        ),
+        case(
+            "link to its like",
+            UNIT,
+            two_files,
+            |w| {
+                w.rename("x.h", "//n.h");
+                w.link("//n.h", "x.h");
+            },
+            HIT,
+        ),
+        case(
+            "hard link in its place",
+            UNIT,
+            two_files,
+            |w| {
+                w.write("//n.h", "int y;");
+                w.remove("x.h");
+                fs::hard_link(w.path("//n.h"), w.path("x.h")).unwrap();
+            },
+            MISS,
+        ),
+        case(
+            "folder in its place",
+            UNIT,
+            two_files,
+            |w| {
+                w.remove("x.h");
+                w.folder("x.h");
+            },
+            MISS,
+        ),
         case("removed", UNIT, two_files, |w| w.remove("x.h"), MISS),
-        case("moved away and back", UNIT, two_files, |w| {
-            w.rename("x.h", "//n.h");
-            w.rename("//n.h", "x.h");
-        }, HIT),
+        case(
+            "moved away and back",
+            UNIT,
+            two_files,
+            |w| {
+                w.rename("x.h", "//n.h");
+                w.rename("//n.h", "x.h");
+            },
+            HIT,
+        ),
         case("behind a link", UNIT, linked, |w| w.write("//real.h", "int y;"), MISS),
-        case("link led elsewhere", UNIT, linked, |w| {
-            w.write("//n.h", "int y;");
-            w.link("//n.h", "x.h");
-        }, MISS),
+        case(
+            "link led elsewhere",
+            UNIT,
+            linked,
+            |w| {
+                w.write("//n.h", "int y;");
+                w.link("//n.h", "x.h");
+            },
+            MISS,
+        ),
         case("working directory removed", UNIT, two_files, |w| w.remove("//w"), MISS),
     ]);
 }
@@ -100,11 +160,17 @@ fn the_time_of_a_file_counts_where_it_is_shown() {
         case("untouched", UNIT, before, |_| (), HIT),
         case("touched", UNIT, before, later, MISS),
         case("source touched", UNIT, before, source_later, MISS),
-        case("written again with its time", UNIT, before, |w| {
-            let time = w.modified("x.h");
-            w.write("x.h", "char *t = __TIMESTAMP__;");
-            w.set_modified("x.h", time);
-        }, HIT),
+        case(
+            "written again with its time",
+            UNIT,
+            before,
+            |w| {
+                let time = w.modified("x.h");
+                w.write("x.h", "char *t = __TIMESTAMP__;");
+                w.set_modified("x.h", time);
+            },
+            HIT,
+        ),
     ]);
 }
 

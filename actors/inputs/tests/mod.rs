@@ -181,7 +181,8 @@ fn outcome(case: &Case, remembered: Remembered) -> bool {
     let observed = world.observe(&case.unit, start).unwrap_or_else(|why| panic!("{}: {why:?}", case.what));
     let manifest = manifest([record(observed, "result")]);
     let mut known = super::KnownManifest::new(manifest.clone(), &world.memory);
-    let find = |world: &World, known: &super::KnownManifest| known.find(&world.memory, &world.place()).is_some();
+    let find =
+        |world: &World, known: &super::KnownManifest| known.find(&world.memory, &world.place()).is_some();
     if matches!(remembered, Remembered::Everything) {
         let from = files::now();
         wait_until(|| files::now().0 > from.0 || files::now().1 - from.1 > 50_000_000);

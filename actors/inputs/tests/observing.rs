@@ -20,21 +20,33 @@ fn changes_during_the_compile() {
         ("nothing", |_| (), None),
         ("an input is written", |w| w.write("ib/x.h", "int y;"), Some(TooNew)),
         ("with the same content", |w| w.write("ib/x.h", "int x;"), Some(TooNew)),
-        ("with its old time", |w| {
-            let time = w.modified("ib/x.h");
-            w.write("ib/x.h", "int y;");
-            w.set_modified("ib/x.h", time);
-        }, Some(TooNew)),
-        ("with a time to come", |w| {
-            w.set_modified("ib/x.h", SystemTime::now() + Duration::from_secs(3600));
-        }, Some(TooNew)),
+        (
+            "with its old time",
+            |w| {
+                let time = w.modified("ib/x.h");
+                w.write("ib/x.h", "int y;");
+                w.set_modified("ib/x.h", time);
+            },
+            Some(TooNew),
+        ),
+        (
+            "with a time to come",
+            |w| {
+                w.set_modified("ib/x.h", SystemTime::now() + Duration::from_secs(3600));
+            },
+            Some(TooNew),
+        ),
         ("an old file is renamed over it", |w| w.rename("//old", "ib/x.h"), Some(TooNew)),
         ("a link to an old file takes its place", |w| w.link("//old", "ib/x.h"), Some(TooNew)),
         ("it is removed", |w| w.remove("ib/x.h"), Some(Unreadable)),
-        ("it becomes a folder", |w| {
-            w.remove("ib/x.h");
-            w.folder("ib/x.h");
-        }, Some(Unreadable)),
+        (
+            "it becomes a folder",
+            |w| {
+                w.remove("ib/x.h");
+                w.folder("ib/x.h");
+            },
+            Some(Unreadable),
+        ),
         ("a header comes between", |w| w.write("ia/x.h", ""), Some(TooNew)),
         ("an old file comes between", |w| w.rename("//old", "ia/x.h"), Some(TooNew)),
         ("a link to an old file comes between", |w| w.link("//old", "ia/x.h"), Some(TooNew)),

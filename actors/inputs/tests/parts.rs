@@ -80,7 +80,11 @@ fn stamps_settle() {
         ((5, 5), (5, 5), (0, 0), false),
     ];
     for (modified, changed, now, expected) in rows {
-        assert_eq!(stamp(*modified, *changed).is_settled(*now), *expected, "{modified:?} {changed:?} {now:?}");
+        assert_eq!(
+            stamp(*modified, *changed).is_settled(*now),
+            *expected,
+            "{modified:?} {changed:?} {now:?}"
+        );
     }
     let rows: &[(Moment, Moment, Moment, bool)] = &[
         ((9, 5), (9, 5), (9, 6), false),

@@ -43,75 +43,147 @@ fn headers_that_come_between() {
         case("another name", SECOND, second, |w| w.write("ia/y.h", ""), HIT),
         case("another name beside", SECOND, second, |w| w.write("y.h", ""), HIT),
         case("beside the source", SECOND, second, |w| w.write("x.h", ""), MISS),
-        case("come and gone", SECOND, second, |w| {
-            w.write("ia/x.h", "");
-            w.remove("ia/x.h");
-        }, HIT),
+        case(
+            "come and gone",
+            SECOND,
+            second,
+            |w| {
+                w.write("ia/x.h", "");
+                w.remove("ia/x.h");
+            },
+            HIT,
+        ),
         case("a folder of that name", SECOND, second, |w| w.folder("ia/x.h"), HIT),
-        case("a folder becomes a file", SECOND, |w| {
-            second(w);
-            w.folder("ia/x.h");
-        }, |w| {
-            w.remove("ia/x.h");
-            w.write("ia/x.h", "");
-        }, MISS),
+        case(
+            "a folder becomes a file",
+            SECOND,
+            |w| {
+                second(w);
+                w.folder("ia/x.h");
+            },
+            |w| {
+                w.remove("ia/x.h");
+                w.write("ia/x.h", "");
+            },
+            MISS,
+        ),
         case("a dangling link", SECOND, second, |w| w.link("//none", "ia/x.h"), HIT),
-        case("a link that no longer dangles", SECOND, |w| {
-            second(w);
-            w.link("//none", "ia/x.h");
-        }, |w| w.write("//none", ""), MISS),
-        case("a link to a folder, then to a file", SECOND, |w| {
-            second(w);
-            w.folder("//f");
-            w.write("//g", "");
-            w.link("//f", "ia/x.h");
-        }, |w| w.link("//g", "ia/x.h"), MISS),
+        case(
+            "a link that no longer dangles",
+            SECOND,
+            |w| {
+                second(w);
+                w.link("//none", "ia/x.h");
+            },
+            |w| w.write("//none", ""),
+            MISS,
+        ),
+        case(
+            "a link to a folder, then to a file",
+            SECOND,
+            |w| {
+                second(w);
+                w.folder("//f");
+                w.write("//g", "");
+                w.link("//f", "ia/x.h");
+            },
+            |w| w.link("//g", "ia/x.h"),
+            MISS,
+        ),
         case("beside the includer", BESIDE, beside, |w| w.write("sub/x.h", ""), MISS),
-        case("between two of one name", NEXT, |w| {
-            second(w);
-            w.write("ia/x.h", "#include_next <x.h>");
-            w.folder("mid");
-        }, |w| w.write("mid/x.h", ""), MISS),
+        case(
+            "between two of one name",
+            NEXT,
+            |w| {
+                second(w);
+                w.write("ia/x.h", "#include_next <x.h>");
+                w.folder("mid");
+            },
+            |w| w.write("mid/x.h", ""),
+            MISS,
+        ),
     ]);
 }
 
 #[test]
 fn folders_that_come_between() {
     check(&[
-        case("missing folder comes with it", SECOND, |w| {
-            second(w);
-            w.remove("ia");
-        }, |w| w.write("ia/x.h", ""), MISS),
+        case(
+            "missing folder comes with it",
+            SECOND,
+            |w| {
+                second(w);
+                w.remove("ia");
+            },
+            |w| w.write("ia/x.h", ""),
+            MISS,
+        ),
         case("part of a name comes", DEEP, deep, |w| w.write("ia/p/q/x.h", ""), MISS),
         case("part of a name comes without it", DEEP, deep, |w| w.write("ia/p/y.h", ""), HIT),
-        case("the last part comes", DEEP, |w| {
-            deep(w);
-            w.folder("ia/p/q");
-        }, |w| w.write("ia/p/q/x.h", ""), MISS),
-        case("a file becomes a folder", DEEP, |w| {
-            deep(w);
-            w.write("ia/p", "");
-        }, |w| {
-            w.remove("ia/p");
-            w.write("ia/p/q/x.h", "");
-        }, MISS),
-        case("a link to a folder comes", DEEP, |w| {
-            deep(w);
-            w.write("//far/q/x.h", "");
-        }, |w| w.link("//far", "ia/p"), MISS),
-        case("a dangling link to a folder no longer dangles", DEEP, |w| {
-            deep(w);
-            w.link("//far", "ia/p");
-        }, |w| w.write("//far/q/x.h", ""), MISS),
-        case("a file behind a link to a folder", DEEP, |w| {
-            deep(w);
-            w.folder("//far/q");
-            w.link("//far", "ia/p");
-        }, |w| w.write("//far/q/x.h", ""), MISS),
-        case("a folder moved in", DEEP, |w| {
-            deep(w);
-            w.write("//far/q/x.h", "");
-        }, |w| w.rename("//far", "ia/p"), MISS),
+        case(
+            "the last part comes",
+            DEEP,
+            |w| {
+                deep(w);
+                w.folder("ia/p/q");
+            },
+            |w| w.write("ia/p/q/x.h", ""),
+            MISS,
+        ),
+        case(
+            "a file becomes a folder",
+            DEEP,
+            |w| {
+                deep(w);
+                w.write("ia/p", "");
+            },
+            |w| {
+                w.remove("ia/p");
+                w.write("ia/p/q/x.h", "");
+            },
+            MISS,
+        ),
+        case(
+            "a link to a folder comes",
+            DEEP,
+            |w| {
+                deep(w);
+                w.write("//far/q/x.h", "");
+            },
+            |w| w.link("//far", "ia/p"),
+            MISS,
+        ),
+        case(
+            "a dangling link to a folder no longer dangles",
+            DEEP,
+            |w| {
+                deep(w);
+                w.link("//far", "ia/p");
+            },
+            |w| w.write("//far/q/x.h", ""),
+            MISS,
+        ),
+        case(
+            "a file behind a link to a folder",
+            DEEP,
+            |w| {
+                deep(w);
+                w.folder("//far/q");
+                w.link("//far", "ia/p");
+            },
+            |w| w.write("//far/q/x.h", ""),
+            MISS,
+        ),
+        case(
+            "a folder moved in",
+            DEEP,
+            |w| {
+                deep(w);
+                w.write("//far/q/x.h", "");
+            },
+            |w| w.rename("//far", "ia/p"),
+            MISS,
+        ),
     ]);
 }
 
@@ -119,26 +191,44 @@ fn folders_that_come_between() {
 #[test]
 fn folders_that_are_none() {
     check(&[
-        case("a file as a folder", SECOND, |w| {
-            second(w);
-            w.remove("ia");
-            w.write("ia", "");
-        }, |w| {
-            w.remove("ia");
-            w.write("ia/x.h", "");
-        }, MISS),
-        case("below a file", Unit { folders: &["f/g", "ib"], ..SECOND }, |w| {
-            second(w);
-            w.write("f", "");
-        }, |w| {
-            w.remove("f");
-            w.write("f/g/x.h", "");
-        }, MISS),
-        case("a dangling link as a folder", SECOND, |w| {
-            second(w);
-            w.remove("ia");
-            w.link("//far", "ia");
-        }, |w| w.write("//far/x.h", ""), MISS),
+        case(
+            "a file as a folder",
+            SECOND,
+            |w| {
+                second(w);
+                w.remove("ia");
+                w.write("ia", "");
+            },
+            |w| {
+                w.remove("ia");
+                w.write("ia/x.h", "");
+            },
+            MISS,
+        ),
+        case(
+            "below a file",
+            Unit { folders: &["f/g", "ib"], ..SECOND },
+            |w| {
+                second(w);
+                w.write("f", "");
+            },
+            |w| {
+                w.remove("f");
+                w.write("f/g/x.h", "");
+            },
+            MISS,
+        ),
+        case(
+            "a dangling link as a folder",
+            SECOND,
+            |w| {
+                second(w);
+                w.remove("ia");
+                w.link("//far", "ia");
+            },
+            |w| w.write("//far/x.h", ""),
+            MISS,
+        ),
     ]);
 }
 
@@ -158,18 +248,30 @@ fn folders_that_may_not_be_read() {
         case("searched, comes", SECOND, |w| closed(w, 0o311), |w| w.write("ia/x.h", ""), MISS),
         case("searched, another", SECOND, |w| closed(w, 0o311), |w| w.write("ia/y.h", ""), HIT),
         case("searched, precompiled", SECOND, |w| closed(w, 0o311), |w| w.write("ia/x.h.gch", ""), MISS),
-        case("closed, then opened", SECOND, |w| closed(w, 0), |w| {
-            mode(w, "ia", 0o755);
-            w.write("ia/x.h", "");
-        }, MISS),
-        case("closed with it, then opened", SECOND, |w| {
-            second(w);
-            w.write("ia/x.h", if nix::unistd::geteuid().is_root() { "int x;" } else { "" });
-            mode(w, "ia", 0);
-        }, |w| {
-            mode(w, "ia", 0o755);
-            w.write("ia/x.h", "int y;");
-        }, MISS),
+        case(
+            "closed, then opened",
+            SECOND,
+            |w| closed(w, 0),
+            |w| {
+                mode(w, "ia", 0o755);
+                w.write("ia/x.h", "");
+            },
+            MISS,
+        ),
+        case(
+            "closed with it, then opened",
+            SECOND,
+            |w| {
+                second(w);
+                w.write("ia/x.h", if nix::unistd::geteuid().is_root() { "int x;" } else { "" });
+                mode(w, "ia", 0);
+            },
+            |w| {
+                mode(w, "ia", 0o755);
+                w.write("ia/x.h", "int y;");
+            },
+            MISS,
+        ),
     ]);
 }
 
@@ -189,16 +291,28 @@ fn folders_behind_links() {
         case("to the same content", LINKED, linked, |w| w.link("//r2", "link"), HIT),
         case("to other content", LINKED, linked, |w| w.link("//r3", "link"), MISS),
         case("to nothing", LINKED, linked, |w| w.link("//r4", "link"), MISS),
-        case("a folder instead", LINKED, linked, |w| {
-            w.remove("link");
-            w.write("link/x.h", "int y;");
-        }, MISS),
-        case("includer behind a link", Unit { folders: &["ib"], inputs: &["l/a.c", "ib/x.h"] }, |w| {
-            second(w);
-            w.folder("//real");
-            w.link("//real", "l");
-            w.write("l/a.c", "#include \"x.h\"\n");
-        }, |w| w.write("//real/x.h", ""), MISS),
+        case(
+            "a folder instead",
+            LINKED,
+            linked,
+            |w| {
+                w.remove("link");
+                w.write("link/x.h", "int y;");
+            },
+            MISS,
+        ),
+        case(
+            "includer behind a link",
+            Unit { folders: &["ib"], inputs: &["l/a.c", "ib/x.h"] },
+            |w| {
+                second(w);
+                w.folder("//real");
+                w.link("//real", "l");
+                w.write("l/a.c", "#include \"x.h\"\n");
+            },
+            |w| w.write("//real/x.h", ""),
+            MISS,
+        ),
     ]);
 }
 
@@ -214,19 +328,37 @@ fn names_that_are_asked_for() {
         case("is there", ASKS, asks_and_has, |_| (), HIT),
         case("disappears", ASKS, asks_and_has, |w| w.remove("ia/opt.h"), MISS),
         case("changes", ASKS, asks_and_has, |w| w.write("ia/opt.h", "22"), HIT),
-        case("becomes a folder", ASKS, asks_and_has, |w| {
-            w.remove("ia/opt.h");
-            w.folder("ia/opt.h");
-        }, MISS),
+        case(
+            "becomes a folder",
+            ASKS,
+            asks_and_has,
+            |w| {
+                w.remove("ia/opt.h");
+                w.folder("ia/opt.h");
+            },
+            MISS,
+        ),
         case("becomes a dangling link", ASKS, asks_and_has, |w| w.link("//none", "ia/opt.h"), MISS),
-        case("asked for in a folder", ASKS, |w| {
-            asks(w);
-            w.write("a.c", "#if __has_include(<sys/opt.h>)\n#endif\n");
-        }, |w| w.write("ia/sys/opt.h", ""), MISS),
-        case("asked for above", Unit { folders: &["i/a"], inputs: &["a.c"] }, |w| {
-            w.write("a.c", "#if __has_include(<../opt.h>)\n#endif\n");
-            w.folder("i/a");
-        }, |w| w.write("i/opt.h", ""), MISS),
+        case(
+            "asked for in a folder",
+            ASKS,
+            |w| {
+                asks(w);
+                w.write("a.c", "#if __has_include(<sys/opt.h>)\n#endif\n");
+            },
+            |w| w.write("ia/sys/opt.h", ""),
+            MISS,
+        ),
+        case(
+            "asked for above",
+            Unit { folders: &["i/a"], inputs: &["a.c"] },
+            |w| {
+                w.write("a.c", "#if __has_include(<../opt.h>)\n#endif\n");
+                w.folder("i/a");
+            },
+            |w| w.write("i/opt.h", ""),
+            MISS,
+        ),
     ]);
 }
 
@@ -240,9 +372,15 @@ fn precompiled_headers() {
         case("for clang", SECOND, second, |w| w.write("ib/x.h.pch", ""), MISS),
         case("of another header", SECOND, second, |w| w.write("ib/y.h.gch", ""), HIT),
         case("in a deep folder", DEEP, deep, |w| w.write("ia/p/q/x.h.gch", ""), MISS),
-        case("of an absolute header", Unit { folders: &[], inputs: &["a.c", "//abs/x.h"] }, |w| {
-            w.write("a.c", "");
-            w.write("//abs/x.h", "");
-        }, |w| w.write("//abs/x.h.gch", ""), MISS),
+        case(
+            "of an absolute header",
+            Unit { folders: &[], inputs: &["a.c", "//abs/x.h"] },
+            |w| {
+                w.write("a.c", "");
+                w.write("//abs/x.h", "");
+            },
+            |w| w.write("//abs/x.h.gch", ""),
+            MISS,
+        ),
     ]);
 }

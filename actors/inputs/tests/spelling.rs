@@ -27,9 +27,15 @@ fn spellings_of_folders() {
         case("slashes and dots", SLASHES, twice, |_| (), HIT),
         case("slashes and dots, between", SLASHES, twice, |w| w.write("ia/x.h", ""), MISS),
         case("one folder under two names", TWO, twice, |_| (), HIT),
-        case("one folder under two names, touched", TWO, twice, |w| {
-            w.set_modified("ib/x.h", SystemTime::UNIX_EPOCH);
-        }, HIT),
+        case(
+            "one folder under two names, touched",
+            TWO,
+            twice,
+            |w| {
+                w.set_modified("ib/x.h", SystemTime::UNIX_EPOCH);
+            },
+            HIT,
+        ),
         case("one folder under two names, changed", TWO, twice, |w| w.write("ib/x.h", "int y;"), MISS),
         case("found in the working directory", HERE, here, |_| (), HIT),
         case("beside the source", HERE, here, |w| w.write("sub/x.h", ""), MISS),
@@ -66,7 +72,13 @@ fn canonical_system_headers() {
         case("folder behind a link led to nothing", CANONICAL, canonical, |w| w.link("//r3", "link"), MISS),
         case("before a folder behind a link", CANONICAL, canonical, |w| w.write("ia/x.h", ""), MISS),
         case("header behind a link", FARM, farm, |_| (), HIT),
-        case("header behind a link led elsewhere", FARM, farm, |w| w.link("//store/x-2.h", "farm/p/x.h"), MISS),
+        case(
+            "header behind a link led elsewhere",
+            FARM,
+            farm,
+            |w| w.link("//store/x-2.h", "farm/p/x.h"),
+            MISS,
+        ),
         case("before a header behind a link", FARM, farm, |w| w.write("ia/p/x.h", ""), MISS),
     ]);
 }
@@ -116,14 +128,26 @@ fn twins_count_as_inputs() {
         // They are compared by time as well.
         case("the other is touched", TWINS, twins, |w| touch(w, "q/x.h"), MISS),
         case("a link is touched", TWINS, linked_twins, |w| touch(w, "q/x.h"), HIT),
-        case("a link is led elsewhere", TWINS, linked_twins, |w| {
-            w.write("//n.h", "int y;");
-            w.link("//n.h", "q/x.h");
-        }, MISS),
-        case("a link becomes a copy", TWINS, linked_twins, |w| {
-            w.remove("q/x.h");
-            w.write("q/x.h", "#pragma once\nint x;\n");
-        }, MISS),
+        case(
+            "a link is led elsewhere",
+            TWINS,
+            linked_twins,
+            |w| {
+                w.write("//n.h", "int y;");
+                w.link("//n.h", "q/x.h");
+            },
+            MISS,
+        ),
+        case(
+            "a link becomes a copy",
+            TWINS,
+            linked_twins,
+            |w| {
+                w.remove("q/x.h");
+                w.write("q/x.h", "#pragma once\nint x;\n");
+            },
+            MISS,
+        ),
     ]);
 }
 

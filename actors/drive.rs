@@ -6,7 +6,7 @@ use crate::compiler_info_cache::{BuiltInFolders, Identify};
 use crate::detect::{Compiler, CompilerQuery, Known};
 use crate::hasher::{FindResult, LookUp, Observe, Subject};
 use crate::inputs::{Compiled, Moment, NotStorable, Observed, Place, now};
-use crate::outputs::{opened, present_outputs, read_from_start};
+use crate::outputs::{opened, present_outputs, read_from_start, words_say};
 use crate::permits::{Deadline, Permit};
 use crate::program;
 use crate::routes::ask;
@@ -18,7 +18,7 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
 use cachepot_engine::job::{Discovery, Driver, Job, Parsed, Role};
 use cachepot_engine::options::response;
-use cachepot_engine::scan::{Findings, TimeMacros};
+use cachepot_engine::scan::TimeMacros;
 use cachepot_engine::stats::Stat;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched, Ingested};
@@ -506,16 +506,6 @@ async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString])
     let (_, words) = argv.split_first()?;
     let answer = query.question().with(words).ask().await.ok()?;
     answer.succeeded.then_some(answer.stdout)
-}
-
-/// Macros may be defined on the command line, too.
-fn words_say(job: &Job) -> Findings {
-    let mut findings = Findings::default();
-    for word in &job.key_words {
-        findings.merge(&Findings::of(word.as_bytes()));
-    }
-    findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
-    findings
 }
 
 fn flat<T>(result: Result<T, StoreError>) -> Result<T, NotStored> {

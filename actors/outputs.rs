@@ -1,11 +1,13 @@
-//! The outputs of a compile among the files that its report brought.
+//! What a compile leaves and what its words say: the outputs among the files that its report brought.
 use crate::drive::skipped;
 use crate::inputs::{Moment, Stamp, changed_since};
 use crate::statistics::NotStored;
-use cachepot_engine::job::{Output, Role};
+use cachepot_engine::job::{Job, Output, Role};
+use cachepot_engine::scan::Findings;
 use cachepot_wire::Report;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
 /// A dependency file beyond this size is cut, which makes it unreadable and the result not stored.
@@ -60,4 +62,14 @@ pub(crate) fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
         }
         text.extend_from_slice(buffer.get(..count).unwrap_or_default());
     }
+}
+
+/// Macros may be defined on the command line, too.
+pub(crate) fn words_say(job: &Job) -> Findings {
+    let mut findings = Findings::default();
+    for word in &job.key_words {
+        findings.merge(&Findings::of(word.as_bytes()));
+    }
+    findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
+    findings
 }

@@ -29,7 +29,9 @@ fn main() {
     }
     let search = format!("-L{out}");
     let archives = "-Wl,--start-group,-Bstatic";
-    for arg in ["-fuse-ld=bfd", "-static-pie", &search, archives, "-lc", "-lgcc", "-lgcc_eh", "-Wl,--end-group"] {
+    for arg in
+        ["-fuse-ld=bfd", "-static-pie", &search, archives, "-lc", "-lgcc", "-lgcc_eh", "-Wl,--end-group"]
+    {
         println!("cargo:rustc-link-arg-bin=cachepot={arg}");
     }
 }

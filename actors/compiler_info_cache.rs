@@ -7,6 +7,7 @@ use crate::pulse;
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use cachepot_engine::digest::Digest;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{OnceCell, watch};
 
@@ -43,20 +44,21 @@ pub struct CompilerInfoCache {
     folders: Cells<Vec<Vec<u8>>>,
     published: watch::Sender<Snapshot>,
     slots: Slots,
+    scratch: PathBuf,
     _obituary: Obituary,
 }
 
 impl CompilerInfoCache {
-    /// An empty one; what it learns appears in `published`.
-    pub fn new(published: watch::Sender<Snapshot>, slots: Slots, obituary: Obituary) -> Self {
+    /// An empty one; what it learns appears in `published`, and `scratch` is a private folder for its questions.
+    pub fn new(
+        published: watch::Sender<Snapshot>,
+        slots: Slots,
+        scratch: PathBuf,
+        obituary: Obituary,
+    ) -> Self {
         published.send_replace(Snapshot::default());
-        CompilerInfoCache {
-            compilers: HashMap::new(),
-            folders: HashMap::new(),
-            published,
-            slots,
-            _obituary: obituary,
-        }
+        let (compilers, folders) = (HashMap::new(), HashMap::new());
+        CompilerInfoCache { compilers, folders, published, slots, scratch, _obituary: obituary }
     }
 }
 
@@ -78,9 +80,10 @@ impl Handler<Identify> for CompilerInfoCache {
             self.compilers.remove(&key);
         }
         let cell = Arc::clone(self.compilers.entry(key).or_default());
-        let (published, slots) = (self.published.clone(), self.slots.clone());
+        let (published, slots, scratch) = (self.published.clone(), self.slots.clone(), self.scratch.clone());
         Box::pin(async move {
-            let found = cell.get_or_init(|| async { Arc::new(detect::detect(&query, &slots).await) }).await;
+            let found =
+                cell.get_or_init(|| async { Arc::new(detect::detect(&query, &slots, &scratch).await) }).await;
             published.send_if_modified(|snapshot| {
                 let known = snapshot.get(&key).is_some_and(|known| Arc::ptr_eq(known, found));
                 if !known {

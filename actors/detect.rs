@@ -5,7 +5,7 @@ use crate::run::{Answer, Question};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::{Driver, Family};
-use cachepot_wire::EnvBlock;
+use cachepot_wire::{EnvBlock, socket};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -146,14 +146,14 @@ cachepot_version __VERSION__
 ";
 
 /// Finds out who a compiler is.
-pub async fn detect(query: &CompilerQuery, slots: &Slots) -> Compiler {
+pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> Compiler {
     let _slot = slots.take().await;
     // Stamps first: a part that changes while we look gives a stamp that no longer fits.
     let candidates: Vec<_> =
         candidates(query).await.into_iter().map(|path| (stamp_of(&path), path)).collect();
     let candidates = candidates.into_iter().map(|(stamp, path)| (path, stamp));
     let mut parts = vec![query.program.clone()];
-    let kind = match probe(query).await {
+    let kind = match probe(query, scratch).await {
         Ok((driver, version)) => {
             parts.extend(helper_parts(query, &driver).await);
             let parts_now = std::mem::take(&mut parts);
@@ -173,12 +173,14 @@ pub async fn detect(query: &CompilerQuery, slots: &Slots) -> Compiler {
     Compiler { kind, parts }
 }
 
-async fn probe(query: &CompilerQuery) -> Result<(Driver, Vec<u8>), String> {
+async fn probe(query: &CompilerQuery, scratch: &Path) -> Result<(Driver, Vec<u8>), String> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
-    let folder = std::env::temp_dir();
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    let file = folder.join(format!("cachepot-probe-{}-{serial}.c", std::process::id()));
-    std::fs::write(&file, PROBE).map_err(|error| format!("cannot write `{}`: {error}", file.display()))?;
+    // In our own folder: nobody else can have put a link of that name there, and what a killed coordinator leaves
+    // is removed by a later one.
+    let file = scratch.join(format!("probe-{}-{serial}.c", std::process::id()));
+    let written = socket::make_folder(scratch).and_then(|()| std::fs::write(&file, PROBE));
+    written.map_err(|error| format!("cannot write `{}`: {error}", file.display()))?;
     let question = query.question().with([OsStr::new("-E"), file.as_os_str()]);
     let answer = question.ask().await.map_err(|error| error.to_string());
     let _ = std::fs::remove_file(&file);

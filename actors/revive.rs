@@ -54,8 +54,9 @@ impl Reviver {
         shared.routes.send_modify(|routes| *routes.life(actor) = born);
         match actor {
             ActorName::CompilerInfoCache => {
+                let (slots, scratch) = (shared.slots.clone(), shared.scratch.clone());
                 let cache =
-                    CompilerInfoCache::new(shared.compilers.clone(), shared.slots.clone(), obituary).start();
+                    CompilerInfoCache::new(shared.compilers.clone(), slots, scratch, obituary).start();
                 shared.routes.send_modify(|routes| routes.compilers = Some(cache));
             }
             ActorName::Hasher => {

@@ -15,7 +15,12 @@ fn t019_t091_t097_the_environment_shapes_the_text() {
     for compiler in ["gcc", "clang"] {
         let line = format!("{compiler} -c -Wall a.c");
         let variables = [
-            ("LC_ALL", "C.UTF-8"), ("LANG", "C.UTF-8"), ("LC_MESSAGES", "C.UTF-8"), ("GCC_COLORS", "warning=01;35"), ("TERM", "xterm"), ("COLUMNS", "40"),
+            ("LC_ALL", "C.UTF-8"),
+            ("LANG", "C.UTF-8"),
+            ("LC_MESSAGES", "C.UTF-8"),
+            ("GCC_COLORS", "warning=01;35"),
+            ("TERM", "xterm"),
+            ("COLUMNS", "40"),
         ];
         let sandbox = Sandbox::new("environment").file("a.c", text).env("LC_ALL", "C");
         sandbox.hits(&*line);
@@ -35,7 +40,8 @@ fn t019_t091_t097_the_environment_shapes_the_text() {
 #[test]
 fn t039_equal_text_in_two_folders() {
     for compiler in ["gcc", "clang"] {
-        let sandbox = Sandbox::new("folders").file("a/x.c", "#include \"r.h\"\n").file("b/x.c", "#include \"r.h\"\n");
+        let sandbox =
+            Sandbox::new("folders").file("a/x.c", "#include \"r.h\"\n").file("b/x.c", "#include \"r.h\"\n");
         let sandbox = sandbox.file("a/r.h", "int a;\n").file("b/r.h", "int b;\n");
         sandbox.hits(format!("{compiler} -c a/x.c"));
         sandbox.hits(format!("{compiler} -c b/x.c"));
@@ -61,10 +67,19 @@ fn t040_sources_by_links() {
 #[test]
 fn t041_t068_t069_the_directory_is_part_of_some_results() {
     for compiler in ["gcc", "clang"] {
-        let sandbox = Sandbox::new("directory").file("one/a.c", TEXT).file("two/a.c", TEXT).file("deep/two/a.c", TEXT);
+        let sandbox =
+            Sandbox::new("directory").file("one/a.c", TEXT).file("two/a.c", TEXT).file("deep/two/a.c", TEXT);
         // Without debug information the directory reaches nothing; with it, it does.
         let (one, two) = ("cd one", "cd two");
-        let both = [("", Hit), ("-g0", Hit), ("-g -g0", Hit), ("-gz", Hit), ("-g", Stored), ("-ggdb3", Stored), ("-S -g", Stored)];
+        let both = [
+            ("", Hit),
+            ("-g0", Hit),
+            ("-g -g0", Hit),
+            ("-gz", Hit),
+            ("-g", Stored),
+            ("-ggdb3", Stored),
+            ("-S -g", Stored),
+        ];
         let mut sandbox = sandbox;
         for (words, expected) in both {
             let line = format!("{compiler} -c {words} a.c");
@@ -102,7 +117,12 @@ fn t042_t045_positions_and_text_count() {
         let line = format!("{compiler} -c -O1 a.c");
         let sandbox = Sandbox::new("positions").file("a.c", TEXT);
         sandbox.hits(&*line);
-        for text in [format!("\n{TEXT}"), format!("// above\n\n{TEXT}"), "char *s = \"/* one */\";\n".into(), "char *s = \"/* two */\";\n".into()] {
+        for text in [
+            format!("\n{TEXT}"),
+            format!("// above\n\n{TEXT}"),
+            "char *s = \"/* one */\";\n".into(),
+            "char *s = \"/* two */\";\n".into(),
+        ] {
             sandbox.write("a.c", text).hits(&*line);
         }
         sandbox.write("a.c", TEXT).expect(Hit, &*line);
@@ -113,9 +133,24 @@ fn t042_t045_positions_and_text_count() {
 fn t067_t072_t095_t099_words_and_their_order() {
     let text = "int f(int a) { int unused; return A; }\n";
     let lines = [
-        "-DA=1", "-DA=2", "-DA=1 -DB", "-DB -DA=1 -UA -DA=3", "-DA=3 -UA -DA=1", "-Wall -Wno-unused -DA=1", "-Wno-unused -Wall -DA=1",
-        "-O2 -O0 -DA=1", "-O0 -O2 -DA=1", "-std=c99 -std=c11 -DA=1", "-std=c11 -std=c99 -DA=1", "-march=native -DA=1",
-        "-mtune=native -DA=1", "-march=x86-64 -DA=1", "-fPIC -DA=1", "-fpic -DA=1", "-Dab -Dc=1 -DA=1", "-Dabc -D_c=1 -DA=1",
+        "-DA=1",
+        "-DA=2",
+        "-DA=1 -DB",
+        "-DB -DA=1 -UA -DA=3",
+        "-DA=3 -UA -DA=1",
+        "-Wall -Wno-unused -DA=1",
+        "-Wno-unused -Wall -DA=1",
+        "-O2 -O0 -DA=1",
+        "-O0 -O2 -DA=1",
+        "-std=c99 -std=c11 -DA=1",
+        "-std=c11 -std=c99 -DA=1",
+        "-march=native -DA=1",
+        "-mtune=native -DA=1",
+        "-march=x86-64 -DA=1",
+        "-fPIC -DA=1",
+        "-fpic -DA=1",
+        "-Dab -Dc=1 -DA=1",
+        "-Dabc -D_c=1 -DA=1",
     ];
     for compiler in ["gcc", "clang"] {
         let sandbox = Sandbox::new("words").file("a.c", text);
@@ -125,7 +160,10 @@ fn t067_t072_t095_t099_words_and_their_order() {
         let recorded = if compiler == "gcc" { "-frecord-gcc-switches" } else { "-grecord-command-line" };
         for words in ["-DA=1", "-DA=1 -DB", "-Ix -DA=1"] {
             sandbox.cached(format!("{compiler} -c a.c -g {recorded} {words}"));
-            sandbox.expect(sandbox.cached(format!("{compiler} -c a.c -g {recorded} {words}")).1, format!("{compiler} -c a.c -g {recorded} {words}"));
+            sandbox.expect(
+                sandbox.cached(format!("{compiler} -c a.c -g {recorded} {words}")).1,
+                format!("{compiler} -c a.c -g {recorded} {words}"),
+            );
         }
     }
 }
@@ -148,7 +186,8 @@ fn t070_t071_maps_stand_for_the_directory() {
             sandbox.expect(Stored, line("one"));
             let twice = format!("{} {word}={}=/other", line("two"), root.display());
             sandbox.hits(&*twice);
-            let swapped = format!("{compiler} -c -g {word}={r}=/other {word}={r}/two=/src a.c", r = root.display());
+            let swapped =
+                format!("{compiler} -c -g {word}={r}=/other {word}={r}/two=/src a.c", r = root.display());
             sandbox.cached(&*swapped);
             sandbox.expect(Hit, &*swapped);
         }
@@ -164,7 +203,12 @@ fn t073_t074_t075_split_debug_information() {
         }
         // An old file is never taken for the result of this compile.
         sandbox.write("a.dwo", "old");
-        for words in ["-gsplit-dwarf -g0", "-g -gsplit-dwarf -gno-split-dwarf", "-gsplit-dwarf -g1", "-g0 -gsplit-dwarf"] {
+        for words in [
+            "-gsplit-dwarf -g0",
+            "-g -gsplit-dwarf -gno-split-dwarf",
+            "-gsplit-dwarf -g1",
+            "-g0 -gsplit-dwarf",
+        ] {
             let line = format!("{compiler} -c {words} a.c");
             let plain = sandbox.plain(&*line);
             for _ in 0..2 {
@@ -172,7 +216,12 @@ fn t073_t074_t075_split_debug_information() {
             }
         }
         sandbox.sh("rm a.dwo");
-        for words in ["-gsplit-dwarf -g0", "-g -gsplit-dwarf -gno-split-dwarf", "-gsplit-dwarf -g1", "-g0 -gsplit-dwarf"] {
+        for words in [
+            "-gsplit-dwarf -g0",
+            "-g -gsplit-dwarf -gno-split-dwarf",
+            "-gsplit-dwarf -g1",
+            "-g0 -gsplit-dwarf",
+        ] {
             let line = format!("{compiler} -c {words} a.c");
             let plain = sandbox.plain(&*line);
             assert_eq!(plain, sandbox.cached(&*line).0, "{line}");
@@ -182,7 +231,9 @@ fn t073_t074_t075_split_debug_information() {
 
 #[test]
 fn t065_a_compiler_that_is_killed() {
-    let sandbox = Sandbox::new("killed").file("a.c", TEXT).file("bin/gcc", "#!/bin/sh\ncase \"$*\" in *a.c*) kill -9 $$;; esac\nexec /usr/bin/gcc \"$@\"\n");
+    let sandbox = Sandbox::new("killed")
+        .file("a.c", TEXT)
+        .file("bin/gcc", "#!/bin/sh\ncase \"$*\" in *a.c*) kill -9 $$;; esac\nexec /usr/bin/gcc \"$@\"\n");
     sandbox.sh("chmod +x bin/gcc");
     for _ in 0..2 {
         let ended = finish(sandbox.command(CLIENT).args(["bin/gcc", "-c", "a.c"]));
@@ -194,7 +245,10 @@ fn t065_a_compiler_that_is_killed() {
 #[test]
 fn t126_a_source_that_changes_meanwhile_is_not_kept() {
     let wrapper = "#!/bin/sh\n/usr/bin/gcc \"$@\" || exit\ncase \"$*\" in *a.c*) touch h.h;; esac\n";
-    let sandbox = Sandbox::new("meanwhile").file("a.c", "#include \"h.h\"\n").file("h.h", "int h;\n").file("bin/gcc", wrapper);
+    let sandbox = Sandbox::new("meanwhile")
+        .file("a.c", "#include \"h.h\"\n")
+        .file("h.h", "int h;\n")
+        .file("bin/gcc", wrapper);
     sandbox.sh("chmod +x bin/gcc");
     for _ in 0..2 {
         assert_eq!(sandbox.cached("bin/gcc -c a.c").1, TooNew);
@@ -238,7 +292,9 @@ fn t130_t131_times_alone_change_nothing() {
 #[test]
 fn t133_long_command_lines() {
     let sandbox = Sandbox::new("long").file("a.c", TEXT).env("LARGE", "x".repeat(100_000));
-    let line = |n: usize| (0..n).fold("gcc -c a.c".to_owned(), |line, index| format!("{line} -Ifolder/number/{index}"));
+    let line = |n: usize| {
+        (0..n).fold("gcc -c a.c".to_owned(), |line, index| format!("{line} -Ifolder/number/{index}"))
+    };
     sandbox.hits(line(3_000));
     let words: Vec<OsString> = ["gcc", "-c", "a.c"].into_iter().map(OsString::from).collect();
     let many = (0..16).map(|index| format!("-DV{index}={}", "y".repeat(90_000)).into());
@@ -250,7 +306,8 @@ fn t133_long_command_lines() {
 fn t135_probes_of_a_configure_script() {
     let sandbox = Sandbox::new("probes");
     for index in 0..30 {
-        let text = if index % 3 == 0 { format!("int f_{index} = nothing;\n") } else { format!("int f_{index};\n") };
+        let text =
+            if index % 3 == 0 { format!("int f_{index} = nothing;\n") } else { format!("int f_{index};\n") };
         sandbox.write("conftest.c", text);
         let line = "gcc -c -g conftest.c";
         sandbox.expect(if index % 3 == 0 { Failed } else { Stored }, line);
@@ -304,10 +361,12 @@ fn t322_a_hit_starts_no_process() {
         return;
     }
     sandbox.hits("gcc -c a.c");
-    let trace = ["/usr/bin/strace", "-f", "-qq", "-e", "trace=process", "-o", "../trace", CLIENT, "gcc", "-c", "a.c"];
+    let trace =
+        ["/usr/bin/strace", "-f", "-qq", "-e", "trace=process", "-o", "../trace", CLIENT, "gcc", "-c", "a.c"];
     let _ = sandbox.run(&trace.map(OsString::from).to_vec()).succeeds();
     let text = fs::read_to_string(sandbox.root().join("trace")).unwrap();
-    let starts = text.lines().filter(|line| ["execve(", "clone", "fork("].iter().any(|call| line.contains(call)));
+    let starts =
+        text.lines().filter(|line| ["execve(", "clone", "fork("].iter().any(|call| line.contains(call)));
     assert_eq!(starts.count(), 1, "{text}");
     wait_until("the hit is counted", || sandbox.stats().stats.count(Stat::CacheHits) == 2);
 }

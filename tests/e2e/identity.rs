@@ -48,7 +48,9 @@ fn t114_a_part_that_appears() {
     let sandbox = with_private_part("appears", "COMPILER_PATH");
     sandbox.write("a.c", "#ifndef V\n#define V 0\n#endif\nint x = V;\n").sh("mkdir parts").hits("gcc -c a.c");
     let real = sandbox.run(&"gcc -print-prog-name=cc1").succeeds().stdout();
-    sandbox.write("parts/cc1", format!("#!/bin/sh\nexec {} -DV=7 \"$@\"\n", real.trim())).sh("chmod +x parts/cc1");
+    sandbox
+        .write("parts/cc1", format!("#!/bin/sh\nexec {} -DV=7 \"$@\"\n", real.trim()))
+        .sh("chmod +x parts/cc1");
     sandbox.hits("gcc -c a.c");
 }
 
@@ -57,6 +59,9 @@ fn t115_an_assembler_replaced_in_place() {
     let sandbox = with_private_part("assembler", "COMPILER_PATH").file("a.c", "int x;\n");
     let part = |words: &str| format!("#!/bin/sh\nexec /usr/bin/as {words} \"$@\"\n");
     for words in ["--defsym one=1", "--defsym two=2"] {
-        sandbox.write("parts/as", part(words)).sh("chmod +x parts/as; touch -d @1 parts/as").hits("gcc -c a.c");
+        sandbox
+            .write("parts/as", part(words))
+            .sh("chmod +x parts/as; touch -d @1 parts/as")
+            .hits("gcc -c a.c");
     }
 }

@@ -3,13 +3,15 @@ use crate::harness::Went::{Failed, Hit, Refused, Stored};
 use crate::harness::{Sandbox, wait_until};
 
 /// Text that every language of the family takes, and that tells them apart.
-const SOURCE: &str = "#ifdef __cplusplus\nint plus;\n#endif\n#ifdef __OBJC__\nint objc;\n#endif\nint f(int a) { return a; }\n";
+const SOURCE: &str =
+    "#ifdef __cplusplus\nint plus;\n#endif\n#ifdef __OBJC__\nint objc;\n#endif\nint f(int a) { return a; }\n";
 
 #[test]
 fn t036_languages_by_name_and_by_word() {
     let names = ["a.c", "a.cc", "a.cpp", "a.cxx", "a.C", "a.c++", "a.cp", "a.CPP", "a.m", "a.mm", "a.M"];
     for compiler in ["gcc", "g++", "clang", "clang++"] {
-        let sandbox = names.iter().fold(Sandbox::new("languages"), |sandbox, name| sandbox.file(name, SOURCE));
+        let sandbox =
+            names.iter().fold(Sandbox::new("languages"), |sandbox, name| sandbox.file(name, SOURCE));
         for name in names {
             let line = format!("{compiler} -c {name} -o o.o");
             match sandbox.cached(&*line).1 {
@@ -99,8 +101,16 @@ fn t038_line_markers_are_only_names() {
 #[test]
 fn t046_t047_odd_texts() {
     let texts: [&[u8]; 10] = [
-        b"", b"\n", b"// only\n", b"\xef\xbb\xbfint x;\n", b"int x; int y;", b"#inc\\\nlude \"h.h\"\n", b"int a;\r\n#include \"h.h\"\r\n",
-        b"??=include \"h.h\"\n", b"%:include \"h.h\"\n", b"/* \xff\xfe */ int x;\n",
+        b"",
+        b"\n",
+        b"// only\n",
+        b"\xef\xbb\xbfint x;\n",
+        b"int x; int y;",
+        b"#inc\\\nlude \"h.h\"\n",
+        b"int a;\r\n#include \"h.h\"\r\n",
+        b"??=include \"h.h\"\n",
+        b"%:include \"h.h\"\n",
+        b"/* \xff\xfe */ int x;\n",
     ];
     for compiler in ["gcc -std=c99", "clang -std=c99"] {
         for text in texts {
@@ -115,10 +125,25 @@ fn t046_t047_odd_texts() {
 #[test]
 fn t098_kinds_of_results_share_nothing() {
     let sandbox = Sandbox::new("results").file("a.c", SOURCE);
-    for line in ["gcc -c", "gcc -S", "clang -c", "clang -S", "clang -c -emit-llvm", "clang -S -emit-llvm", "gcc -c -flto -frandom-seed=1", "clang -c -flto"] {
+    for line in [
+        "gcc -c",
+        "gcc -S",
+        "clang -c",
+        "clang -S",
+        "clang -c -emit-llvm",
+        "clang -S -emit-llvm",
+        "gcc -c -flto -frandom-seed=1",
+        "clang -c -flto",
+    ] {
         sandbox.hits(format!("{line} a.c -o out"));
     }
-    for line in ["clang -emit-ast a.c -o out", "gcc -E a.c", "gcc -fsyntax-only a.c", "clang -fsyntax-only a.c", "gcc a.c -M"] {
+    for line in [
+        "clang -emit-ast a.c -o out",
+        "gcc -E a.c",
+        "gcc -fsyntax-only a.c",
+        "clang -fsyntax-only a.c",
+        "gcc a.c -M",
+    ] {
         let plain = sandbox.plain(line);
         let (cached, went) = sandbox.cached(line);
         assert_eq!(plain, cached);
@@ -130,7 +155,9 @@ fn t098_kinds_of_results_share_nothing() {
 fn t117_t124_compilers_are_told_apart() {
     let sandbox = Sandbox::new("compilers").file("a.c", SOURCE);
     let mut count = 0;
-    for compiler in ["gcc", "g++", "clang", "clang++", "x86_64-linux-gnu-gcc", "x86_64-w64-mingw32-gcc", "cc", "c++"] {
+    for compiler in
+        ["gcc", "g++", "clang", "clang++", "x86_64-linux-gnu-gcc", "x86_64-w64-mingw32-gcc", "cc", "c++"]
+    {
         sandbox.hits(format!("{compiler} -c a.c -o o.o"));
         count += 1;
     }
@@ -147,7 +174,13 @@ fn t091_t092_t043_diagnostics_are_replayed() {
     for compiler in ["gcc", "g++ -fpermissive", "clang"] {
         let sandbox = Sandbox::new("diagnostics").file("a.c", text);
         for words in [
-            "", "-fdiagnostics-color=always", "-fdiagnostics-color=never", "-fdiagnostics-color=auto", "-fmessage-length=40", "-fno-diagnostics-show-caret", "-w",
+            "",
+            "-fdiagnostics-color=always",
+            "-fdiagnostics-color=never",
+            "-fdiagnostics-color=auto",
+            "-fmessage-length=40",
+            "-fno-diagnostics-show-caret",
+            "-w",
         ] {
             let line = format!("{compiler} -c -Wall {words} a.c");
             match sandbox.cached(&*line).1 {

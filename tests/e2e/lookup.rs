@@ -15,9 +15,15 @@ fn t001_t004_the_time_of_day_is_never_repeated() {
         .file("h.h", "#define STAMP __TIME__\n")
         .file("unused.c", "#define STAMP __TIME__\nint x;");
     for compiler in ["gcc", "clang"] {
-        for line in ["-c a.c", "-c plain.c -DSTAMP=__TIME__", "-c plain.c -include h.h", "-c paste.c", "-c header.c"] {
+        for line in
+            ["-c a.c", "-c plain.c -DSTAMP=__TIME__", "-c plain.c -include h.h", "-c paste.c", "-c header.c"]
+        {
             for _ in 0..2 {
-                assert_eq!(sandbox.cached(format!("{compiler} {line}")).1, Uses("__TIME__"), "{compiler} {line}");
+                assert_eq!(
+                    sandbox.cached(format!("{compiler} {line}")).1,
+                    Uses("__TIME__"),
+                    "{compiler} {line}"
+                );
             }
         }
         sandbox.hits(format!("{compiler} -c unused.c"));
@@ -130,7 +136,14 @@ fn t012_the_order_and_the_kind_of_folders_count() {
     let text = "int s(unsigned a) { return a < 0 ? 1 : (int) \"x\"; }\n";
     for compiler in ["gcc", "clang"] {
         let sandbox = shadowed("order").file("a/x.h", format!("int from_a;\n{text}"));
-        for line in ["-Ia -Ib", "-Ib -Ia", "-isystem a -Ib", "-idirafter a -Ib", "-iquote a -Ib", "-isystem a -isystem b"] {
+        for line in [
+            "-Ia -Ib",
+            "-Ib -Ia",
+            "-isystem a -Ib",
+            "-idirafter a -Ib",
+            "-iquote a -Ib",
+            "-isystem a -isystem b",
+        ] {
             sandbox.hits(format!("{compiler} -c a.c -Wall -Wextra {line}"));
         }
         // An option that the compiler moves or drops: `-I` of a system folder.
@@ -149,11 +162,17 @@ fn t013_a_header_goes_with_its_use() {
 
 #[test]
 fn t014_search_variables_count() {
-    let variables =
-        [("CPATH", "gcc -c a.c"), ("C_INCLUDE_PATH", "clang -c a.c"), ("CPLUS_INCLUDE_PATH", "g++ -c a.cc"), ("CPATH", "clang++ -c a.cc")];
+    let variables = [
+        ("CPATH", "gcc -c a.c"),
+        ("C_INCLUDE_PATH", "clang -c a.c"),
+        ("CPLUS_INCLUDE_PATH", "g++ -c a.cc"),
+        ("CPATH", "clang++ -c a.cc"),
+    ];
     for (variable, line) in variables {
-        let sandbox = Sandbox::new("variables").file("a.c", "#include <x.h>\n").file("a.cc", "#include <x.h>\n");
-        let sandbox = sandbox.file("one/x.h", "int one;\n").file("two/x.h", "int two;\n").file("def/x.h", "int def;\n");
+        let sandbox =
+            Sandbox::new("variables").file("a.c", "#include <x.h>\n").file("a.cc", "#include <x.h>\n");
+        let sandbox =
+            sandbox.file("one/x.h", "int one;\n").file("two/x.h", "int two;\n").file("def/x.h", "int def;\n");
         let line = format!("{line} -idirafter def");
         sandbox.hits(&*line);
         let sandbox = sandbox.env(variable, "one");
@@ -183,13 +202,15 @@ fn t016_variables_that_write_files_are_refused() {
 fn t020_forced_files_that_leave_no_text() {
     for compiler in ["gcc", "clang"] {
         for word in ["-include", "-imacros"] {
-            let sandbox = Sandbox::new("forced").file("a.c", "int x = VALUE;\n").file("m.h", "#define VALUE 1\n");
+            let sandbox =
+                Sandbox::new("forced").file("a.c", "int x = VALUE;\n").file("m.h", "#define VALUE 1\n");
             let line = format!("{compiler} -c a.c {word} m.h -Isub");
             sandbox.hits(&*line);
             sandbox.write("m.h", "#define VALUE 2\n").hits(&*line);
             sandbox.write("m.h", "#define VALUE 1\n").expect(Hit, &*line);
         }
-        let sandbox = Sandbox::new("forced_path").file("a.c", "int x = VALUE;\n").file("sub/m.h", "#define VALUE 1\n");
+        let sandbox =
+            Sandbox::new("forced_path").file("a.c", "int x = VALUE;\n").file("sub/m.h", "#define VALUE 1\n");
         let line = format!("{compiler} -c a.c -include m.h -Isub");
         sandbox.hits(&*line);
         sandbox.write("m.h", "#define VALUE 2\n").hits(&*line);

@@ -30,7 +30,8 @@ fn t119_links_named_like_compilers() {
         sandbox.settle();
         let own = sandbox.work().join("links").join(compiler).to_string_lossy().into_owned();
         // By PATH, by its path, with the launcher in front, with two.
-        let lines: [&[&str]; 5] = [&[compiler], &[&own], &[CLIENT, compiler], &[CLIENT, CLIENT, compiler], &[CLIENT, &own]];
+        let lines: [&[&str]; 5] =
+            [&[compiler], &[&own], &[CLIENT, compiler], &[CLIENT, CLIENT, compiler], &[CLIENT, &own]];
         for (index, words) in lines.into_iter().enumerate() {
             let line: Vec<OsString> = words.iter().chain(&["-c", "a.c"]).map(OsString::from).collect();
             let seen = sandbox.run(&line).succeeds();
@@ -105,8 +106,12 @@ fn t123_programs_that_cannot_be_run() {
 #[test]
 fn t121_the_compiler_is_found_as_the_caller_finds_it() {
     let wrapper = |define: &str| format!("#!/bin/sh\nexec /usr/bin/gcc -D{define} \"$@\"\n");
-    let sandbox = Sandbox::new("found").file("sub/x", "").file("a.c", "int x = V;\n").file("sub/a.c", "int x = V;\n");
-    sandbox.write("one/mycc", wrapper("V=1")).write("two/mycc", wrapper("V=2")).write("sub/mycc", wrapper("V=3"));
+    let sandbox =
+        Sandbox::new("found").file("sub/x", "").file("a.c", "int x = V;\n").file("sub/a.c", "int x = V;\n");
+    sandbox
+        .write("one/mycc", wrapper("V=1"))
+        .write("two/mycc", wrapper("V=2"))
+        .write("sub/mycc", wrapper("V=3"));
     sandbox.write("mycc", wrapper("V=4")).sh("chmod +x */mycc mycc; ln -s one now");
     let path = std::env::var("PATH").unwrap();
     let mut sandbox = sandbox;
@@ -129,7 +134,14 @@ fn t121_the_compiler_is_found_as_the_caller_finds_it() {
 #[test]
 fn t094_t322_a_question_asks_nobody() {
     let sandbox = Sandbox::new("questions");
-    for line in ["gcc --version", "clang --version", "gcc -dumpmachine", "gcc -v", "clang -###", "gcc -print-search-dirs"] {
+    for line in [
+        "gcc --version",
+        "clang --version",
+        "gcc -dumpmachine",
+        "gcc -v",
+        "clang -###",
+        "gcc -print-search-dirs",
+    ] {
         let plain = sandbox.plain(line);
         let line: Vec<OsString> = [CLIENT].into_iter().chain(line.split(' ')).map(OsString::from).collect();
         let asked = sandbox.plain(line);

@@ -1,6 +1,6 @@
 //! Where outputs go, how they are named, which mode they have, and what dependency files say.
-use crate::harness::Went::{Failed, Hit, Refused, Stored};
 use crate::harness::Sandbox;
+use crate::harness::Went::{Failed, Hit, Refused, Stored};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -179,14 +179,28 @@ fn t063_t066_a_failure_is_the_compilers_and_is_not_kept() {
 #[test]
 fn t080_t081_t083_dependency_files_in_all_spellings() {
     let words = [
-        "-MD", "-MMD", "-MD -MF x.d", "-MD -MFx.d", "-MMD -MP", "-MD -MT t", "-MD -MT t -MQ $u -MT v", "-MD -MQ a$b",
-        "-MD -MG", "-MMD -MD", "-Wp,-MD,x.d", "-Wp,-MMD,x.d", "-Wp,-MD,x.d -MT t", "-MD -MP -MF sub/x.d -MT sub/a.o",
-        "-MT t -MD", "-MF one.d -MD -MF two.d",
+        "-MD",
+        "-MMD",
+        "-MD -MF x.d",
+        "-MD -MFx.d",
+        "-MMD -MP",
+        "-MD -MT t",
+        "-MD -MT t -MQ $u -MT v",
+        "-MD -MQ a$b",
+        "-MD -MG",
+        "-MMD -MD",
+        "-Wp,-MD,x.d",
+        "-Wp,-MMD,x.d",
+        "-Wp,-MD,x.d -MT t",
+        "-MD -MP -MF sub/x.d -MT sub/a.o",
+        "-MT t -MD",
+        "-MF one.d -MD -MF two.d",
     ];
     for compiler in ["gcc", "g++", "clang"] {
         for words in words {
             for output in ["", "-o sub/o.o"] {
-                let sandbox = Sandbox::new("depend").file("a.c", SOURCE).file("h.h", HEADER).file("sub/x", "");
+                let sandbox =
+                    Sandbox::new("depend").file("a.c", SOURCE).file("h.h", HEADER).file("sub/x", "");
                 let line = format!("{compiler} -c a.c {words} {output}");
                 let (_, went) = sandbox.cached(&*line);
                 if went == Stored {
@@ -212,7 +226,12 @@ fn t082_equal_sources_under_two_names() {
         // Without `-MD` the name of the object reaches nothing.
         sandbox.hits(format!("{compiler} -c a.c"));
         sandbox.expect(Hit, format!("{compiler} -c a.c -o c.o"));
-        sandbox.expect(Hit, format!("{compiler} -c a.c -MD -MT t -o x.o -MF x.d").replace("-MD -MT t ", "").replace(" -MF x.d", ""));
+        sandbox.expect(
+            Hit,
+            format!("{compiler} -c a.c -MD -MT t -o x.o -MF x.d")
+                .replace("-MD -MT t ", "")
+                .replace(" -MF x.d", ""),
+        );
     }
 }
 
@@ -229,7 +248,15 @@ fn t084_dependencies_to_devices() {
 #[test]
 fn t088_t132_names_of_all_kinds() {
     let names: [&[u8]; 9] = [
-        b"with space", b"dollar$x", b"hash#x", b"colon:x", b"percent%x", b"back\\slash", b"\xff\xfe", b"\xc3\xa9", b"tab\tx",
+        b"with space",
+        b"dollar$x",
+        b"hash#x",
+        b"colon:x",
+        b"percent%x",
+        b"back\\slash",
+        b"\xff\xfe",
+        b"\xc3\xa9",
+        b"tab\tx",
     ];
     for compiler in ["gcc", "clang"] {
         for name in names {
@@ -255,5 +282,11 @@ fn t088_t132_names_of_all_kinds() {
 fn t134_names_at_the_limit() {
     let sandbox = Sandbox::new("limit").file("a.c", SOURCE).file("h.h", HEADER);
     let name = format!("{}.o", "n".repeat(253));
-    sandbox.hits([OsStr::new("gcc"), OsStr::new("-c"), OsStr::new("a.c"), OsStr::new("-o"), OsStr::from_bytes(name.as_bytes())]);
+    sandbox.hits([
+        OsStr::new("gcc"),
+        OsStr::new("-c"),
+        OsStr::new("a.c"),
+        OsStr::new("-o"),
+        OsStr::from_bytes(name.as_bytes()),
+    ]);
 }

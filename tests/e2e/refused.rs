@@ -56,7 +56,8 @@ fn t094_words_whose_stream_is_the_product() {
 
 #[test]
 fn t137_programs_that_are_no_compilers() {
-    let sandbox = Sandbox::new("others").file("a.c", "int x;\n").file("tool", "#!/bin/sh\necho \"$*\"\nexit 7\n");
+    let sandbox =
+        Sandbox::new("others").file("a.c", "int x;\n").file("tool", "#!/bin/sh\necho \"$*\"\nexit 7\n");
     sandbox.sh("chmod +x tool");
     for _ in 0..2 {
         sandbox.expect(Unsupported, "./tool -c a.c");
@@ -80,17 +81,27 @@ fn t030_t031_t032_response_files() {
         sandbox.write("r", format!("-c a.c -DV=1\n{many}")).hits(&*line);
         let (_, went) = sandbox.cached(format!("{compiler} -c a.c -DV=1 @missing"));
         assert_ne!(went, Stored);
-        assert_eq!(sandbox.plain(format!("{compiler} -c a.c @missing")), sandbox.cached(format!("{compiler} -c a.c @missing")).0);
+        assert_eq!(
+            sandbox.plain(format!("{compiler} -c a.c @missing")),
+            sandbox.cached(format!("{compiler} -c a.c @missing")).0
+        );
     }
 }
 
 #[test]
 fn t048_t104_a_precompiled_header_is_not_passed_over() {
     // gcc names it in no dependency file.
-    let rows = [("a.c", "b/h.h", "-Ib"), ("quote.c", "b/h.h", ""), ("forced.c", "b/h.h", "-include b/h.h"), ("forced.c", "b/h.h", "-include h.h -Ib")];
+    let rows = [
+        ("a.c", "b/h.h", "-Ib"),
+        ("quote.c", "b/h.h", ""),
+        ("forced.c", "b/h.h", "-include b/h.h"),
+        ("forced.c", "b/h.h", "-include h.h -Ib"),
+    ];
     for (source, header, words) in rows {
-        let sandbox = Sandbox::new("pch").file("a.c", "#include <h.h>\nint x = V;\n").file(header, "#define V 1\n");
-        let sandbox = sandbox.file("quote.c", "#include \"b/h.h\"\nint x = V;\n").file("forced.c", "int x = V;\n");
+        let sandbox =
+            Sandbox::new("pch").file("a.c", "#include <h.h>\nint x = V;\n").file(header, "#define V 1\n");
+        let sandbox =
+            sandbox.file("quote.c", "#include \"b/h.h\"\nint x = V;\n").file("forced.c", "int x = V;\n");
         let line = format!("gcc -c {source} {words}");
         sandbox.hits(&*line);
         for value in [2, 3] {

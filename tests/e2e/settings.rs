@@ -9,7 +9,8 @@ fn t136_switched_off_by_the_call() {
     sandbox.hits("gcc -c a.c");
     for value in ["1", "true", "yes"] {
         let plain = sandbox.plain("gcc -c a.c");
-        let off = sandbox.plain(format!("env CACHEPOT_DISABLE={value} {} gcc -c a.c", crate::harness::CLIENT));
+        let off =
+            sandbox.plain(format!("env CACHEPOT_DISABLE={value} {} gcc -c a.c", crate::harness::CLIENT));
         assert_eq!(plain, off);
     }
     let sandbox = sandbox.env("CACHEPOT_DISABLE", "1");
@@ -44,7 +45,13 @@ fn t240_a_wrong_setting_costs_no_compile() {
 
 #[test]
 fn t286_sizes_have_one_form() {
-    let sizes = [("10G", 10u64 << 30), ("10GiB", 10 << 30), ("512M", 512 << 20), ("2048K", 2 << 20), ("1048576", 1 << 20)];
+    let sizes = [
+        ("10G", 10u64 << 30),
+        ("10GiB", 10 << 30),
+        ("512M", 512 << 20),
+        ("2048K", 2 << 20),
+        ("1048576", 1 << 20),
+    ];
     for (text, bytes) in sizes {
         let sandbox = Sandbox::new("sizes").env("CACHEPOT_CACHE_SIZE", text);
         assert_eq!(sandbox.stats().max_cache_size, Some(bytes), "{text}");

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// Translation units of the project.
 pub(super) const UNITS: usize = 40;
@@ -75,14 +76,20 @@ impl Build {
     }
 }
 
-/// Waits until every result of a compile is stored, or is counted as one that is not.
+/// Waits until every result of a compile is stored, or is counted as one that is not. What a coordinator that was
+/// killed had counted is lost, so a second without any progress is an end, too.
 #[track_caller]
 pub(super) fn settle(sandbox: &Sandbox) {
     use Stat::{CacheWriteErrors, CacheWrites, InputsTooNew, NonCacheableCompilations, StoreSkipped};
+    let (mut seen, mut since) = (0, Instant::now());
     wait_until("the stores", || {
         let stats = sandbox.stats().stats;
         let ends = [CacheWrites, CacheWriteErrors, InputsTooNew, NonCacheableCompilations, StoreSkipped];
-        ends.map(|end| stats.count(end)).iter().sum::<u64>() >= stats.count(Stat::CacheMisses)
+        let ended: u64 = ends.map(|end| stats.count(end)).iter().sum();
+        if ended != seen {
+            (seen, since) = (ended, Instant::now());
+        }
+        ended >= stats.count(Stat::CacheMisses) || since.elapsed() > Duration::from_secs(1)
     });
 }
 

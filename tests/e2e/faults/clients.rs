@@ -55,7 +55,8 @@ fn t217_t235_t324_three_hundred_first_clients_and_few_descriptors() {
 fn request(sandbox: &Sandbox, output: &str) -> Vec<u8> {
     let argv = ["gcc", "-c", "unit.c", "-o", output].map(Into::into).to_vec();
     let (cwd, env) = (sandbox.work(), sandbox.env_block());
-    frame::encode(Message::Compile(CompileRequest { argv, cwd, env, stderr_is_terminal: false }).encode()).unwrap()
+    frame::encode(Message::Compile(CompileRequest { argv, cwd, env, stderr_is_terminal: false }).encode())
+        .unwrap()
 }
 
 #[test]
@@ -94,7 +95,8 @@ fn nonsense_on_the_socket_harms_nobody() {
     let sandbox = compiler(Sandbox::new("nonsense"), "cc1st", ":");
     let _ = sandbox.cachepot(["--start-coordinator"]).succeeds();
     let whole = request(&sandbox, "n.o");
-    let mut texts: Vec<Vec<u8>> = vec![b"GET / HTTP/1.1\r\n\r\n".to_vec(), vec![0; 4096], vec![0xff; 1 << 16]];
+    let mut texts: Vec<Vec<u8>> =
+        vec![b"GET / HTTP/1.1\r\n\r\n".to_vec(), vec![0; 4096], vec![0xff; 1 << 16]];
     // The right head with an enormous length, and with a payload that is none.
     texts.push([&whole[..25], &u32::MAX.to_le_bytes()].concat());
     texts.push([&whole[..29], &vec![0xff; whole.len() - 29][..]].concat());

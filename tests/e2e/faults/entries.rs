@@ -55,7 +55,10 @@ fn damage(name: &str, with_coordinator: bool, harm: impl Fn(usize, &[PathBuf])) 
             assert_eq!(hits, (UNITS - harmed.len()) as u64, "{what:?}");
             let damaged = after.count(Stat::DamagedEntries) - before.count(Stat::DamagedEntries);
             // What is no file at all is not there, rather than damaged.
-            assert!(damaged <= harmed.len() as u64 && (damaged > 0 || name == "other"), "{what:?}: {damaged}");
+            assert!(
+                damaged <= harmed.len() as u64 && (damaged > 0 || name == "other"),
+                "{what:?}: {damaged}"
+            );
         }
         let misses = after.count(Stat::CacheMisses) - before.count(Stat::CacheMisses);
         assert_eq!(hits + misses, UNITS as u64, "{what:?}");

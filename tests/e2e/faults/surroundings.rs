@@ -102,10 +102,10 @@ fn t239_t225_homes_and_temporary_folders() {
         as_plain(&sandbox, line, "h.o");
     }
     assert_eq!(fs::read_to_string(sandbox.work().join("mode")).unwrap(), "600\n");
-    let sandbox = sandbox.without("CACHEPOT_SERVER_UDS").without("XDG_RUNTIME_DIR").without("CACHEPOT_DIR");
     // Nowhere to put anything: the compile all the same.
-    let nowhere = "unset HOME; TMPDIR=/nonexistent CACHEPOT_DIR=/proc/c $C -c unit.c -o h.o";
-    as_plain(&sandbox, nowhere, "h.o");
+    let nowhere =
+        "unset HOME CACHEPOT_SERVER_UDS XDG_RUNTIME_DIR; export TMPDIR=/nonexistent CACHEPOT_DIR=/proc/c;";
+    as_plain(&sandbox, &format!("{nowhere} $C -c unit.c -o h.o"), "h.o");
 }
 
 #[test]
@@ -148,7 +148,8 @@ fn pipes_with_names() {
 #[test]
 fn t234_a_nested_make_keeps_its_jobserver() {
     // The compiler is itself a make, as with LTO: it finds the jobserver that its parent made.
-    let sandbox = compiler(Sandbox::new("jobs"), "jobs", "echo \"$MAKEFLAGS\" >flags; ls -l /proc/self/fd >fds");
+    let sandbox =
+        compiler(Sandbox::new("jobs"), "jobs", "echo \"$MAKEFLAGS\" >flags; ls -l /proc/self/fd >fds");
     let makefile = format!("all:\n\t+@{CLIENT} ./jobs -c unit.c -o j.o\n");
     let sandbox = sandbox.file("Makefile", makefile);
     let _ = finish(sandbox.command("make").args(["-j3"])).succeeds();
@@ -156,6 +157,9 @@ fn t234_a_nested_make_keeps_its_jobserver() {
     let pair = flags.split("--jobserver-auth=").nth(1).unwrap().split_ascii_whitespace().next().unwrap();
     let descriptors = fs::read_to_string(sandbox.work().join("fds")).unwrap();
     if !pair.starts_with("fifo:") {
-        assert!(pair.split(',').all(|fd| descriptors.contains(&format!(" {fd} -> pipe:"))), "{pair}\n{descriptors}");
+        assert!(
+            pair.split(',').all(|fd| descriptors.contains(&format!(" {fd} -> pipe:"))),
+            "{pair}\n{descriptors}"
+        );
     }
 }

@@ -99,9 +99,12 @@ enum Node {
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Node::File((mode, _), bytes) if bytes.len() < 400 => write!(f, "{mode:o} {:?}", bytes.escape_ascii().to_string()),
+            Node::File((mode, _), bytes) if bytes.len() < 400 => {
+                write!(f, "{mode:o} {:?}", bytes.escape_ascii().to_string())
+            }
             Node::File((mode, group), bytes) => {
-                let sum = bytes.iter().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
+                let sum =
+                    bytes.iter().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
                 write!(f, "{mode:o} {group} {} bytes, sum {sum:x}", bytes.len())
             }
             Node::Link(to) => write!(f, "-> {}", to.display()),
@@ -275,9 +278,18 @@ impl Sandbox {
     /// The statistics once nothing is being stored any more.
     #[track_caller]
     pub(crate) fn quiet(&self) -> Snapshot {
-        use Stat::{CacheWriteErrors, CacheWrites, InputsChanged, InputsTooNew, NonCacheableCompilations, StoreSkipped};
-        let ends =
-            [CacheWrites, NonCacheableCompilations, InputsTooNew, InputsChanged, StoreSkipped, CacheWriteErrors];
+        use Stat::{
+            CacheWriteErrors, CacheWrites, InputsChanged, InputsTooNew, NonCacheableCompilations,
+            StoreSkipped,
+        };
+        let ends = [
+            CacheWrites,
+            NonCacheableCompilations,
+            InputsTooNew,
+            InputsChanged,
+            StoreSkipped,
+            CacheWriteErrors,
+        ];
         let mut stats = self.stats().stats;
         wait_until("the end of all stores", || {
             stats = self.stats().stats;

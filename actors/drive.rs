@@ -6,7 +6,7 @@ use crate::compiler_info_cache::{BuiltInFolders, Identify};
 use crate::detect::{Compiler, CompilerQuery, Known};
 use crate::hasher::{FindResult, LookUp, Observe, Subject};
 use crate::inputs::{Compiled, Moment, NotStorable, Observed, Place, now};
-use crate::outputs::{opened, present_outputs};
+use crate::outputs::{opened, present_outputs, read_from_start, words_say};
 use crate::permits::{Deadline, Permit};
 use crate::program;
 use crate::routes::ask;
@@ -18,7 +18,7 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
 use cachepot_engine::job::{Discovery, Driver, Job, Parsed, Role};
 use cachepot_engine::options::response;
-use cachepot_engine::scan::{Findings, TimeMacros};
+use cachepot_engine::scan::TimeMacros;
 use cachepot_engine::stats::Stat;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched, Ingested};
@@ -27,7 +27,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,8 +39,6 @@ const INGEST_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long recording a result may take; nobody waits for it.
 const KEEP_LIMIT: Duration = Duration::from_secs(120);
-/// A dependency file beyond this size is cut, which makes it unreadable and the result not stored.
-const MAX_DEPENDENCY_BYTES: usize = 64 << 20;
 
 /// What a request comes to.
 pub enum Outcome {
@@ -509,29 +506,6 @@ async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString])
     let (_, words) = argv.split_first()?;
     let answer = query.question().with(words).ask().await.ok()?;
     answer.succeeded.then_some(answer.stdout)
-}
-
-fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    let mut buffer = [0; 1 << 14];
-    loop {
-        // The position is shared with nobody now, but the copy of the file is taken from its start as well.
-        let count = file.read_at(&mut buffer, text.len() as u64)?;
-        if count == 0 || text.len() > MAX_DEPENDENCY_BYTES {
-            return Ok(text);
-        }
-        text.extend_from_slice(buffer.get(..count).unwrap_or_default());
-    }
-}
-
-/// Macros may be defined on the command line, too.
-fn words_say(job: &Job) -> Findings {
-    let mut findings = Findings::default();
-    for word in &job.key_words {
-        findings.merge(&Findings::of(word.as_bytes()));
-    }
-    findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
-    findings
 }
 
 fn flat<T>(result: Result<T, StoreError>) -> Result<T, NotStored> {

@@ -1,12 +1,17 @@
-//! The outputs of a compile among the files that its report brought.
+//! What a compile leaves and what its words say: the outputs among the files that its report brought.
 use crate::drive::skipped;
 use crate::inputs::{Moment, Stamp, changed_since};
 use crate::statistics::NotStored;
-use cachepot_engine::job::{Output, Role};
+use cachepot_engine::job::{Job, Output, Role};
+use cachepot_engine::scan::Findings;
 use cachepot_wire::Report;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+
+/// A dependency file beyond this size is cut, which makes it unreadable and the result not stored.
+const MAX_DEPENDENCY_BYTES: usize = 64 << 20;
 
 type PresentOutputs = (Vec<(Role, bool)>, Vec<File>);
 
@@ -43,4 +48,28 @@ pub(crate) fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Result<Vec<O
     let mut descriptors = descriptors.into_iter();
     let file = |seen: &bool| if *seen { descriptors.next().map(File::from) } else { None };
     Ok(report.watched.iter().map(file).collect())
+}
+
+/// The content of a file, whatever its position.
+pub(crate) fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let mut buffer = [0; 1 << 14];
+    loop {
+        // The position is shared with nobody now, but the copy of the file is taken from its start as well.
+        let count = file.read_at(&mut buffer, text.len() as u64)?;
+        if count == 0 || text.len() > MAX_DEPENDENCY_BYTES {
+            return Ok(text);
+        }
+        text.extend_from_slice(buffer.get(..count).unwrap_or_default());
+    }
+}
+
+/// Macros may be defined on the command line, too.
+pub(crate) fn words_say(job: &Job) -> Findings {
+    let mut findings = Findings::default();
+    for word in &job.key_words {
+        findings.merge(&Findings::of(word.as_bytes()));
+    }
+    findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
+    findings
 }

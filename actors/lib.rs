@@ -21,6 +21,7 @@ mod jobserver;
 mod jobserver_actor;
 mod keeper;
 mod manifests;
+mod miss;
 mod outputs;
 mod permits;
 mod pidfd;

@@ -1,6 +1,6 @@
 //! What a compile leaves and what its words say: the outputs among the files that its report brought.
-use crate::drive::skipped;
 use crate::inputs::{Moment, Stamp, changed_since};
+use crate::miss::skipped;
 use crate::statistics::NotStored;
 use cachepot_engine::job::{Job, Output, Role};
 use cachepot_engine::scan::Findings;

@@ -210,8 +210,8 @@ async fn compile(
             send(stream, Reply::Hit(hit), &blobs).await
         }
         Outcome::Miss(mut miss) => {
-            miss.plan.notice = notice;
-            send(stream, Reply::CompileAndTellMe(miss.plan.clone()), &[]).await?;
+            miss.plan().notice = notice;
+            send(stream, Reply::CompileAndTellMe(miss.plan().clone()), &[]).await?;
             match receive(stream).await? {
                 (WireMessage::Report(report), descriptors) => {
                     miss.report(report, descriptors, || waits(stream)).await;

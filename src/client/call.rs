@@ -1,11 +1,8 @@
 //! What the user asked for, and the story of one call.
 use crate::{bypass, compile, connect, place, process, replay};
 use cachepot_wire::{CompileRequest, EnvBlock, Message, Reply};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
 use std::io::IsTerminal;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -14,7 +11,6 @@ const OWN_NAME: &str = "cachepot";
 
 /// Runs the client; the value is the exit status of the process. A failure of ours ends in the compiler.
 pub fn main() -> i32 {
-    open_standard_streams();
     let mut args = std::env::args_os();
     let own_name = args.next().unwrap_or_default();
     let masquerade = Path::new(&own_name).file_name().filter(|name| !is_own_name(name));
@@ -37,24 +33,6 @@ pub fn main() -> i32 {
             let (again, same_env) = (argv.clone(), env.clone());
             std::panic::catch_unwind(|| call(argv, env))
                 .unwrap_or_else(|_| bypass::exec(&again, &same_env, &[]))
-        }
-    }
-}
-
-/// A standard stream that the caller closed gets `/dev/null`: else the next thing that we open would take its number,
-/// and the compiler's messages with it.
-fn open_standard_streams() {
-    let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    let of = |descriptor| PollFd::new(descriptor, PollFlags::empty());
-    let mut streams = [of(input.as_fd()), of(output.as_fd()), of(error.as_fd())];
-    let is_closed =
-        |stream: &PollFd<'_>| stream.revents().is_none_or(|events| events.contains(PollFlags::POLLNVAL));
-    if poll(&mut streams, PollTimeout::ZERO).is_ok() && streams.iter().any(is_closed) {
-        while let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
-            if null.as_raw_fd() > 2 {
-                break;
-            }
-            let _ = null.into_raw_fd();
         }
     }
 }

@@ -1,0 +1,330 @@
+//! A miss: what the client is to run, its report, private copies of the outputs, and the record of what the compile
+//! depended on. The first answer is given in `drive.rs`; what takes time goes on when the client has gone.
+use crate::compiler_info_cache::BuiltInFolders;
+use crate::detect::{Compiler, CompilerQuery};
+use crate::hasher::{Observe, Subject};
+use crate::inputs::{Compiled, Moment, NotStorable, Observed, now};
+use crate::outputs::{opened, present_outputs, read_from_start, words_say};
+use crate::permits::{Deadline, Permit};
+use crate::routes::ask;
+use crate::shared::Shared;
+use crate::statistics::{self, NotStored};
+use crate::storage_actor::{Ingest, Keep};
+use cachepot_engine::compiler::gnu;
+use cachepot_engine::digest::Digest;
+use cachepot_engine::job::{Discovery, Driver, Role};
+use cachepot_engine::scan::TimeMacros;
+use cachepot_storage::error::StoreError;
+use cachepot_storage::local::{EntryMeta, Ingested};
+use cachepot_wire::{Ending, Plan, Report};
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// How long it may take to get hold of the outputs.
+const INGEST_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long recording a result may take; nobody waits for it.
+const KEEP_LIMIT: Duration = Duration::from_secs(120);
+
+/// A compile that the client runs.
+pub struct Miss {
+    shared: Arc<Shared>,
+    subject: Arc<Subject>,
+    call: Call,
+    scan: Option<JoinHandle<Option<Vec<u8>>>>,
+    /// The compiler's built-in folders, asked for beside the compile.
+    folders: JoinHandle<Option<Arc<Vec<Vec<u8>>>>>,
+    /// When the client was told, by the file system's clock and by ours.
+    start: Moment,
+    began: Instant,
+}
+
+/// What is known of a call when it turns out to be a miss.
+pub struct Call {
+    /// What the client is told.
+    pub plan: Plan,
+    /// `SOURCE_DATE_EPOCH` fixes date and time.
+    pub date_is_fixed: bool,
+    /// How long the look-up took.
+    pub looked_up: Duration,
+    /// When the request came, by the file system's clock.
+    pub asked_at: Moment,
+    /// The job's key.
+    pub key: Digest,
+    /// For the statistics.
+    pub of: statistics::Subject,
+    /// The compiler as the client runs it.
+    pub query: CompilerQuery,
+    /// The words of the call, response files expanded.
+    pub words: Vec<OsString>,
+    /// Who the compiler is.
+    pub compiler: Arc<Compiler>,
+}
+
+impl Miss {
+    /// Begins a miss; what helps to record it is asked for beside the compile, so that it sees the same files.
+    pub fn new(shared: &Arc<Shared>, subject: Arc<Subject>, call: Call) -> Box<Self> {
+        let (start, began) = (now(), Instant::now());
+        let query = || call.query.clone();
+        let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| {
+            actix::spawn(run_scan(Arc::clone(shared), query(), subject.driver.clone(), call.words.clone()))
+        });
+        let folders = actix::spawn(built_in_folders(Arc::clone(shared), query(), Arc::clone(&subject)));
+        Box::new(Miss { shared: Arc::clone(shared), subject, call, scan, folders, start, began })
+    }
+
+    /// What the client is told.
+    pub fn plan(&mut self) -> &mut Plan {
+        &mut self.call.plan
+    }
+}
+
+impl Miss {
+    /// Takes the client's report. When this returns, the outputs are the build's alone; the rest goes on behind.
+    /// A client that no longer waits by then may have let the build change them already: such copies are not kept.
+    pub async fn report(
+        mut self: Box<Self>,
+        report: Report,
+        descriptors: Vec<OwnedFd>,
+        waits: impl Fn() -> bool,
+    ) {
+        let succeeded = report.ending == Ending::Exited(0);
+        statistics::compiled(&self.shared.stats, succeeded, self.began.elapsed());
+        if !succeeded {
+            return self.give_up();
+        }
+        statistics::miss(&self.shared.stats, self.call.of, self.call.looked_up);
+        match self.take_in(report, descriptors).await {
+            Ok(_) if !waits() => statistics::not_stored(&self.shared.stats, &skipped("client gone")),
+            Ok(taken) => {
+                actix::spawn(async move { self.keep(taken).await });
+            }
+            Err(why) => statistics::not_stored(&self.shared.stats, &why),
+        }
+    }
+}
+
+/// A report whose outputs are in our hands.
+struct Taken {
+    meta: EntryMeta,
+    outputs: Vec<(Role, bool, Ingested)>,
+    compiled: Compiled,
+    observed: Observed,
+    permit: Arc<Permit>,
+}
+
+/// Why a result is not kept, where an actor gave no answer.
+pub(crate) fn skipped(error: impl std::fmt::Display) -> NotStored {
+    NotStored::Skipped(error.to_string())
+}
+
+fn not_storable(why: NotStorable) -> NotStored {
+    match why {
+        NotStorable::TooNew => NotStored::TooNew,
+        NotStorable::Unreadable => skipped("input unreadable"),
+        NotStorable::Uses(what) => NotStored::Uses(what.to_owned()),
+    }
+}
+
+impl Miss {
+    /// Ends what was begun beside the compile.
+    fn give_up(&mut self) {
+        if let Some(scan) = self.scan.take() {
+            scan.abort();
+        }
+    }
+
+    async fn take_in(&mut self, report: Report, descriptors: Vec<OwnedFd>) -> Result<Taken, NotStored> {
+        if report.cut {
+            return Err(skipped("messages too long"));
+        }
+        let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned();
+        let permit = permit.map_err(|_| skipped("too many results at once"))?;
+        let mut opened = opened(&report, descriptors)?;
+        let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
+        let (roles, files) = present_outputs(&self.subject.job.outputs, opened, self.start)?;
+        let (dependencies, trace) = self.found_headers(&roles, &files, private);
+        let deadline = Deadline::after(INGEST_LIMIT);
+        let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
+        let permit = Arc::new(permit);
+        let observed = self.observe(&compiled, &permit, deadline).await?;
+        let message = Ingest { files, permit: self.local_permit().await? };
+        let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
+        let copies = flat(copies.map_err(skipped)?.map_err(skipped)?)?;
+        let outputs =
+            roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
+        let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
+        Ok(Taken { meta, outputs: outputs.collect(), compiled, observed, permit })
+    }
+
+    /// What to look at, before the client goes on: whatever the build does then must not be taken for the
+    /// state in which the compiler saw its files.
+    async fn compiled(
+        &mut self,
+        dependencies: Option<&[u8]>,
+        trace: Option<Vec<u8>>,
+        deadline: Deadline,
+    ) -> Result<Compiled, NotStored> {
+        let trace = match self.scan.take() {
+            Some(scan) => {
+                tokio::time::timeout(deadline.left(), scan).await.map_err(skipped)?.map_err(skipped)?
+            }
+            None => trace,
+        };
+        let folders = self.folders(deadline).await?;
+        let job = &self.subject.job;
+        let inputs = gnu::inputs(job, dependencies, trace.as_deref());
+        Ok(Compiled {
+            inputs: inputs.map_err(|reason| NotStored::Uses(reason.0))?,
+            folders,
+            words: words_say(job),
+            key_files: job.key_files.clone(),
+            asked: self.call.asked_at,
+            start: self.start,
+        })
+    }
+
+    async fn observe(
+        &self,
+        compiled: &Compiled,
+        permit: &Arc<Permit>,
+        deadline: Deadline,
+    ) -> Result<Observed, NotStored> {
+        let (subject, compiled) = (Arc::clone(&self.subject), compiled.clone());
+        let message = Observe { subject, compiled, permit: Arc::clone(permit) };
+        let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
+        observed.map_err(skipped)?.map_err(skipped)?.map_err(not_storable)
+    }
+
+    async fn local_permit(&self) -> Result<Permit, NotStored> {
+        Arc::clone(&self.shared.permits.local_store).acquire_owned().await.map_err(skipped)
+    }
+
+    /// The texts in which the compiler named its headers.
+    fn found_headers(
+        &self,
+        roles: &[(Role, bool)],
+        files: &[File],
+        private: Vec<Option<File>>,
+    ) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+        let users =
+            roles.iter().zip(files).find(|((role, _), _)| *role == Role::Dependencies).map(|(_, file)| file);
+        let private = private.into_iter().next().flatten();
+        let text = |file: &File| read_from_start(file).ok();
+        match &self.subject.job.discovery {
+            Discovery::SourceOnly => (None, None),
+            Discovery::UserFile(_) => (users.and_then(text), None),
+            Discovery::PrivateFile => (private.as_ref().and_then(text), None),
+            Discovery::UserFileAndScan(_) => (users.and_then(text), None),
+            Discovery::Trace => (None, private.as_ref().and_then(text)),
+        }
+    }
+
+    async fn keep(self: Box<Self>, taken: Taken) {
+        let began = Instant::now();
+        match self.conclude(taken).await {
+            Ok(()) => statistics::written(&self.shared.stats, began.elapsed()),
+            Err(why) => statistics::not_stored(&self.shared.stats, &why),
+        }
+    }
+
+    async fn conclude(&self, taken: Taken) -> Result<(), NotStored> {
+        let deadline = Deadline::after(KEEP_LIMIT);
+        let Taken { meta, outputs, compiled, observed, permit } = taken;
+        // The result bears the name of the compiler that was found: it must be the one that ran.
+        if !self.call.compiler.is_current() {
+            return Err(NotStored::TooNew);
+        }
+        let mut used = TimeMacros::default();
+        if observed.may_use.any() {
+            used = self.time_macros_used().await?;
+            // The preprocessed text must speak of the same files.
+            if self.observe(&compiled, &permit, deadline).await? != observed {
+                return Err(NotStored::TooNew);
+            }
+        }
+        let conditions =
+            observed.conditions(used, self.call.date_is_fixed, self.start).map_err(not_storable)?;
+        let message = Keep { job: self.call.key, meta, outputs, observed, conditions, permit };
+        let kept =
+            ask(self.shared.routes().local_store.as_ref(), message, deadline).await.map_err(skipped)?;
+        flat(kept.map_err(skipped)?)
+    }
+
+    async fn time_macros_used(&self) -> Result<TimeMacros, NotStored> {
+        let words = gnu::preprocessing(&self.subject.driver, &self.call.words);
+        let answer = run_compiler(&self.shared, &self.call.query, &words).await;
+        let text = answer.ok_or_else(|| skipped("preprocessor failed"))?;
+        Ok(TimeMacros::in_preprocessed(&text))
+    }
+
+    /// Every folder in which the compiler may have searched.
+    async fn folders(&mut self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
+        let built_in = tokio::time::timeout(deadline.left(), &mut self.folders).await.map_err(skipped)?;
+        let built_in = built_in.map_err(skipped)?.ok_or_else(|| skipped("search folders unknown"))?;
+        let given =
+            self.subject.job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
+        Ok(given.chain(built_in.iter().cloned()).collect())
+    }
+}
+
+/// The folders in which the compiler searches by itself; `None` where it does not tell.
+async fn built_in_folders(
+    shared: Arc<Shared>,
+    query: CompilerQuery,
+    subject: Arc<Subject>,
+) -> Option<Arc<Vec<Vec<u8>>>> {
+    let job = &subject.job;
+    if job.discovery == Discovery::SourceOnly {
+        return Some(Arc::default());
+    }
+    let message = BuiltInFolders {
+        query,
+        identity: subject.identity,
+        language: gnu::language_word(job.language),
+        words: job.search.probe_words.clone(),
+    };
+    ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?
+}
+
+/// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
+async fn run_scan(
+    shared: Arc<Shared>,
+    query: CompilerQuery,
+    driver: Driver,
+    words: Vec<OsString>,
+) -> Option<Vec<u8>> {
+    let file = Scratch(shared.scratch_name());
+    run_compiler(&shared, &query, &gnu::dependency_scan(&driver, &words, &file.0)).await?;
+    std::fs::read(&file.0).ok()
+}
+
+/// A private file that goes with its owner, also when the scan is given up.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Runs the compiler for ourselves, in the client's environment; the value is its standard output.
+async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString]) -> Option<Vec<u8>> {
+    let _slot = shared.slots.take().await;
+    let (_, words) = argv.split_first()?;
+    let answer = query.question().with(words).ask().await.ok()?;
+    answer.succeeded.then_some(answer.stdout)
+}
+
+fn flat<T>(result: Result<T, StoreError>) -> Result<T, NotStored> {
+    result.map_err(|error| {
+        tracing::warn!(%error, "result not stored");
+        NotStored::StoreFailed
+    })
+}

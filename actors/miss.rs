@@ -13,7 +13,7 @@ use crate::storage_actor::{Ingest, Keep};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::{Discovery, Driver, Role};
-use cachepot_engine::scan::TimeMacros;
+use cachepot_engine::scan::Hidden;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested};
 use cachepot_wire::{Ending, Plan, Report};
@@ -241,9 +241,9 @@ impl Miss {
         if !self.call.compiler.is_current() {
             return Err(NotStored::TooNew);
         }
-        let mut used = TimeMacros::default();
+        let mut used = Hidden::default();
         if observed.may_use.any() {
-            used = self.time_macros_used().await?;
+            used = self.used_when_preprocessed().await?;
             // The preprocessed text must speak of the same files.
             if self.observe(&compiled, &permit, deadline).await? != observed {
                 return Err(NotStored::TooNew);
@@ -257,11 +257,11 @@ impl Miss {
         flat(kept.map_err(skipped)?)
     }
 
-    async fn time_macros_used(&self) -> Result<TimeMacros, NotStored> {
+    async fn used_when_preprocessed(&self) -> Result<Hidden, NotStored> {
         let words = gnu::preprocessing(&self.subject.driver, &self.call.words);
         let answer = run_compiler(&self.shared, &self.call.query, &words).await;
         let text = answer.ok_or_else(|| skipped("preprocessor failed"))?;
-        Ok(TimeMacros::in_preprocessed(&text))
+        Ok(Hidden::in_preprocessed(&text))
     }
 
     /// Every folder in which the compiler may have searched.

@@ -68,7 +68,8 @@ pub(crate) fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
 pub(crate) fn words_say(job: &Job) -> Findings {
     let mut findings = Findings::default();
     for word in &job.key_words {
-        findings.merge(&Findings::of(word.as_bytes()));
+        // As the `#define` that it may stand for.
+        findings.merge(&Findings::of(&[b"#define ", word.as_bytes()].concat()));
     }
     findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
     findings

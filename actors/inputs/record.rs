@@ -6,7 +6,7 @@ use super::paths::{Place, normal};
 use super::validate::{names, search_folders};
 use super::watch::Walk;
 use cachepot_engine::manifest::Input;
-use cachepot_engine::scan::{Findings, Quarter, TimeMacros};
+use cachepot_engine::scan::{Findings, Hidden, Quarter};
 use nix::sys::stat::FileStat;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::CString;
@@ -48,8 +48,8 @@ pub struct Observed {
     pub twins: Vec<u32>,
     /// When each input was last modified, in seconds since the epoch.
     pub modified: Vec<i64>,
-    /// The time macros that the text may use; only the preprocessed text can tell.
-    pub may_use: TimeMacros,
+    /// What the text may use; only the preprocessed text can tell.
+    pub may_use: Hidden,
 }
 
 /// What to look at after a compile.
@@ -97,7 +97,7 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     let modified = read.iter().map(|(_, stamp)| stamp.modified.0).collect();
     let twins = twins_of_one_age(&read, n_read);
     let inputs = read.into_iter().map(|(input, _)| input).collect();
-    let (folders, may_use) = (compiled.folders.clone(), findings.time_macros());
+    let (folders, may_use) = (compiled.folders.clone(), findings.hidden());
     let n_read = u32::try_from(n_read).map_err(|_| NotStorable::Uses("input too large"))?;
     Ok(Observed { inputs, n_read, folders, names, present, states, same, exist, modified, twins, may_use })
 }
@@ -116,11 +116,12 @@ fn key_files_stand(memory: &Memory, place: &Place, compiled: &Compiled) -> Resul
 
 fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
     let absolute_names = findings.has_include.iter().any(|name| name.starts_with(b"/"));
+    if let Some(directive) = findings.directive_spelled() {
+        return Err(NotStorable::Uses(directive));
+    }
     let effects = [
-        (findings.may_incbin(), ".incbin"),
-        (findings.may_assembler_include(), ".include"),
         (findings.embed, "#embed"),
-        (findings.computed_has_include || absolute_names, "__has_include"),
+        (findings.may_ask_for_any() || absolute_names, "__has_include"),
         (findings.dependency, "#pragma GCC dependency"),
         (findings.unread, "input too large"),
     ];
@@ -140,17 +141,20 @@ pub struct TimeConditions {
 }
 
 impl Observed {
-    /// The conditions under which a result is valid that uses these macros. `date_is_fixed`: `SOURCE_DATE_EPOCH`
+    /// The conditions under which a result is valid that uses this. `date_is_fixed`: `SOURCE_DATE_EPOCH`
     /// fixes date and time (and is part of the key).
     ///
     /// # Errors
     /// [`NotStorable::Uses`] where the result is never valid again.
     pub fn conditions(
         &self,
-        used: TimeMacros,
+        used: Hidden,
         date_is_fixed: bool,
         start: Moment,
     ) -> Result<TimeConditions, NotStorable> {
+        if let Some(directive) = used.directive {
+            return Err(NotStorable::Uses(directive));
+        }
         if used.time && !date_is_fixed {
             return Err(NotStorable::Uses("__TIME__"));
         }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 mod lexer;
 mod pieces;
+mod strings;
 
 /// A quarter of an hour since the epoch. Every offset of a time zone is a multiple of one, so the local day is
 /// the same all through it, whatever the zone.
@@ -25,7 +26,9 @@ impl Quarter {
 /// The three macros whose value is not in the text.
 const MACROS: [&[u8]; 3] = [b"__TIME__", b"__DATE__", b"__TIMESTAMP__"];
 /// Assembler directives that read a file; the assembler takes capital letters for small ones.
-const DIRECTIVES: [&[u8]; 2] = [b".incbin", b".include"];
+const DIRECTIVES: [&str; 2] = [".incbin", ".include"];
+/// Names of the questions whether a file is there; `_next` at the end of a word is left out.
+const QUESTIONS: [&[u8]; 2] = [b"__has_include", b"__has_embed"];
 
 /// What a text (or several texts of one unit, merged) says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,12 +37,14 @@ pub struct Findings {
     macros: [Pieces; 3],
     /// Pieces of [`DIRECTIVES`] in strings.
     directives: [Pieces; 2],
+    /// Pieces of [`QUESTIONS`]; whole ones are looked at where they stand.
+    questions: [Pieces; 2],
     /// `#embed` or `__has_embed` occurs.
     pub embed: bool,
     /// `#pragma GCC dependency` occurs: a warning depends on the age of a file.
     pub dependency: bool,
     /// `__has_include` with an operand that is not spelled out.
-    pub computed_has_include: bool,
+    computed_has_include: bool,
     /// The text was too long to be looked at.
     pub unread: bool,
     /// Operands of `__has_include` and `__has_include_next`.
@@ -48,22 +53,25 @@ pub struct Findings {
     pub includes: BTreeSet<Vec<u8>>,
 }
 
-/// Which time macros a unit may use.
+/// What only the preprocessed text can tell: whether a unit uses what its files, taken together, could make up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TimeMacros {
+pub struct Hidden {
     /// `__TIME__`.
     pub time: bool,
     /// `__DATE__`.
     pub date: bool,
     /// `__TIMESTAMP__`.
     pub timestamp: bool,
+    /// One of [`DIRECTIVES`], put together from strings.
+    pub directive: Option<&'static str>,
 }
 
-impl TimeMacros {
-    /// Which of them left its value in a preprocessed text. Strings of the same form that were written by hand
-    /// count as well, and so do the macros themselves where the preprocessor leaves them (`#pragma message`).
+impl Hidden {
+    /// What is used in a preprocessed text. Strings with the form of a time that were written by hand count as
+    /// well, and so do the macros themselves where the preprocessor leaves them (`#pragma message`).
     pub fn in_preprocessed(text: &[u8]) -> Self {
-        let mut found = Findings::of(text).time_macros();
+        let findings = Findings::of(text);
+        let (mut found, spelled) = (findings.hidden(), findings.directive_spelled());
         // A form is followed by the closing quote, or by a backslash where it was made a string once more.
         for quote in memchr::memchr_iter(b'"', text) {
             let rest = text.get(quote + 1..).unwrap_or_default();
@@ -77,12 +85,16 @@ impl TimeMacros {
                 b"??? ??? ?? ??:??:?? ????",
             ]);
         }
+        if found.directive.is_some() {
+            let in_strings = |name: &&&str| strings::any_spells(text, name.as_bytes());
+            found.directive = spelled.or_else(|| DIRECTIVES.iter().find(in_strings).copied());
+        }
         found
     }
 
-    /// Whether any is used.
+    /// Whether anything is used.
     pub fn any(self) -> bool {
-        self.time || self.date || self.timestamp
+        self != Self::default()
     }
 }
 
@@ -104,11 +116,12 @@ impl Findings {
         while let Some(part) = lexer.next() {
             match part {
                 Part::Word { word, before, after, place } => match word.first() {
-                    Some(b'_' | b'h') if is_piece_of_has_include(word) => {
-                        found.has_include(word, before, after, &mut lexer);
+                    Some(b'_' | b'h') if is_start_of_question(word) => {
+                        found.question((word, before, after), place, &mut lexer);
                     }
                     Some(b'_' | b'T' | b'D' | b'A' | b'E' | b'I' | b'M' | b'S' | b'P') => {
                         found.capitals(word);
+                        found.piece_of_question(word, place);
                         found.directive(word, before, after);
                     }
                     _ => found.small_word((word, before, after), place, &mut lexer),
@@ -147,15 +160,19 @@ impl Findings {
             }
             _ => {}
         }
+        self.piece_of_question(word, place);
         self.directive(word, before, after);
     }
 
-    fn has_include(&mut self, word: &[u8], before: &[u8], after: &[u8], lexer: &mut Lexer<'_>) {
-        let operand = match word {
-            b"__has_include" | b"__has_include_next" => operand(before, after),
-            _ => Operand::Computed,
-        };
-        match operand {
+    fn question(&mut self, word: (&[u8], &[u8], &[u8]), place: Place, lexer: &mut Lexer<'_>) {
+        let (word, before, after) = word;
+        self.embed |= word == b"__has_embed";
+        if !matches!(word, b"__has_include" | b"__has_include_next") {
+            // An operand may follow.
+            lexer.doubt_line();
+            return self.piece_of_question(word, place);
+        }
+        match operand(before, after) {
             Operand::Name(name, length) => {
                 self.has_include.insert(name.to_vec());
                 lexer.skip(length);
@@ -166,16 +183,24 @@ impl Findings {
                 lexer.doubt_line();
             }
         }
-        self.embed |= word == b"__has_embed";
+    }
+
+    /// Questions are asked in directives, so their pieces stand in directives.
+    fn piece_of_question(&mut self, word: &[u8], place: Place) {
+        let can_be_one = matches!(place, Place::Directive | Place::Unclear);
+        if can_be_one && word.iter().all(|byte| b"_hasincludembxt".contains(byte)) {
+            let word = word.strip_suffix(b"_next").unwrap_or(word);
+            self.questions.iter_mut().zip(QUESTIONS).for_each(|(pieces, name)| pieces.add_word(name, word));
+        }
     }
 
     /// `.incbin`, or strings that may be put together to it (`".inc" "bin"`).
     fn directive(&mut self, word: &[u8], before: &[u8], after: &[u8]) {
         let (dot, quote) = (before.last() == Some(&b'.'), before.last() == Some(&b'"'));
         if !dot && !quote {
-            return;
+            return self.escaped_dot(word, before);
         }
-        for (pieces, name) in self.directives.iter_mut().zip(DIRECTIVES) {
+        for (pieces, name) in self.directives.iter_mut().zip(DIRECTIVES.map(str::as_bytes)) {
             for from in 1..name.len() {
                 let (start, to) = (if dot { 0 } else { from }, from + word.len());
                 let part = name.get(from..to).is_some_and(|part| part.eq_ignore_ascii_case(word));
@@ -183,6 +208,20 @@ impl Findings {
                 if part && ends && (quote || from == 1) {
                     pieces.add(start, to);
                 }
+            }
+        }
+    }
+
+    /// The dot as an escape sequence (`"\56incbin"`): the word goes on behind it.
+    fn escaped_dot(&mut self, word: &[u8], before: &[u8]) {
+        if before.last() != Some(&b'\\') {
+            return;
+        }
+        for (pieces, name) in self.directives.iter_mut().zip(DIRECTIVES.map(str::as_bytes)) {
+            let tail = word.len().checked_sub(name.len() - 1).and_then(|from| word.get(from..));
+            if tail.is_some_and(|tail| name.get(1..).is_some_and(|name| name.eq_ignore_ascii_case(tail))) {
+                pieces.add(0, 1);
+                pieces.add(1, name.len());
             }
         }
     }
@@ -203,6 +242,7 @@ impl Findings {
     pub fn merge(&mut self, other: &Findings) {
         self.macros.iter_mut().zip(&other.macros).for_each(|(mine, theirs)| mine.merge(theirs));
         self.directives.iter_mut().zip(&other.directives).for_each(|(mine, theirs)| mine.merge(theirs));
+        self.questions.iter_mut().zip(&other.questions).for_each(|(mine, theirs)| mine.merge(theirs));
         self.embed |= other.embed;
         self.dependency |= other.dependency;
         self.computed_has_include |= other.computed_has_include;
@@ -211,21 +251,27 @@ impl Findings {
         self.includes.extend(other.includes.iter().cloned());
     }
 
-    /// The time macros that the unit may use: named whole, or in pieces that fit together.
-    pub fn time_macros(&self) -> TimeMacros {
+    /// What is named whole, or in pieces that fit together.
+    pub fn hidden(&self) -> Hidden {
         let used = |at: usize| self.macros[at].make_up(MACROS[at].len());
-        TimeMacros { time: used(0), date: used(1), timestamp: used(2) }
+        let directive = self.find_directive(Pieces::make_up);
+        Hidden { time: used(0), date: used(1), timestamp: used(2), directive }
     }
 
-    /// Whether the unit may take a file in by the assembler's `.incbin`.
-    pub fn may_incbin(&self) -> bool {
-        self.directives[0].make_up(DIRECTIVES[0].len())
+    /// The assembler's directive that takes a file in, where a text spells it: one by which the unit may do so.
+    pub fn directive_spelled(&self) -> Option<&'static str> {
+        self.find_directive(Pieces::is_whole)
     }
 
-    /// Whether the unit may take a file in by the assembler's `.include`.
-    pub fn may_assembler_include(&self) -> bool {
-        // A lone `"."` beside the word `"include"` is what parsers and languages are made of.
-        self.directives[1].without(0, 1).make_up(DIRECTIVES[1].len())
+    fn find_directive(&self, holds: impl Fn(&Pieces, usize) -> bool) -> Option<&'static str> {
+        let mut directives = self.directives.iter().zip(DIRECTIVES);
+        directives.find(|(pieces, name)| holds(pieces, name.len())).map(|(_, name)| name)
+    }
+
+    /// Whether the unit may ask for a file by a name that is not spelled out.
+    pub fn may_ask_for_any(&self) -> bool {
+        let mut questions = self.questions.iter().zip(QUESTIONS);
+        self.computed_has_include || questions.any(|(pieces, name)| pieces.make_up(name.len()))
     }
 }
 
@@ -239,22 +285,10 @@ fn takes_operand(after: &[u8]) -> bool {
     }
 }
 
-/// Whether a word is the name of a question of this kind, or a piece by which one may be put together.
-fn is_piece_of_has_include(word: &[u8]) -> bool {
-    let name = b"__has_include_next";
-    let starts = |skipped: usize, at_least: usize| {
-        word.len() >= at_least && name.get(skipped..).is_some_and(|name| name.starts_with(word))
-    };
-    let ends = word.ends_with(b"s_include") || word == b"_include";
-    starts(0, 5)
-        || starts(1, 5)
-        || starts(2, 4)
-        || word == b"__has_embed"
-        || (ends && is_end_of_has_include(word))
-}
-
-fn is_end_of_has_include(word: &[u8]) -> bool {
-    b"__has_include".ends_with(word)
+/// Whether a word is the name of a question, or the start of one.
+fn is_start_of_question(word: &[u8]) -> bool {
+    let starts = |name: &[u8]| word.len() >= 4 && name.starts_with(word);
+    word == b"__has_embed" || [0, 1, 2].iter().any(|&from| starts(&b"__has_include_next"[from..]))
 }
 
 pub(crate) fn contains(text: &[u8], needle: &[u8]) -> bool {

@@ -1,5 +1,6 @@
 //! What must not be recorded, and what is.
 use super::*;
+use cachepot_engine::scan::Hidden;
 
 const UNIT: Unit = Unit { folders: &["ia", "ib"], inputs: &["a.c", "ib/x.h"] };
 
@@ -132,7 +133,7 @@ fn time_macros_set_conditions() {
     let world = world("__TIME__ __DATE__ __TIMESTAMP__");
     let start = world.start();
     let observed = world.observe(&UNIT, start).unwrap();
-    let used = |time, date, timestamp| cachepot_engine::scan::TimeMacros { time, date, timestamp };
+    let used = |time, date, timestamp| Hidden { time, date, timestamp, directive: None };
     assert_eq!(observed.may_use, used(true, true, true));
     let conditions = |used, is_fixed| observed.conditions(used, is_fixed, start);
     assert_eq!(conditions(used(true, false, false), false), Err(NotStorable::Uses("__TIME__")));

@@ -23,8 +23,12 @@ pub(super) enum Part<'t> {
 pub(super) enum Place {
     /// On the line of a preprocessing directive, or perhaps so.
     Directive,
-    /// Anywhere else.
+    /// In a string or a character, for certain.
+    String,
+    /// Anywhere else, as far as that is certain.
     Text,
+    /// Anywhere.
+    Unclear,
 }
 
 pub(super) struct Lexer<'t> {
@@ -143,11 +147,18 @@ impl<'t> Lexer<'t> {
         let length = rest.iter().position(|&byte| !is_word(byte)).unwrap_or(rest.len());
         let (word, after) = rest.split_at(length);
         let before = self.before();
-        let place = if self.directive || (self.plain && before.trim_ascii_end().ends_with(b"*/")) {
+        let place = if self.at < self.string_end && !self.plain {
+            Place::String
+        } else if self.directive || (self.plain && before.trim_ascii_end().ends_with(b"*/")) {
             Place::Directive
+        } else if self.plain {
+            Place::Unclear
         } else {
             Place::Text
         };
+        // The rest of such a line is a message.
+        let is_message = matches!(word, b"error" | b"warning") && follows_hash(before);
+        self.directive &= !is_message;
         self.at += length;
         self.fresh = false;
         Part::Word { word, before, after, place }
@@ -204,6 +215,11 @@ fn is_separator(quote: u8, word: &[u8], rest: &[u8]) -> bool {
     let between =
         word.first().is_some_and(u8::is_ascii_digit) && rest.get(1).is_some_and(u8::is_ascii_hexdigit);
     quote == b'\'' && between
+}
+
+/// Whether a text ends with the `#` of a directive.
+fn follows_hash(before: &[u8]) -> bool {
+    before.trim_ascii_end().strip_suffix(b"#").is_some_and(|before| before.last() != Some(&b'#'))
 }
 
 pub(super) fn is_word(byte: u8) -> bool {

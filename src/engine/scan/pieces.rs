@@ -22,7 +22,7 @@ impl Pieces {
 
     /// Notes a word wherever it occurs in the name.
     pub(super) fn add_word(&mut self, name: &[u8], word: &[u8]) {
-        if word.len() <= name.len() {
+        if (1..=name.len()).contains(&word.len()) {
             let at = name.windows(word.len()).enumerate().filter(|(_, part)| *part == word);
             at.for_each(|(from, _)| self.add(from, from + word.len()));
         }
@@ -32,12 +32,9 @@ impl Pieces {
         self.ends.iter_mut().zip(&other.ends).for_each(|(mine, theirs)| *mine |= theirs);
     }
 
-    /// The same without one piece.
-    pub(super) fn without(mut self, from: usize, to: usize) -> Self {
-        if let Some(ends) = self.ends.get_mut(from) {
-            *ends &= !(1 << to);
-        }
-        self
+    /// Whether a name of this length occurs in one piece.
+    pub(super) fn is_whole(&self, length: usize) -> bool {
+        self.ends[0] & (1 << length) != 0
     }
 
     /// Whether the pieces make up a name of this length.

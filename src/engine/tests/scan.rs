@@ -1,5 +1,5 @@
 //! What texts say: time macros, `__has_include`, assembler directives, `#embed`, and that nothing hides them.
-use crate::scan::{Findings, TimeMacros};
+use crate::scan::{Findings, Hidden};
 use proptest::prelude::*;
 
 fn of(text: &str) -> Findings {
@@ -8,7 +8,7 @@ fn of(text: &str) -> Findings {
 
 /// The macros that a text may use: `t`, `d`, `s` for the time stamp of the file.
 fn macros(text: &str) -> String {
-    let TimeMacros { time, date, timestamp } = of(text).time_macros();
+    let Hidden { time, date, timestamp, .. } = of(text).hidden();
     [(time, 't'), (date, 'd'), (timestamp, 's')].iter().filter(|(used, _)| *used).map(|(_, c)| c).collect()
 }
 
@@ -128,12 +128,12 @@ fn comments_never_hide_code() {
 #[test]
 fn pieces_of_several_texts_come_together() {
     let mut found = of("#define A __TI");
-    assert_eq!(found.time_macros(), TimeMacros::default());
+    assert_eq!(found.hidden(), Hidden::default());
     found.merge(&of("-DB=ME__"));
-    assert!(found.time_macros().time);
+    assert!(found.hidden().time);
     let mut found = of("asm(\".inc\" X)");
     found.merge(&of("#define X \"bin \\\"f\\\"\""));
-    assert!(found.may_incbin());
+    assert_eq!(found.hidden().directive, Some(".incbin"));
 }
 
 /// Trap T6: names asked for; `?` for one that is not spelled out.
@@ -155,11 +155,20 @@ fn has_include_is_found_in_every_form() {
         ("#if __has_include /* c */ (\"a.h\")", &["?"]),
         ("#if __has_include(\"a\\\n.h\")", &["?"]),
         ("#if __has_inc\\\nlude(\"a.h\")", &["?"]),
-        ("#define has(x) __has_ ## x", &["?"]),
-        ("p(__, has_include)", &["?"]),
-        ("p(__, has_, include)", &["?"]),
-        ("p(__, has, _include)", &["?"]),
+        ("#define has(x) __has_ ## x\n#if has(include)(<a.h>)", &["?"]),
+        ("#define has(x, y) _ ## _has_inc ## x ## y\n#if has(lude, _next)(<a.h>)", &["?"]),
+        ("#if p(__, has_include)", &["?"]),
+        ("#if p(__, has_, include)", &["?"]),
+        ("#if p(__, has, _include)", &["?"]),
+        ("#define a p(__has_incl, ude_next)", &["?"]),
+        ("#if __has_em ## bed", &["?"]),
         ("__has_attribute(x) __has_builtin(y) __h has", &[]),
+        ("#define has(x) __has_##x\n#error \"Never include\"\n#include <a.h>", &[]),
+        ("R\"(\")\"\n#define has(x) __has_##x\n#if has(include)(<a.h>) // \"", &["?"]),
+        ("#define has(x) __has_##x\nstring include;", &[]),
+        ("#define has(x) __has_##x\n#error Never include <a.h>\n# warning include", &[]),
+        ("#define has(x) __has_##error ## include", &["?"]),
+        ("int has_i = 0, has_e; if (has_i) include(has_e);", &[]),
         ("// __has_include(X)\n/* __has_include(X) */", &[]),
         ("\"//\" __has_include(\"a.h\")", &["a.h"]),
     ];
@@ -167,29 +176,33 @@ fn has_include_is_found_in_every_form() {
         let found = of(text);
         let mut names: Vec<_> =
             found.has_include.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-        names.extend(found.computed_has_include.then(|| "?".to_owned()));
+        names.extend(found.may_ask_for_any().then(|| "?".to_owned()));
         assert_eq!(names, *expected, "{text:?}");
     }
 }
 
-/// Trap T21: `b` for `.incbin`, `i` for `.include`.
+/// Trap T21: `b` for `.incbin`, `i` for `.include`; `?` where only the preprocessed text can tell.
 #[test]
 fn assembler_directives_are_found_in_every_form() {
     let rows: &[(&str, &str)] = &[
         (".incbin \"f\"", "b"),
         ("\t.include \"f\"", "i"),
-        (".INCBIN \"f\"\n.Include \"g\"", "bi"),
+        (".INCBIN \"f\"", "b"),
+        (".Include \"g\"", "i"),
         (".incbin FILE", "b"),
         (".incbin \\name", "b"),
         (".incbin/**/\"f\"", "b"),
         ("asm(\".incbin \\\"f\\\"\");", "b"),
         ("asm(\"x: .incbin\\t\\\"f\\\"\\n\");", "b"),
         ("asm(\".incbin\" \" \\\"f\\\"\");", "b"),
-        ("asm(\".inc\" \"bin \\\"f\\\"\");", "b"),
-        ("asm(\".in\" \"cb\" \"in \\\"f\\\"\");", "b"),
-        ("asm(\".\" \"incbin \\\"f\\\"\");", "b"),
-        ("asm(\"x.\" \"inc\" \"bin \\\"f\\\"\");", "b"),
-        ("asm(\".incl\" \"ude \\\"f\\\"\");", "i"),
+        ("asm(\".inc\" \"bin \\\"f\\\"\");", "?b"),
+        ("asm(\".in\" \"cb\" \"in \\\"f\\\"\");", "?b"),
+        ("asm(\".\" \"incbin \\\"f\\\"\");", "?b"),
+        ("asm(\"x.\" \"inc\" \"bin \\\"f\\\"\");", "?b"),
+        ("asm(\".incl\" \"ude \\\"f\\\"\");", "?i"),
+        ("asm(\".\" \"include \\\"f\\\"\");", "?i"),
+        ("asm(\"\\56incbin \\\"f\\\"\");", "?b"),
+        ("asm(\"\\x2einclude \\\"f\\\"\");", "?i"),
         ("#define S(x) #x\nasm(S(.incbin \"f\"));", "b"),
         ("R\"(.incbin \"f\")\"", "b"),
         // What begins as a comment for us may be none for an assembler.
@@ -206,8 +219,42 @@ fn assembler_directives_are_found_in_every_form() {
     ];
     for (text, expected) in rows {
         let found = of(text);
-        let seen = [(found.may_incbin(), 'b'), (found.may_assembler_include(), 'i')];
-        let seen: String = seen.iter().filter(|(used, _)| *used).map(|(_, c)| c).collect();
+        let seen = match (found.directive_spelled(), found.hidden().directive) {
+            (Some(spelled), hidden) => {
+                [if hidden == Some(spelled) { "" } else { "!" }, letter(spelled)].concat()
+            }
+            (None, Some(hidden)) => ["?", letter(hidden)].concat(),
+            (None, None) => String::new(),
+        };
+        assert_eq!(seen, *expected, "{text:?}");
+    }
+}
+
+fn letter(directive: &str) -> &'static str {
+    if directive == ".incbin" { "b" } else { "i" }
+}
+
+/// Trap T21: pieces matter where they stand side by side once macros are replaced.
+#[test]
+fn directives_in_preprocessed_text() {
+    let rows: &[(&str, &str)] = &[
+        ("asm(\".\" \"include \\\"f\\\"\");", "i"),
+        ("asm(\".inc\"\n# 3 \"b.h\" 2\n  \"bin f\");", "b"),
+        ("asm(\".inc\" u8\"bin f\");", "b"),
+        ("asm(\"\\56INCBIN f\");", "b"),
+        ("asm(\"\\u002eincbin f\");", "b"),
+        (".incbin \"f\"", "b"),
+        // Side by side with something else; in two statements.
+        ("f(\".\", \"include\"); g(\".\"); h(\"include\");", ""),
+        ("{ '.', \".\" } \"include\" '\"' \".\";", ""),
+        ("case \".\": 1'000; \"include\";", ""),
+        ("test(\"Parser\" \".\" \"Include\");", ""),
+        // What cannot be told.
+        ("f(\".\", \"include\", R\"(x)\");", "b"),
+        ("f(\".\", \"include\", \"\\N{FULL STOP}\");", "b"),
+    ];
+    for (text, expected) in rows {
+        let seen = Hidden::in_preprocessed(text.as_bytes()).directive.map_or("", letter);
         assert_eq!(seen, *expected, "{text:?}");
     }
 }
@@ -311,8 +358,8 @@ proptest! {
         ab.merge(&of(&other));
         ba.merge(&of(&one));
         prop_assert_eq!(&ab, &ba);
-        prop_assert!(ab.time_macros().time || !of(&one).time_macros().time);
-        prop_assert!(ab.may_incbin() || !of(&one).may_incbin());
+        prop_assert!(ab.hidden().time || !of(&one).hidden().time);
+        prop_assert!(ab.hidden().directive.is_some() || of(&one).hidden().directive.is_none());
     }
 }
 
@@ -329,7 +376,7 @@ fn time_macros_are_found_in_preprocessed_text() {
         ("x = \"12:34:567\"; y = \"at 12:34:56\"; z = \"Jan 123 2026\";", ""),
     ];
     for (text, expected) in rows {
-        let TimeMacros { time, date, timestamp } = TimeMacros::in_preprocessed(text.as_bytes());
+        let Hidden { time, date, timestamp, .. } = Hidden::in_preprocessed(text.as_bytes());
         let seen = [(time, 't'), (date, 'd'), (timestamp, 's')];
         let seen: String = seen.iter().filter(|(used, _)| *used).map(|(_, c)| c).collect();
         assert_eq!(seen, *expected, "{text}");

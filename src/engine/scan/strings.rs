@@ -2,8 +2,8 @@
 use super::lexer::is_word;
 use super::takes_operand;
 
-/// Whether any string holds this directive with an operand, in small or capital letters. A text with strings whose content cannot be told
-/// here (raw ones, or without an end) may hold anything.
+/// Whether any string holds this directive with an operand, in small or capital letters. A text with strings whose
+/// content cannot be told here (raw ones, or without an end) may hold anything.
 pub(super) fn any_spells(text: &[u8], name: &[u8]) -> bool {
     let mut strings = Strings { text, at: 0 };
     let is_used = |text: &[u8]| {

@@ -44,10 +44,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
     let (asked, asked_at) = (Instant::now(), now());
     let deadline = Deadline::after(ANSWER_LIMIT);
     shared.stats.bump(Stat::CompileRequests);
-    let Some((query, compiler)) = identify(shared, &request, deadline).await else {
-        statistics::not_cacheable(&shared.stats, "compiler not found");
-        return Outcome::Yours;
-    };
+    let Some((query, compiler)) = identify(shared, &request, deadline).await else { return Outcome::Yours };
     let known = match &compiler.kind {
         Ok(known) => known,
         Err(reason) => {
@@ -98,7 +95,10 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
             };
             Outcome::Miss(Miss::new(shared, subject, call))
         }
-        None => Outcome::Yours,
+        None => {
+            shared.stats.bump(Stat::RanWithoutCache);
+            Outcome::Yours
+        }
     }
 }
 
@@ -109,7 +109,10 @@ async fn identify(
     deadline: Deadline,
 ) -> Option<(CompilerQuery, Arc<Compiler>)> {
     let name = request.argv.first()?;
-    let program = program::find(name, request)?;
+    let Some(program) = program::find(name, request) else {
+        statistics::not_cacheable(&shared.stats, "compiler not found");
+        return None;
+    };
     // Not the name as typed: gcc looks for its parts near the first program of that name in PATH, which may be us.
     let name = program.clone().into_os_string();
     let query = CompilerQuery { program, name, env: request.env.clone(), cwd: request.cwd.clone() };
@@ -119,7 +122,13 @@ async fn identify(
     }
     let routes = shared.routes();
     let found = ask(routes.compilers.as_ref(), Identify(query.clone()), deadline).await;
-    found.ok().map(|found| (query, found))
+    match found {
+        Ok(found) => Some((query, found)),
+        Err(_) => {
+            statistics::not_cacheable(&shared.stats, "compiler does not answer");
+            None
+        }
+    }
 }
 
 fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<(Box<Job>, Vec<OsString>)> {
@@ -181,7 +190,7 @@ async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: 
         Ok(Ok(Ok(Some(opened)))) => Some(Found::Hit(opened)),
         Ok(Ok(Ok(None) | Err(_))) => {
             // A record without its entry: made anew under the same job.
-            shared.stats.bump(Stat::CacheReadErrors);
+            statistics::read_error(&shared.stats);
             retry_as_miss(shared, subject, deadline).await
         }
         Ok(Err(_)) | Err(_) => None,

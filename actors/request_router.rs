@@ -6,6 +6,7 @@ use crate::shared::Shared;
 use crate::statistics;
 use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
 use cachepot_config::Environment;
+use cachepot_engine::stats::Stat;
 use cachepot_wire::fd::{self, Assembly};
 use cachepot_wire::{
     Admin, AdminReply, CompileRequest, EnvBlock, Message as WireMessage, Reply, WireError, frame,
@@ -163,6 +164,7 @@ async fn session(shared: &Arc<Shared>, gate: &Gate, stream: &UnixStream) -> Resu
             compile(shared, stream, request, peer.pid).await
         }
         Ok((WireMessage::Compile(_), _)) => {
+            shared.stats.bump(Stat::CompileRequests);
             statistics::not_cacheable(&shared.stats, "other mount namespace");
             send(stream, Reply::RunItYourself { env: Vec::new(), notice: String::new() }, &[]).await
         }

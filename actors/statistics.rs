@@ -35,6 +35,12 @@ pub fn miss(stats: &Stats, of: Subject, took: Duration) {
     stats.add_time(Stat::CacheReadMissDuration, took);
 }
 
+/// What a record named was not there, or not whole.
+pub fn read_error(stats: &Stats) {
+    stats.bump(Stat::CacheReadErrors);
+    stats.bump_named(Stat::CacheErrors, GROUP);
+}
+
 /// A client's compiler ended.
 pub fn compiled(stats: &Stats, succeeded: bool, took: Duration) {
     if succeeded {

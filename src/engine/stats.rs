@@ -120,10 +120,8 @@ table! {
     Compiles, Count, "compiles", "";
     /// Time of all [`Stat::Compiles`].
     CompileDuration, Time, "compile_duration", "";
-    /// Results not stored because an input was as young as the compile.
+    /// Results not stored because an input was as young as the compile, or changed during it.
     InputsTooNew, Count, "inputs_too_new", "Inputs too new to store";
-    /// Results not stored because an input changed during the compile.
-    InputsChanged, Count, "inputs_changed", "Inputs changed meanwhile";
     /// Results not stored for another reason: too large, store busy, client gone.
     StoreSkipped, Count, "store_skipped", "Stores skipped";
     /// Entries found damaged and dropped.

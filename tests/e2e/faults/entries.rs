@@ -60,6 +60,10 @@ fn damage(name: &str, with_coordinator: bool, harm: impl Fn(usize, &[PathBuf])) 
                 "{what:?}: {damaged}"
             );
         }
+        // Without its manifest an entry is not looked for.
+        let more = |stat| after.count(stat) - before.count(stat);
+        assert_eq!(more(Stat::CacheErrors), more(Stat::CacheReadErrors), "{what:?}");
+        assert!(with_coordinator || (more(Stat::CacheErrors) > 0) == (what != What::Manifest), "{what:?}");
         let misses = after.count(Stat::CacheMisses) - before.count(Stat::CacheMisses);
         assert_eq!(hits + misses, UNITS as u64, "{what:?}");
         // A folder with something inside stays: what is inside is not ours.

@@ -278,18 +278,8 @@ impl Sandbox {
     /// The statistics once nothing is being stored any more.
     #[track_caller]
     pub(crate) fn quiet(&self) -> Snapshot {
-        use Stat::{
-            CacheWriteErrors, CacheWrites, InputsChanged, InputsTooNew, NonCacheableCompilations,
-            StoreSkipped,
-        };
-        let ends = [
-            CacheWrites,
-            NonCacheableCompilations,
-            InputsTooNew,
-            InputsChanged,
-            StoreSkipped,
-            CacheWriteErrors,
-        ];
+        use Stat::{CacheWriteErrors, CacheWrites, InputsTooNew, NonCacheableCompilations, StoreSkipped};
+        let ends = [CacheWrites, NonCacheableCompilations, InputsTooNew, StoreSkipped, CacheWriteErrors];
         let mut stats = self.stats().stats;
         wait_until("the end of all stores", || {
             stats = self.stats().stats;

@@ -118,4 +118,5 @@ async fn a_request_that_meets_a_dead_actor_is_the_clients_own() {
     let _actors = world.shared.routes();
     world.shared.routes.send_modify(|routes| routes.hashers = None);
     assert!(matches!(compile(&world, "int x;").await, Outcome::Yours));
+    assert_eq!(world.shared.stats.snapshot().count(Stat::RanWithoutCache), 1);
 }

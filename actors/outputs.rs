@@ -67,9 +67,15 @@ pub(crate) fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
 /// Macros may be defined on the command line, too.
 pub(crate) fn words_say(job: &Job) -> Findings {
     let mut findings = Findings::default();
-    for word in &job.key_words {
-        // As the `#define` that it may stand for.
-        findings.merge(&Findings::of(&[b"#define ", word.as_bytes()].concat()));
+    let mut previous = b"".as_slice();
+    for word in job.key_words.iter().map(|word| word.as_bytes()) {
+        // What stands for a `#define` is scanned as one.
+        let holds = |text: &[u8]| {
+            [word, previous].iter().any(|word| word.windows(text.len()).any(|part| part == text))
+        };
+        let directive: &[u8] = if holds(b"-D") || holds(b"define") { b"#define " } else { b"" };
+        findings.merge(&Findings::of(&[directive, word].concat()));
+        previous = word;
     }
     findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
     findings

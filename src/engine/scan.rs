@@ -160,7 +160,9 @@ impl Findings {
             }
             _ => {}
         }
-        self.piece_of_question(word, place);
+        if !lexer::follows_hash(before) {
+            self.piece_of_question(word, place);
+        }
         self.directive(word, before, after);
     }
 

@@ -218,7 +218,7 @@ fn is_separator(quote: u8, word: &[u8], rest: &[u8]) -> bool {
 }
 
 /// Whether a text ends with the `#` of a directive.
-fn follows_hash(before: &[u8]) -> bool {
+pub(super) fn follows_hash(before: &[u8]) -> bool {
     before.trim_ascii_end().strip_suffix(b"#").is_some_and(|before| before.last() != Some(&b'#'))
 }
 

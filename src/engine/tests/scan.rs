@@ -168,6 +168,7 @@ fn has_include_is_found_in_every_form() {
         ("#define has(x) __has_##x\nstring include;", &[]),
         ("#define has(x) __has_##x\n#error Never include <a.h>\n# warning include", &[]),
         ("#define has(x) __has_##error ## include", &["?"]),
+        ("R\"()\"\n#define has(x) __has_##x\n#include <a.h>\n # include \"b.h\"", &[]),
         ("int has_i = 0, has_e; if (has_i) include(has_e);", &[]),
         ("// __has_include(X)\n/* __has_include(X) */", &[]),
         ("\"//\" __has_include(\"a.h\")", &["a.h"]),

@@ -8,6 +8,7 @@ use crate::inputs::{Place, now};
 use crate::miss::{Call, Miss};
 use crate::permits::Deadline;
 use crate::program;
+use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics;
@@ -16,7 +17,6 @@ use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
 use cachepot_engine::job::{Job, Parsed};
-use cachepot_engine::options::response;
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::Fetched;
 use cachepot_wire::{CompileRequest, HitReply, OutputBody, PlacedOutput};
@@ -132,16 +132,19 @@ async fn identify(
 }
 
 fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<(Box<Job>, Vec<OsString>)> {
-    let read = &mut |name: &std::ffi::OsStr| std::fs::read(request.cwd.join(name)).ok();
-    let words = match response::expand(&request.argv, read) {
+    let words = match response_file::expand(&request.argv, &request.cwd) {
         Ok(words) => words,
         Err(reason) => {
             statistics::not_cacheable(&shared.stats, &reason.0);
             return None;
         }
     };
-    match gnu::parse(request, &known.driver, &words) {
-        Parsed::Compile(job) => Some((job, words.into_owned())),
+    match gnu::parse(request, &known.driver, &words.all) {
+        Parsed::Compile(mut job) => {
+            // They must not change before the compiler has read them, too.
+            job.key_files.extend(words.files);
+            Some((job, words.all))
+        }
         Parsed::NotCacheable(reason) => {
             statistics::not_cacheable(&shared.stats, &reason.0);
             None

@@ -29,6 +29,7 @@ mod pool;
 mod program;
 mod pulse;
 mod request_router;
+mod response_file;
 mod revive;
 mod routes;
 mod run;

@@ -7,7 +7,6 @@ use super::validate::{names, search_folders};
 use super::watch::Walk;
 use cachepot_engine::manifest::Input;
 use cachepot_engine::scan::{Findings, Hidden, Quarter};
-use nix::sys::stat::FileStat;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -106,9 +105,11 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
 fn key_files_stand(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<(), NotStorable> {
     for path in &compiled.key_files {
         let path = memory.paths.intern(path.as_os_str().as_bytes()).ok_or(NotStorable::Unreadable)?;
-        let changed = |stat: FileStat| changed_since(&Stamp::of(&stat), compiled.asked);
-        if stat(place, &path).is_ok_and(changed) || link_stat(place, &path).is_ok_and(changed) {
-            return Err(NotStorable::TooNew);
+        for stat in [stat(place, &path), link_stat(place, &path)] {
+            let stat = stat.map_err(|_| NotStorable::Unreadable)?;
+            if changed_since(&Stamp::of(&stat), compiled.asked) {
+                return Err(NotStorable::TooNew);
+            }
         }
     }
     Ok(())

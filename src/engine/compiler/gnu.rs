@@ -130,10 +130,7 @@ fn source<'a>(driver: &Driver, line: &Line<'a>) -> Result<(&'a OsStr, Kind), Rea
         [one] => *one,
         _ => return reason("multiple input files"),
     };
-    if source.as_bytes().starts_with(b"/dev/")
-        || source.as_bytes().starts_with(b"/proc/")
-        || source.is_empty()
-    {
+    if depends_on_process(source) || source.is_empty() {
         return reason("input is not a file");
     }
     let kind = match chosen {
@@ -215,6 +212,15 @@ fn stem_with_dot(source: &OsStr) -> OsString {
     name
 }
 
+/// Whether a path means another file to another process, or no file at all: what it is to us says nothing.
+/// `/dev/shm` is a folder like any other.
+pub fn depends_on_process(path: &OsStr) -> bool {
+    let mut parts =
+        path.as_bytes().split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+    let top = path.as_bytes().starts_with(b"/").then(|| parts.next()).flatten();
+    top == Some(b"proc") || (top == Some(b"dev") && parts.next() != Some(b"shm"))
+}
+
 /// A path that a file can be put at. Devices, standard output and folders are the compiler's own business (T54).
 fn plain_file(path: &OsStr) -> Result<(), Reason> {
     let bytes = path.as_bytes();
@@ -226,7 +232,7 @@ fn plain_file(path: &OsStr) -> Result<(), Reason> {
         || bytes.ends_with(b"/")
         || bytes.ends_with(b"/.")
         || bytes.ends_with(b"/..");
-    if odd || bytes == b"." || bytes == b".." || bytes.starts_with(b"/dev/") || bytes.starts_with(b"/proc/") {
+    if odd || bytes == b"." || bytes == b".." || depends_on_process(path) {
         return reason("output is not a file");
     }
     Ok(())

@@ -10,9 +10,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 const MAX_DEPTH: usize = 32;
 const MAX_WORDS: usize = 100_000;
-const MAX_BYTES: usize = 16 << 20;
+/// Response files of one call may have so many bytes together.
+pub const MAX_BYTES: usize = 16 << 20;
 
-fn refuse() -> Reason {
+/// Reads a response file.
+pub type Read<'r> = dyn FnMut(&OsStr) -> Result<Option<Vec<u8>>, Reason> + 'r;
+
+/// The reason for everything that is not a plain response file.
+pub fn refuse() -> Reason {
     Reason("@".to_owned())
 }
 
@@ -22,12 +27,9 @@ fn refuse() -> Reason {
 /// file: the word then stands for itself, as for the compilers (T31).
 ///
 /// # Errors
-/// The reason `@` for files that name themselves, are too large, or are quoted in a way that compilers
+/// What `read` gives; the reason `@` for files that name themselves, are too large, or are quoted in a way that compilers
 /// read differently.
-pub fn expand<'a>(
-    argv: &'a [OsString],
-    read: &mut dyn FnMut(&OsStr) -> Option<Vec<u8>>,
-) -> Result<Cow<'a, [OsString]>, Reason> {
+pub fn expand<'a>(argv: &'a [OsString], read: &mut Read<'_>) -> Result<Cow<'a, [OsString]>, Reason> {
     if !argv.iter().skip(1).any(|word| word.as_bytes().first() == Some(&b'@')) {
         return Ok(Cow::Borrowed(argv));
     }
@@ -38,16 +40,17 @@ pub fn expand<'a>(
     Ok(Cow::Owned(expansion.words))
 }
 
-struct Expansion<'r> {
-    read: &'r mut dyn FnMut(&OsStr) -> Option<Vec<u8>>,
+struct Expansion<'a, 'r> {
+    read: &'a mut Read<'r>,
     words: Vec<OsString>,
     n_bytes: usize,
 }
 
-impl Expansion<'_> {
+impl Expansion<'_, '_> {
     fn add(&mut self, word: OsString, depth: usize, literal: bool) -> Result<(), Reason> {
         let file = word.as_bytes().strip_prefix(b"@").filter(|name| !literal && !name.is_empty());
-        let Some(text) = file.and_then(|name| (self.read)(OsStr::from_bytes(name))) else {
+        let text = file.map(|name| (self.read)(OsStr::from_bytes(name))).transpose()?.flatten();
+        let Some(text) = text else {
             if self.words.len() >= MAX_WORDS {
                 return Err(refuse());
             }

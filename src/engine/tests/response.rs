@@ -37,7 +37,10 @@ fn texts_are_cut_as_by_gcc_and_clang() {
 fn expanded(line: &str, files: &[(&str, &str)]) -> Option<String> {
     let argv: Vec<OsString> = line.split(' ').map(OsString::from).collect();
     let mut read = |name: &OsStr| {
-        files.iter().find(|(known, _)| OsStr::new(known) == name).map(|(_, text)| text.as_bytes().to_vec())
+        Ok(files
+            .iter()
+            .find(|(known, _)| OsStr::new(known) == name)
+            .map(|(_, text)| text.as_bytes().to_vec()))
     };
     expand(&argv, &mut read).ok().map(|words| words.join(OsStr::new(" ")).into_string().unwrap())
 }

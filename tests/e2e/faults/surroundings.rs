@@ -141,6 +141,7 @@ fn pipes_with_names() {
     as_plain(&sandbox, "cat f >f.s & $C -S unit.c -o f; wait", "f.s");
     as_plain(&sandbox, "cat unit.c >f & $C -x c -c f -o f.o; wait", "f.o");
     as_plain(&sandbox, "cat f >d.txt & $C -c unit.c -o d.o -MD -MF f; wait", "d.txt");
+    as_plain(&sandbox, "echo unit.c -o r.o >f & $C -c @f; wait", "r.o");
     as_plain(&sandbox, "$C -c unit.c -o /dev/null", "nothing");
     let _ = shell(&sandbox, "test -p f && test -c /dev/null").succeeds();
 }

@@ -1,4 +1,5 @@
 //! The input files of a finished compile.
+use super::depends_on_process;
 use crate::depfile;
 use crate::job::{Discovery, Job, Reason};
 use std::collections::HashSet;
@@ -69,6 +70,9 @@ fn rule(text: Option<&[u8]>) -> Result<Vec<OsString>, Reason> {
 fn refused(job: &Job, file: &Path) -> Option<Reason> {
     if file.extension().is_some_and(|extension| extension == "gch" || extension == "pch") {
         return Some(Reason("precompiled header".to_owned()));
+    }
+    if depends_on_process(file.as_os_str()) {
+        return Some(Reason("input is not a file".to_owned()));
     }
     let below =
         |path: &Path, folder: &Path| path.as_os_str().as_bytes().starts_with(folder.as_os_str().as_bytes());

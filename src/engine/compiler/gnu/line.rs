@@ -1,4 +1,5 @@
 //! Reads the words of a command line one after the other and notes what they say, without judging the whole.
+use super::depends_on_process;
 use super::maps::Map;
 use crate::job::{Driver, Family};
 use crate::options::{self, Form, Row, Sort, Token, Tokens, Treatment};
@@ -168,6 +169,9 @@ impl<'a> Line<'a> {
     /// Words about where headers and other files are found.
     fn places(&mut self, row: Row, token: &Token<'a>) {
         match row.does {
+            Treatment::Folder | Treatment::Forced | Treatment::KeyFile if depends_on_process(token.value) => {
+                self.refuse("input is not a file");
+            }
             // The folder is relative to a sysroot.
             Treatment::Folder
                 if token.value.as_bytes().starts_with(b"=")

@@ -7,6 +7,10 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
+const NO_UNWINDING: &str = "SECTIONS { /DISCARD/ : { \
+    *(EXCLUDE_FILE(*crtbegin*.o *crtend*.o) .eh_frame) *(.gcc_except_table .gcc_except_table.*) \
+} } INSERT BEFORE .rodata;\n";
+
 fn archive(name: &str) -> Option<String> {
     let output = Command::new("cc").arg(format!("-print-file-name={name}")).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
@@ -46,6 +50,14 @@ fn main() {
         "-Wl,--end-group",
     ] {
         println!("cargo:rustc-link-arg-bin=cachepot={arg}");
+    }
+    // A panic of the client ends in the compiler before anything is unwound (`panicked`): the tables for it, a
+    // tenth of the program, stay out. The compiler's own start files refer to theirs.
+    if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+        let script = Path::new(&out).join("no-unwinding.ld");
+        if fs::write(&script, NO_UNWINDING).is_ok() {
+            println!("cargo:rustc-link-arg-bin=cachepot=-Wl,--no-eh-frame-hdr,-T,{}", script.display());
+        }
     }
     if target("ARCH") == "x86_64" {
         // See `src/bin/cachepot/early.rs`. Its `memcpy` and the like come first; a C library that wants others of

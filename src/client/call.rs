@@ -7,13 +7,16 @@ use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// The program's name: any other name it is called by is the name of a compiler.
 const OWN_NAME: &str = "cachepot";
 
 /// What [`early`] began and [`main`] is to end.
 static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+
+/// What to become when all else fails.
+static COMPILER: OnceLock<(Vec<OsString>, EnvBlock)> = OnceLock::new();
 
 /// Variables to set on top of the client's environment.
 type Added = Vec<(OsString, OsString)>;
@@ -80,11 +83,17 @@ pub fn main(words: Vec<OsString>, env: EnvBlock) -> i32 {
         }
         None => bypass::coordinator_command(&argv),
         Some(_) => {
-            let (again, same_env) = (argv.clone(), env.clone());
-            std::panic::catch_unwind(|| call(argv, env))
-                .unwrap_or_else(|_| bypass::exec(&again, &same_env, &[]))
+            let _ = COMPILER.set((argv.clone(), env.clone()));
+            call(argv, env)
         }
     }
+}
+
+/// What a panic has to end in, for there is no unwinding in this program (`build.rs` leaves its tables out): the
+/// compiler, as for any other failure of ours.
+pub fn panicked() -> ! {
+    let status = COMPILER.get().map_or(2, |(argv, env)| bypass::exec(argv, env, &[]));
+    std::process::exit(status)
 }
 
 /// The compiler and its arguments.

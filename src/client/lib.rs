@@ -16,4 +16,4 @@ pub mod start;
 #[cfg(test)]
 mod tests;
 
-pub use call::{early, main};
+pub use call::{early, main, panicked};

@@ -5,8 +5,8 @@
 //!
 //! What works in between: system calls through the C library, `errno` and thread-local values (a block of ours
 //! stands for those of the only thread), memory (`arena.rs`), everything in Rust that needs no more. What does not:
-//! functions that the C library chooses by the processor; `memory.rs` replaces those that Rust uses. Threads, fork
-//! and the unwinding of a panic: a panic, like a fault, goes on at the C library's entry.
+//! functions that the C library chooses by the processor; `memory.rs` replaces those that Rust uses. Threads and
+//! fork. A panic, like a fault, goes on at the C library's entry.
 use crate::arena;
 use std::ffi::{c_char, c_int};
 use std::mem::{size_of, zeroed};
@@ -71,7 +71,7 @@ unsafe extern "C" fn enter(stack: *const usize) {
         let before = catch_faults();
         IS_EARLY.store(true, Ordering::Relaxed);
         arena::open();
-        std::panic::set_hook(Box::new(|_| panicked()));
+        crate::hold_panics();
         let (words, env) = cachepot_client::process::invocation(argv, envp);
         if let Some(status) = cachepot_client::early(words, env) {
             libc::_exit(status);
@@ -82,8 +82,8 @@ unsafe extern "C" fn enter(stack: *const usize) {
     }
 }
 
-/// Early, nothing can be unwound. Later `main` catches it and becomes the compiler; nobody needs to see more.
-fn panicked() {
+/// For a panic: early, the compiler cannot be run in every case.
+pub(crate) fn leave_if_early() {
     if IS_EARLY.load(Ordering::Relaxed) {
         leave();
     }

@@ -1,5 +1,5 @@
 //! Becoming the compiler: whenever there is nothing to gain or anything is in doubt.
-use crate::start;
+use crate::{process, start};
 use cachepot_wire::EnvBlock;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -57,6 +57,23 @@ pub(crate) fn exec(argv: &[OsString], env: &EnvBlock, added: &[(OsString, OsStri
     command.arg0(called(name, &program, behind));
     command.env(DEPTH_VARIABLE, (level + 1).to_string());
     cannot_run(name, &command.exec())
+}
+
+/// Replaces this process by the compiler where nothing is in the way; comes back where there is something to say.
+pub(crate) fn become_quickly(argv: &[OsString], env: &EnvBlock, added: &[(OsString, OsString)]) {
+    let Some((name, words)) = argv.split_first() else { return };
+    let level = depth(env);
+    let Found::Program { path, behind } = find(name, env.get("PATH")) else { return };
+    if level >= MAX_DEPTH {
+        return;
+    }
+    let depth = (OsString::from(DEPTH_VARIABLE), OsString::from((level + 1).to_string()));
+    let changed: Vec<_> = added.iter().chain([&depth]).collect();
+    let is_kept = |name: &OsStr| changed.iter().all(|(other, _)| other != name);
+    let kept = env.iter().filter(|(name, _)| is_kept(name));
+    let pairs = kept.chain(changed.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())));
+    let words = std::iter::once(called(name, &path, behind)).chain(words.iter().map(OsString::as_os_str));
+    process::exec(&path, words, pairs);
 }
 
 /// What the compiler sees as its own name: as typed, as a shell would do it. gcc looks for its parts near the

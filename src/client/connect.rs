@@ -14,27 +14,53 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// A fresh socket takes this much without a reader (unix(7): 208 KiB unless an administrator chose less).
 const SURELY_FITS_BYTES: usize = 32 << 10;
 
-/// Sends a message and waits for the answer, with the descriptors that came along.
+/// A coordinator that was reached, and what came of it.
+pub(crate) struct Attempt {
+    pub(crate) stream: UnixStream,
+    /// The answer with the descriptors that came along.
+    pub(crate) answer: Result<(Reply, Vec<OwnedFd>), WireError>,
+}
+
+/// Asks the coordinator if there is one; starts none.
+pub(crate) fn attempt(message: &Message) -> Option<Attempt> {
+    let stream = start::connect(&socket::places(environment(message), fd::own_uid())).ok()?;
+    let bytes = frame::encode(message.encode()).ok()?;
+    stream.set_read_timeout(Some(SILENCE)).ok()?;
+    let answer = exchange(&stream, &bytes);
+    Some(Attempt { stream, answer })
+}
+
+fn environment(message: &Message) -> &EnvBlock {
+    static EMPTY: EnvBlock = EnvBlock(Vec::new());
+    match message {
+        Message::Compile(request) => &request.env,
+        _ => &EMPTY,
+    }
+}
+
+/// Sends a message and waits for the answer, with the descriptors that came along. A first attempt may have been made.
 ///
 /// # Errors
 /// [`WireError`] when there is no coordinator to be had, or it does not answer.
-pub(crate) fn ask(message: &Message) -> Result<(Reply, Vec<OwnedFd>, UnixStream), WireError> {
-    let empty = EnvBlock::default();
-    let env = match message {
-        Message::Compile(request) => &request.env,
-        _ => &empty,
-    };
+pub(crate) fn ask(
+    message: &Message,
+    first: Option<Attempt>,
+) -> Result<(Reply, Vec<OwnedFd>, UnixStream), WireError> {
+    let env = environment(message);
     let places = socket::places(env, fd::own_uid());
     let bytes = frame::encode(message.encode())?;
-    let mut stream = match start::connect(&places) {
-        Ok(stream) => stream,
-        Err(_) => started(|program| start::start(&places, env, program))?,
+    let (mut stream, mut answer) = match first {
+        Some(Attempt { stream, answer }) => (stream, Some(answer)),
+        None => match start::connect(&places) {
+            Ok(stream) => (stream, None),
+            Err(_) => (started(|program| start::start(&places, env, program))?, None),
+        },
     };
     // A coordinator of another build makes room, one that was just ending is gone: the second round talks to its
     // successor.
     for round in 0..2 {
         stream.set_read_timeout(Some(SILENCE))?;
-        match exchange(&stream, &bytes) {
+        match answer.take().unwrap_or_else(|| exchange(&stream, &bytes)) {
             Ok((reply, descriptors)) => return Ok((reply, descriptors, stream)),
             Err(WireError::OtherBuild) => {
                 let old = fd::peer(stream.as_fd())?.pid;

@@ -16,4 +16,4 @@ pub mod start;
 #[cfg(test)]
 mod tests;
 
-pub use call::main;
+pub use call::{early, main, panicked};

@@ -2,7 +2,8 @@
 //! when it starts: detaching, inherited descriptors, limits. The one place of this package with `unsafe`.
 //! Absent on purpose: any decision; each function does one thing that has a manual page.
 #![allow(unsafe_code)]
-use std::ffi::{CString, OsStr};
+use cachepot_wire::EnvBlock;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -23,6 +24,49 @@ fn checked(status: libc::c_int) -> io::Result<libc::c_int> {
 
 fn c_string(text: &OsStr) -> io::Result<CString> {
     Ok(CString::new(text.as_bytes())?)
+}
+
+/// The words and the environment of this process, strings without `=` left out.
+///
+/// # Safety
+/// Two lists of strings, each ended by a null pointer.
+pub unsafe fn invocation(
+    argv: *const *const libc::c_char,
+    envp: *const *const libc::c_char,
+) -> (Vec<OsString>, EnvBlock) {
+    // SAFETY: the caller's promise.
+    let strings = |list: *const *const libc::c_char| unsafe {
+        (0..).map_while(move |at| (*list.add(at)).as_ref().map(|text| CStr::from_ptr(text).to_bytes()))
+    };
+    let words = strings(argv).map(|word| OsStr::from_bytes(word).to_owned()).collect();
+    let mut block = Vec::new();
+    for text in strings(envp).filter(|text| text.iter().skip(1).any(|&byte| byte == b'=')) {
+        block.extend_from_slice(text);
+        block.push(0);
+    }
+    (words, EnvBlock(block))
+}
+
+/// Replaces this process by a program; comes back only if that fails.
+pub(crate) fn exec<'a>(
+    program: &Path,
+    words: impl Iterator<Item = &'a OsStr>,
+    env: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
+) {
+    let pair =
+        |(name, value): (&OsStr, &OsStr)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat());
+    let (Ok(program), Ok(words), Ok(env)) = (
+        c_string(program.as_os_str()),
+        words.map(c_string).collect::<io::Result<Vec<_>>>(),
+        env.map(pair).collect::<Result<Vec<_>, _>>(),
+    ) else {
+        return;
+    };
+    let list = |strings: &[CString]| {
+        strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect::<Vec<_>>()
+    };
+    // SAFETY: the strings live here, and both lists end with null.
+    unsafe { libc::execve(program.as_ptr(), list(&words).as_ptr(), list(&env).as_ptr()) };
 }
 
 /// A program that is to run on its own, apart from whoever starts it.

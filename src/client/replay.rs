@@ -1,18 +1,18 @@
-//! What the user sees of a hit: the compiler's own words and status.
+//! What the user sees of a hit: the compiler's own words.
 use crate::process;
 use crate::relay::write_whole;
 use cachepot_wire::HitReply;
 use std::io::Write;
 
-/// Writes the recorded messages; the value is the recorded exit status.
-pub(crate) fn hit(hit: &HitReply) -> i32 {
-    if !hit.stdout.is_empty() || !hit.stderr.is_empty() {
-        process::survive_broken_pipes();
+/// Writes the recorded messages.
+pub(crate) fn messages(hit: &HitReply) {
+    if hit.stdout.is_empty() && hit.stderr.is_empty() {
+        return;
     }
+    process::survive_broken_pipes();
     // The reader of a pipe may have gone: the compiler would not have cared either.
     let _ = write_whole(std::io::stdout(), &hit.stdout);
     let _ = write_whole(std::io::stderr(), &hit.stderr);
-    hit.status
 }
 
 /// Writes a line of our own, if there is one to say.

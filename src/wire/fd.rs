@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The kernel's bound of descriptors in one message (`SCM_MAX_FD`).
@@ -166,10 +167,11 @@ pub struct Peer {
     pub pid: i32,
 }
 
-/// The user id of this process.
+/// The user id of this process, which never changes it.
 pub fn own_uid() -> u32 {
+    static OWN: OnceLock<u32> = OnceLock::new();
     // SAFETY: geteuid has no preconditions and cannot fail.
-    unsafe { libc::geteuid() }
+    *OWN.get_or_init(|| unsafe { libc::geteuid() })
 }
 
 /// Sends a whole frame on a blocking socket.
@@ -237,7 +239,12 @@ impl Assembly {
         if self.buffer.len() < wanted {
             // Grown by what was announced but at most by 16 MiB at a time: the announcement alone costs nothing.
             let grown = wanted.min(self.filled + (16 << 20));
-            self.buffer.resize(grown.max(FIRST_READ_BYTES), 0);
+            let grown = grown.max(FIRST_READ_BYTES);
+            if self.filled == 0 {
+                // Fresh memory is zero already.
+                self.buffer = vec![0; grown];
+            }
+            self.buffer.resize(grown, 0);
         }
         let space = self.buffer.get_mut(self.filled..).unwrap_or_default();
         match receive(space, &mut self.descriptors)? {

@@ -56,8 +56,14 @@ impl std::error::Error for ListenError {}
 pub(crate) struct SocketFile {
     path: PathBuf,
     bind_lock: PathBuf,
-    device: u64,
-    inode: u64,
+    identity: [i128; 3],
+}
+
+/// What tells this file from every other: file systems give the numbers of removed files to new ones at once, but
+/// with another time.
+fn identity(metadata: &fs::Metadata) -> [i128; 3] {
+    let changed = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    [metadata.dev().into(), metadata.ino().into(), changed]
 }
 
 /// Listens at the socket's place. A socket file that nobody answers behind is replaced.
@@ -76,8 +82,8 @@ pub(crate) fn bind(places: &Places) -> Result<(UnixListener, SocketFile), Listen
     remove_stale(&places.socket)?;
     let listener = with_umask(0o177, || UnixListener::bind(&places.socket)).map_err(at_socket)?;
     let metadata = fs::symlink_metadata(&places.socket).map_err(at_socket)?;
-    let (device, inode) = (metadata.dev(), metadata.ino());
-    Ok((listener, SocketFile { path: places.socket.clone(), bind_lock, device, inode }))
+    let identity = identity(&metadata);
+    Ok((listener, SocketFile { path: places.socket.clone(), bind_lock, identity }))
 }
 
 fn hold(path: &Path) -> io::Result<File> {
@@ -123,10 +129,13 @@ impl SocketFile {
     pub(crate) fn remove(&self) {
         // Without the lock a successor could be binding right now: then a stale file is the smaller evil.
         let Ok(_held) = hold(&self.bind_lock) else { return };
-        let is_ours = |m: &fs::Metadata| (m.dev(), m.ino()) == (self.device, self.inode);
-        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| is_ours(&metadata)) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.identity) {
             // A stale file is replaced by the next coordinator.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
+
+#[cfg(test)]
+#[path = "listen_test.rs"]
+mod tests;

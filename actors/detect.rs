@@ -2,6 +2,7 @@
 use crate::inputs::Stamp;
 use crate::jobserver_actor::Slots;
 use crate::run::{Answer, Question};
+use crate::wrapper;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::{Driver, Family};
@@ -47,6 +48,8 @@ pub struct CompilerQuery {
     pub env: EnvBlock,
     /// The client's working directory.
     pub cwd: PathBuf,
+    /// Variables that the program names, where it is a script.
+    pub named: Vec<String>,
 }
 
 impl CompilerQuery {
@@ -62,6 +65,10 @@ impl CompilerQuery {
             self.env.iter().filter(|(name, _)| VARIABLES.iter().any(|known| *name == OsStr::new(known)))
         {
             key.field("variable", name.as_bytes()).field("value", value.as_bytes());
+        }
+        for name in &self.named {
+            key.field("named", name.as_bytes());
+            key.field("value", self.env.get(name).unwrap_or_default().as_bytes());
         }
         if self.part_folders().any(|folder| folder.is_relative()) {
             key.field("cwd", self.cwd.as_os_str().as_bytes());
@@ -96,6 +103,8 @@ impl CompilerQuery {
 pub struct Compiler {
     /// A compiler we know, or why not.
     pub kind: Result<Known, String>,
+    /// What may be the names of variables, where it is a script.
+    pub names: Vec<String>,
     parts: Vec<(PathBuf, Option<Stamp>)>,
 }
 
@@ -153,24 +162,22 @@ pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> Com
         candidates(query).await.into_iter().map(|path| (stamp_of(&path), path)).collect();
     let candidates = candidates.into_iter().map(|(stamp, path)| (path, stamp));
     let mut parts = vec![query.program.clone()];
+    let names = wrapper::names(&query.program);
     let kind = match probe(query, scratch).await {
         Ok((driver, version)) => {
             parts.extend(helper_parts(query, &driver).await);
             let parts_now = std::mem::take(&mut parts);
             let (mut stamped, identity) = identity(query, &driver, &version, parts_now).await;
             stamped.extend(candidates);
-            return match identity {
-                Some(identity) => Compiler { kind: Ok(Known { identity, driver }), parts: stamped },
-                None => {
-                    Compiler { kind: Err("a part of the compiler cannot be read".to_owned()), parts: stamped }
-                }
-            };
+            let kind = identity.map(|identity| Known { identity, driver });
+            let kind = kind.ok_or_else(|| "a part of the compiler cannot be read".to_owned());
+            return Compiler { kind, names, parts: stamped };
         }
         Err(text) => Err(text),
     };
     let parts =
         parts.into_iter().map(|path| (stamp_of(&path), path)).map(|(stamp, path)| (path, stamp)).collect();
-    Compiler { kind, parts }
+    Compiler { kind, names, parts }
 }
 
 async fn probe(query: &CompilerQuery, scratch: &Path) -> Result<(Driver, Vec<u8>), String> {

@@ -12,6 +12,7 @@ use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics;
 use crate::storage_actor::OpenEntry;
+use crate::wrapper;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
@@ -62,8 +63,10 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
         return Outcome::Yours;
     };
     shared.stats.bump(Stat::RequestsExecuted);
+    // Whatever comes of it, the client writes there.
+    shared.writers.disturb(&request.cwd, job.outputs.iter().map(|output| output.path.as_path()));
     let subject = Arc::new(Subject {
-        variables: variables(&request),
+        variables: variables(&request, &query.named),
         identity: known.identity,
         driver: known.driver.clone(),
         pwd: request.env.get("PWD").map(ToOwned::to_owned),
@@ -85,6 +88,8 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
             }
             let of =
                 statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
+            let outputs = subject.job.outputs.iter().map(|output| output.path.as_path());
+            let writing = shared.writers.begin(&request.cwd, outputs);
             let call = Call {
                 plan: gnu::plan(&subject.job, &subject.driver, &scratch, &request),
                 date_is_fixed: gnu::date_is_fixed(&subject.driver, &request.env),
@@ -95,6 +100,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
                 query,
                 words,
                 compiler,
+                writing,
             };
             Outcome::Miss(Miss::new(shared, subject, call))
         }
@@ -112,14 +118,24 @@ async fn identify(
     let program = program::find(name, request)?;
     // Not the name as typed: gcc looks for its parts near the first program of that name in PATH, which may be us.
     let name = program.clone().into_os_string();
-    let query = CompilerQuery { program, name, env: request.env.clone(), cwd: request.cwd.clone() };
+    let (env, cwd) = (request.env.clone(), request.cwd.clone());
+    let mut query = CompilerQuery { program, name, env, cwd, named: Vec::new() };
+    let mut compiler = who_is(shared, &query, deadline).await?;
+    query.named = wrapper::variables(&compiler.names, &query.env);
+    if !query.named.is_empty() {
+        // A script that is another compiler under another environment.
+        compiler = who_is(shared, &query, deadline).await?;
+    }
+    Some((query, compiler))
+}
+
+async fn who_is(shared: &Shared, query: &CompilerQuery, deadline: Deadline) -> Option<Arc<Compiler>> {
     let known = shared.compilers.borrow().get(&query.key()).cloned();
     if let Some(known) = known.filter(|known| known.is_current()) {
-        return Some((query, known));
+        return Some(known);
     }
     let routes = shared.routes();
-    let found = ask(routes.compilers.as_ref(), Identify(query.clone()), deadline).await;
-    found.ok().map(|found| (query, found))
+    ask(routes.compilers.as_ref(), Identify(query.clone()), deadline).await.ok()
 }
 
 fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<(Box<Job>, Vec<OsString>)> {
@@ -144,9 +160,11 @@ fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<(Bo
     }
 }
 
-fn variables(request: &CompileRequest) -> Vec<(OsString, OsString)> {
+fn variables(request: &CompileRequest, named: &[String]) -> Vec<(OsString, OsString)> {
     let wanted = |name: &std::ffi::OsStr| {
-        name.to_str().is_some_and(|name| gnu::KEY_VARIABLES.binary_search(&name).is_ok())
+        name.to_str().is_some_and(|name| {
+            gnu::KEY_VARIABLES.binary_search(&name).is_ok() || named.iter().any(|known| known == name)
+        })
     };
     let mut found: Vec<_> = request
         .env

@@ -17,9 +17,9 @@ pub type Snapshot = Arc<HashMap<Digest, Arc<Compiler>>>;
 /// Compilers kept at most; a build uses a handful.
 const MAX_COMPILERS: usize = 512;
 
-/// Finds out who a compiler is.
+/// Finds out who a compiler is; `None` where that could not be done just now.
 #[derive(Message)]
-#[rtype(result = "Arc<Compiler>")]
+#[rtype(result = "Option<Arc<Compiler>>")]
 pub struct Identify(pub CompilerQuery);
 
 /// Finds out in which folders a compiler searches by itself.
@@ -69,21 +69,26 @@ impl Actor for CompilerInfoCache {
 pulse::lives!(CompilerInfoCache);
 
 impl Handler<Identify> for CompilerInfoCache {
-    type Result = ResponseFuture<Arc<Compiler>>;
+    type Result = ResponseFuture<Option<Arc<Compiler>>>;
 
     fn handle(&mut self, Identify(query): Identify, _: &mut Self::Context) -> Self::Result {
         let key = query.key();
         // A stale answer is asked for again by whoever noticed: it starts a new cell.
         let stale =
             self.compilers.get(&key).and_then(|cell| cell.get()).is_some_and(|known| !known.is_current());
-        if stale || self.compilers.len() >= MAX_COMPILERS {
+        if stale {
             self.compilers.remove(&key);
+        } else if self.compilers.len() >= MAX_COMPILERS && !self.compilers.contains_key(&key) {
+            self.compilers.clear();
+            self.published.send_replace(Snapshot::default());
         }
         let cell = Arc::clone(self.compilers.entry(key).or_default());
         let (published, slots, scratch) = (self.published.clone(), self.slots.clone(), self.scratch.clone());
         Box::pin(async move {
-            let found =
-                cell.get_or_init(|| async { Arc::new(detect::detect(&query, &slots, &scratch).await) }).await;
+            // Trouble that passes is not kept: the next time there may be an answer.
+            let ask = || async { detect::detect(&query, &slots, &scratch).await.map(Arc::new) };
+            let found = cell.get_or_try_init(ask).await;
+            let found = found.inspect_err(|error| tracing::warn!(%error, "compiler does not answer")).ok()?;
             published.send_if_modified(|snapshot| {
                 let known = snapshot.get(&key).is_some_and(|known| Arc::ptr_eq(known, found));
                 if !known {
@@ -91,7 +96,7 @@ impl Handler<Identify> for CompilerInfoCache {
                 }
                 !known
             });
-            Arc::clone(found)
+            Some(Arc::clone(found))
         })
     }
 }

@@ -2,12 +2,14 @@
 use crate::inputs::Stamp;
 use crate::jobserver_actor::Slots;
 use crate::run::{Answer, Question};
+use crate::wrapper;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::{Driver, Family};
 use cachepot_wire::{EnvBlock, socket};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +49,8 @@ pub struct CompilerQuery {
     pub env: EnvBlock,
     /// The client's working directory.
     pub cwd: PathBuf,
+    /// Variables that the program names, where it is a script.
+    pub named: Vec<String>,
 }
 
 impl CompilerQuery {
@@ -62,6 +66,10 @@ impl CompilerQuery {
             self.env.iter().filter(|(name, _)| VARIABLES.iter().any(|known| *name == OsStr::new(known)))
         {
             key.field("variable", name.as_bytes()).field("value", value.as_bytes());
+        }
+        for name in &self.named {
+            key.field("named", name.as_bytes());
+            key.field("value", self.env.get(name).unwrap_or_default().as_bytes());
         }
         if self.part_folders().any(|folder| folder.is_relative()) {
             key.field("cwd", self.cwd.as_os_str().as_bytes());
@@ -96,7 +104,9 @@ impl CompilerQuery {
 pub struct Compiler {
     /// A compiler we know, or why not.
     pub kind: Result<Known, String>,
-    parts: Vec<(PathBuf, Option<Stamp>)>,
+    /// What may be the names of variables, where it is a script.
+    pub names: Vec<String>,
+    parts: Vec<Stamped>,
 }
 
 /// A compiler that is supported.
@@ -145,47 +155,65 @@ cachepot_plus_plus
 cachepot_version __VERSION__
 ";
 
+/// A file beside how it was when it was looked at.
+type Stamped = (PathBuf, Option<Stamp>);
+
+fn stamped(paths: impl IntoIterator<Item = PathBuf>) -> Vec<Stamped> {
+    let with_stamp = |path: PathBuf| {
+        let stamp = stamp_of(&path);
+        (path, stamp)
+    };
+    paths.into_iter().map(with_stamp).collect()
+}
+
 /// Finds out who a compiler is.
-pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> Compiler {
+///
+/// # Errors
+/// Trouble that says nothing about the compiler: no process, no memory, no answer in time.
+pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> io::Result<Compiler> {
     let _slot = slots.take().await;
     // Stamps first: a part that changes while we look gives a stamp that no longer fits.
-    let candidates: Vec<_> =
-        candidates(query).await.into_iter().map(|path| (stamp_of(&path), path)).collect();
-    let candidates = candidates.into_iter().map(|(stamp, path)| (path, stamp));
-    let mut parts = vec![query.program.clone()];
-    let kind = match probe(query, scratch).await {
+    let mut parts = stamped([query.program.clone()]);
+    let names = wrapper::names(&query.program);
+    let kind = match probe(query, scratch).await? {
         Ok((driver, version)) => {
-            parts.extend(helper_parts(query, &driver).await);
-            let parts_now = std::mem::take(&mut parts);
-            let (mut stamped, identity) = identity(query, &driver, &version, parts_now).await;
-            stamped.extend(candidates);
-            return match identity {
-                Some(identity) => Compiler { kind: Ok(Known { identity, driver }), parts: stamped },
-                None => {
-                    Compiler { kind: Err("a part of the compiler cannot be read".to_owned()), parts: stamped }
-                }
-            };
+            let candidates = stamped(candidates(query).await?);
+            parts.extend(stamped(helper_parts(query, &driver).await?));
+            let identity = identity(query, &driver, &version, &parts).await?;
+            parts.extend(candidates);
+            let kind = identity.map(|identity| Known { identity, driver });
+            kind.ok_or_else(|| "a part of the compiler cannot be read".to_owned())
         }
         Err(text) => Err(text),
     };
-    let parts =
-        parts.into_iter().map(|path| (stamp_of(&path), path)).map(|(stamp, path)| (path, stamp)).collect();
-    Compiler { kind, parts }
+    Ok(Compiler { kind, names, parts })
 }
 
-async fn probe(query: &CompilerQuery, scratch: &Path) -> Result<(Driver, Vec<u8>), String> {
+/// Asks for the built-in macros; the text says why it is no compiler that we know.
+async fn probe(query: &CompilerQuery, scratch: &Path) -> io::Result<Result<(Driver, Vec<u8>), String>> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     // In our own folder: nobody else can have put a link of that name there, and what a killed coordinator leaves
     // is removed by a later one.
     let file = scratch.join(format!("probe-{}-{serial}.c", std::process::id()));
-    let written = socket::make_folder(scratch).and_then(|()| std::fs::write(&file, PROBE));
-    written.map_err(|error| format!("cannot write `{}`: {error}", file.display()))?;
-    let question = query.question().with([OsStr::new("-E"), file.as_os_str()]);
-    let answer = question.ask().await.map_err(|error| error.to_string());
+    socket::make_folder(scratch)?;
+    std::fs::write(&file, PROBE)?;
+    let answer = query.question().with([OsStr::new("-E"), file.as_os_str()]).ask().await;
     let _ = std::fs::remove_file(&file);
-    let answer = answer?;
-    read_probe(&answer).ok_or_else(|| String::from_utf8_lossy(&answer.stderr).trim().to_owned())
+    match answer {
+        Ok(answer) => {
+            Ok(read_probe(&answer).ok_or_else(|| String::from_utf8_lossy(&answer.stderr).trim().to_owned()))
+        }
+        // A program of another kind may wait for ever, and does so again; or it is no program at all.
+        Err(error) if is_lasting(&error) => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_lasting(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotFound, PermissionDenied, TimedOut};
+    matches!(error.kind(), TimedOut | NotFound | PermissionDenied)
+        || error.raw_os_error() == Some(libc::ENOEXEC)
 }
 
 fn read_probe(answer: &Answer) -> Option<(Driver, Vec<u8>)> {
@@ -204,10 +232,10 @@ fn read_probe(answer: &Answer) -> Option<(Driver, Vec<u8>)> {
 
 /// Places where a part would be found before the one that is there now: none may appear. The system's own folders
 /// are left out, for they change with their compiler.
-async fn candidates(query: &CompilerQuery) -> Vec<PathBuf> {
+async fn candidates(query: &CompilerQuery) -> io::Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     if query.part_folders().next().is_some() {
-        let answer = query.question().with(["-print-search-dirs"]).ask().await.unwrap_or_default();
+        let answer = query.question().with(["-print-search-dirs"]).ask().await?;
         let line =
             answer.stdout.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"programs: ="));
         let all = std::env::split_paths(OsStr::from_bytes(line.unwrap_or_default()));
@@ -220,32 +248,34 @@ async fn candidates(query: &CompilerQuery) -> Vec<PathBuf> {
     let path = query.env.get("PATH").unwrap_or_default();
     let before = std::env::split_paths(path).map(|folder| query.cwd.join(folder).join("as"));
     found.extend(before.take_while(|file| !file.is_file()));
-    found
+    Ok(found)
 }
 
 /// The files that the compiler runs or reads by itself, and the libraries that they load.
-async fn helper_parts(query: &CompilerQuery, driver: &Driver) -> BTreeSet<PathBuf> {
+async fn helper_parts(query: &CompilerQuery, driver: &Driver) -> io::Result<BTreeSet<PathBuf>> {
     let mut parts = BTreeSet::new();
     let programs = PROGRAMS.iter().map(|name| format!("-print-prog-name={name}"));
     let files = FILES.iter().map(|name| format!("-print-file-name={name}"));
     let n_files = if driver.family == Family::Gcc { FILES.len() } else { 0 };
     for word in programs.chain(files.take(n_files)) {
-        let Ok(answer) = query.question().with([word]).ask().await else { continue };
+        let answer = query.question().with([word]).ask().await?;
         let name = PathBuf::from(OsString::from_vec(answer.stdout.trim_ascii().to_vec()));
         parts.extend(locate(&name, query));
     }
-    if driver.family == Family::Clang
-        && let Ok(answer) = query.question().with(["-v"]).ask().await
-    {
-        parts.extend(configuration_files(&answer.stderr));
+    if driver.family == Family::Clang {
+        parts.extend(configuration_files(&query.question().with(["-v"]).ask().await?.stderr));
     }
     let binaries: Vec<PathBuf> = parts.iter().cloned().chain([query.program.clone()]).collect();
     for binary in binaries.iter().filter(|path| is_elf(path)) {
         let question = Question { program: binary.clone(), ..query.question() };
-        let Ok(answer) = question.variable("LD_TRACE_LOADED_OBJECTS", "1").ask().await else { continue };
-        parts.extend(libraries(&answer.stdout));
+        match question.variable("LD_TRACE_LOADED_OBJECTS", "1").ask().await {
+            Ok(answer) => parts.extend(libraries(&answer.stdout)),
+            // A part for another machine, perhaps: it loads nothing here.
+            Err(error) if is_lasting(&error) && error.kind() != io::ErrorKind::TimedOut => {}
+            Err(error) => return Err(error),
+        }
     }
-    parts
+    Ok(parts)
 }
 
 /// A program that the compiler names: a path, or something in the client's PATH.
@@ -288,18 +318,14 @@ async fn identity(
     query: &CompilerQuery,
     driver: &Driver,
     version: &[u8],
-    parts: Vec<PathBuf>,
-) -> (Vec<(PathBuf, Option<Stamp>)>, Option<Digest>) {
-    let stamped: Vec<_> =
-        parts.into_iter().map(|path| (stamp_of(&path), path)).map(|(s, p)| (p, s)).collect();
+    parts: &[Stamped],
+) -> io::Result<Option<Digest>> {
     let mut key = KeyBuilder::new("cachepot compiler 1");
     let name = Path::new(&query.name).file_name().unwrap_or_default();
     key.field("name", name.as_bytes()).field("version", version);
     key.field("driver", format!("{driver:?}").as_bytes());
-    if let Ok(answer) = query.question().with(["-v"]).ask().await {
-        key.field("about", &about(&answer.stderr));
-    }
-    let paths: Vec<PathBuf> = stamped.iter().map(|(path, _)| path.clone()).collect();
+    key.field("about", &about(&query.question().with(["-v"]).ask().await?.stderr));
+    let paths: Vec<PathBuf> = parts.iter().map(|(path, _)| path.clone()).collect();
     let digests = tokio::task::spawn_blocking(move || {
         paths
             .iter()
@@ -311,11 +337,11 @@ async fn identity(
             })
             .collect::<Option<Vec<Digest>>>()
     });
-    let Ok(Some(digests)) = digests.await else { return (stamped, None) };
-    for ((path, _), digest) in stamped.iter().zip(digests) {
+    let Ok(Some(digests)) = digests.await else { return Ok(None) };
+    for ((path, _), digest) in parts.iter().zip(digests) {
         key.field("part", path.file_name().unwrap_or_default().as_bytes()).field("digest", &digest.0);
     }
-    (stamped, Some(key.finish()))
+    Ok(Some(key.finish()))
 }
 
 /// What `-v` says, without the lines that only repeat how it was called.

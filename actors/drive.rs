@@ -6,17 +6,18 @@ use crate::detect::{Compiler, CompilerQuery, Known};
 use crate::hasher::{FindResult, LookUp, Subject};
 use crate::inputs::{Place, now};
 use crate::miss::{Call, Miss};
-use crate::permits::Deadline;
+use crate::permits::{Deadline, acquire};
 use crate::program;
 use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics;
 use crate::storage_actor::OpenEntry;
+use crate::wrapper;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::{Job, Parsed};
+use cachepot_engine::job::{Job, Output, Parsed};
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::Fetched;
 use cachepot_wire::{CompileRequest, HitReply, OutputBody, PlacedOutput};
@@ -59,8 +60,10 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
         return Outcome::Yours;
     };
     shared.stats.bump(Stat::RequestsExecuted);
+    // Whatever comes of it, the client writes there.
+    shared.writers.disturb(&request.cwd, job.outputs.iter().map(|output| output.path.as_path()));
     let subject = Arc::new(Subject {
-        variables: variables(&request),
+        variables: variables(&request, &query.named),
         identity: known.identity,
         driver: known.driver.clone(),
         pwd: request.env.get("PWD").map(ToOwned::to_owned),
@@ -68,11 +71,9 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
         place,
     });
     let recache = request.env.get("CACHEPOT_RECACHE").is_some();
+    let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
     match find(shared, &subject, recache, deadline).await {
-        Some(Found::Hit(opened)) => {
-            let (reply, blobs) = hit(&subject.job, opened);
-            let of =
-                statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
+        Some(Found::Hit(reply, blobs)) => {
             statistics::hit(&shared.stats, of, asked.elapsed());
             Outcome::Hit(reply, blobs)
         }
@@ -82,6 +83,8 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
             }
             let of =
                 statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
+            let outputs = subject.job.outputs.iter().map(|output| output.path.as_path());
+            let writing = shared.writers.begin(&request.cwd, outputs);
             let call = Call {
                 plan: gnu::plan(&subject.job, &subject.driver, &scratch, &request),
                 date_is_fixed: gnu::date_is_fixed(&subject.driver, &request.env),
@@ -92,6 +95,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
                 query,
                 words,
                 compiler,
+                writing,
             };
             Outcome::Miss(Miss::new(shared, subject, call))
         }
@@ -115,16 +119,26 @@ async fn identify(
     };
     // Not the name as typed: gcc looks for its parts near the first program of that name in PATH, which may be us.
     let name = program.clone().into_os_string();
-    let query = CompilerQuery { program, name, env: request.env.clone(), cwd: request.cwd.clone() };
+    let (env, cwd) = (request.env.clone(), request.cwd.clone());
+    let mut query = CompilerQuery { program, name, env, cwd, named: Vec::new() };
+    let mut compiler = who_is(shared, &query, deadline).await?;
+    query.named = wrapper::variables(&compiler.names, &query.env);
+    if !query.named.is_empty() {
+        // A script that is another compiler under another environment.
+        compiler = who_is(shared, &query, deadline).await?;
+    }
+    Some((query, compiler))
+}
+
+async fn who_is(shared: &Shared, query: &CompilerQuery, deadline: Deadline) -> Option<Arc<Compiler>> {
     let known = shared.compilers.borrow().get(&query.key()).cloned();
     if let Some(known) = known.filter(|known| known.is_current()) {
-        return Some((query, known));
+        return Some(known);
     }
     let routes = shared.routes();
-    let found = ask(routes.compilers.as_ref(), Identify(query.clone()), deadline).await;
-    match found {
-        Ok(found) => Some((query, found)),
-        Err(_) => {
+    match ask(routes.compilers.as_ref(), Identify(query.clone()), deadline).await {
+        Ok(Some(found)) => Some(found),
+        Ok(None) | Err(_) => {
             statistics::not_cacheable(&shared.stats, "compiler does not answer");
             None
         }
@@ -156,9 +170,11 @@ fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<(Bo
     }
 }
 
-fn variables(request: &CompileRequest) -> Vec<(OsString, OsString)> {
+fn variables(request: &CompileRequest, named: &[String]) -> Vec<(OsString, OsString)> {
     let wanted = |name: &std::ffi::OsStr| {
-        name.to_str().is_some_and(|name| gnu::KEY_VARIABLES.binary_search(&name).is_ok())
+        name.to_str().is_some_and(|name| {
+            gnu::KEY_VARIABLES.binary_search(&name).is_ok() || named.iter().any(|known| known == name)
+        })
     };
     let mut found: Vec<_> = request
         .env
@@ -171,13 +187,13 @@ fn variables(request: &CompileRequest) -> Vec<(OsString, OsString)> {
 }
 
 enum Found {
-    Hit(Fetched),
+    Hit(HitReply, Vec<File>),
     Nothing(Digest),
 }
 
 async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: Deadline) -> Option<Found> {
     let routes = shared.routes();
-    let permit = Arc::clone(&shared.permits.hashing).acquire_owned().await.ok()?;
+    let permit = acquire(&shared.permits.hashing, deadline).await?;
     let message = FindResult { subject: Arc::clone(subject), recache, deadline, permit };
     let key = match ask(routes.hashers.as_ref(), message, deadline).await {
         Ok(Ok(LookUp::Found(key))) => key,
@@ -188,20 +204,20 @@ async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: 
         }
         Ok(Err(_)) => return None,
     };
-    let permit = Arc::clone(&shared.permits.local_store).acquire_owned().await.ok()?;
-    match ask(routes.local_store.as_ref(), OpenEntry { key, deadline, permit }, deadline).await {
-        Ok(Ok(Ok(Some(opened)))) => Some(Found::Hit(opened)),
-        Ok(Ok(Ok(None) | Err(_))) => {
+    let permit = acquire(&shared.permits.local_store, deadline).await?;
+    let opened = ask(routes.local_store.as_ref(), OpenEntry { key, deadline, permit }, deadline).await;
+    match opened.ok()?.ok()?.ok().flatten().and_then(|opened| hit(&subject.job, opened)) {
+        Some((reply, blobs)) => Some(Found::Hit(reply, blobs)),
+        None => {
             // A record without its entry: made anew under the same job.
             statistics::read_error(&shared.stats);
             retry_as_miss(shared, subject, deadline).await
         }
-        Ok(Err(_)) | Err(_) => None,
     }
 }
 
 async fn retry_as_miss(shared: &Shared, subject: &Arc<Subject>, deadline: Deadline) -> Option<Found> {
-    let permit = Arc::clone(&shared.permits.hashing).acquire_owned().await.ok()?;
+    let permit = acquire(&shared.permits.hashing, deadline).await?;
     let message = FindResult { subject: Arc::clone(subject), recache: true, deadline, permit };
     match ask(shared.routes().hashers.as_ref(), message, deadline).await {
         Ok(Ok(LookUp::Unknown(key))) => Some(Found::Nothing(key)),
@@ -209,8 +225,14 @@ async fn retry_as_miss(shared: &Shared, subject: &Arc<Subject>, deadline: Deadli
     }
 }
 
-fn hit(job: &Job, opened: Fetched) -> (HitReply, Vec<File>) {
-    let outputs = opened.entry.outputs.iter().filter_map(|stored| {
+/// The reply of a hit with its descriptors; `None` where the entry is not one of such a job.
+fn hit(job: &Job, opened: Fetched) -> Option<(HitReply, Vec<File>)> {
+    let Fetched { entry, blobs } = opened;
+    let is_stored = |output: &Output| entry.outputs.iter().any(|stored| stored.role == output.role);
+    if !job.outputs.iter().all(|output| output.optional || is_stored(output)) {
+        return None;
+    }
+    let outputs = entry.outputs.iter().map(|stored| {
         let output = job.outputs.iter().find(|output| output.role == stored.role)?;
         Some(PlacedOutput {
             path: output.path.clone(),
@@ -223,11 +245,11 @@ fn hit(job: &Job, opened: Fetched) -> (HitReply, Vec<File>) {
         })
     });
     let reply = HitReply {
-        status: opened.entry.status,
-        stdout: opened.entry.stdout.clone(),
-        stderr: opened.entry.stderr.clone(),
-        outputs: outputs.collect(),
+        status: entry.status,
+        stdout: entry.stdout.clone(),
+        stderr: entry.stderr.clone(),
+        outputs: outputs.collect::<Option<_>>()?,
         notice: String::new(),
     };
-    (reply, opened.blobs)
+    Some((reply, blobs))
 }

@@ -38,6 +38,8 @@ mod statistics;
 mod storage_actor;
 #[cfg(test)]
 mod tests;
+mod wrapper;
+mod writers;
 
 use crate::jobserver_actor::Origin;
 use crate::keeper::Death;

@@ -5,11 +5,12 @@ use crate::detect::{Compiler, CompilerQuery};
 use crate::hasher::{Observe, Subject};
 use crate::inputs::{Compiled, Moment, NotStorable, Observed, now};
 use crate::outputs::{opened, present_outputs, read_from_start, words_say};
-use crate::permits::{Deadline, Permit};
+use crate::permits::{Deadline, Permit, acquire};
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics::{self, NotStored};
 use crate::storage_actor::{Ingest, Keep};
+use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::{Discovery, Driver, Role};
@@ -65,6 +66,8 @@ pub struct Call {
     pub words: Vec<OsString>,
     /// Who the compiler is.
     pub compiler: Arc<Compiler>,
+    /// The places that the compile writes to.
+    pub writing: Writing,
 }
 
 impl Miss {
@@ -73,7 +76,8 @@ impl Miss {
         let (start, began) = (now(), Instant::now());
         let query = || call.query.clone();
         let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| {
-            actix::spawn(run_scan(Arc::clone(shared), query(), subject.driver.clone(), call.words.clone()))
+            let (driver, source) = (subject.driver.clone(), subject.job.source.clone());
+            actix::spawn(run_scan(Arc::clone(shared), query(), driver, call.words.clone(), source))
         });
         let folders = actix::spawn(built_in_folders(Arc::clone(shared), query(), Arc::clone(&subject)));
         Box::new(Miss { shared: Arc::clone(shared), subject, call, scan, folders, start, began })
@@ -100,7 +104,15 @@ impl Miss {
             return self.give_up();
         }
         statistics::miss(&self.shared.stats, self.call.of, self.call.looked_up);
-        match self.take_in(report, descriptors).await {
+        let taken = self.take_in(report, descriptors).await;
+        let was_alone = self.call.writing.end();
+        match taken {
+            Ok(_) if !was_alone => {
+                statistics::not_stored(
+                    &self.shared.stats,
+                    &skipped("another compile wrote to the same file"),
+                );
+            }
             Ok(_) if !waits() => statistics::not_stored(&self.shared.stats, &skipped("client gone")),
             Ok(taken) => {
                 actix::spawn(async move { self.keep(taken).await });
@@ -154,7 +166,9 @@ impl Miss {
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let permit = Arc::new(permit);
         let observed = self.observe(&compiled, &permit, deadline).await?;
-        let message = Ingest { files, permit: self.local_permit().await? };
+        let store_permit = acquire(&self.shared.permits.local_store, deadline).await;
+        let store_permit = store_permit.ok_or_else(|| skipped("store busy"))?;
+        let message = Ingest { files, permit: store_permit };
         let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
         let copies = flat(copies.map_err(skipped)?.map_err(skipped)?)?;
         let outputs =
@@ -200,10 +214,6 @@ impl Miss {
         let message = Observe { subject, compiled, permit: Arc::clone(permit) };
         let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
         observed.map_err(skipped)?.map_err(skipped)?.map_err(not_storable)
-    }
-
-    async fn local_permit(&self) -> Result<Permit, NotStored> {
-        Arc::clone(&self.shared.permits.local_store).acquire_owned().await.map_err(skipped)
     }
 
     /// The texts in which the compiler named its headers.
@@ -299,7 +309,12 @@ async fn run_scan(
     query: CompilerQuery,
     driver: Driver,
     words: Vec<OsString>,
+    source: PathBuf,
 ) -> Option<Vec<u8>> {
+    // What can be read only once is the compile's.
+    if !std::fs::metadata(query.cwd.join(&source)).is_ok_and(|source| source.is_file()) {
+        return None;
+    }
     let file = Scratch(shared.scratch_name());
     run_compiler(&shared, &query, &gnu::dependency_scan(&driver, &words, &file.0)).await?;
     std::fs::read(&file.0).ok()

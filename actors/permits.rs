@@ -58,6 +58,11 @@ fn max_sessions() -> usize {
 /// A permit in a message.
 pub(crate) type Permit = OwnedSemaphorePermit;
 
+/// A permit, unless none comes free in time.
+pub(crate) async fn acquire(of: &Arc<Semaphore>, deadline: Deadline) -> Option<Permit> {
+    tokio::time::timeout(deadline.left(), Arc::clone(of).acquire_owned()).await.ok()?.ok()
+}
+
 /// The moment after which an answer is of no use; monotonic.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Instant);

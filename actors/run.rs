@@ -1,4 +1,4 @@
-//! Programs that the coordinator itself starts: questions to a compiler. Each takes a slot of the jobserver first.
+//! Programs that the coordinator itself starts: questions to a compiler. Whoever asks holds a slot of the jobserver.
 use crate::jobserver;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct Question {
 }
 
 /// What came back.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     /// Whether it ended with status 0.
     pub succeeded: bool,
@@ -49,10 +49,10 @@ impl Question {
         self
     }
 
-    /// Asks; no answer in time counts as a failure. The caller holds a slot of the jobserver.
+    /// Asks. The caller holds a slot of the jobserver.
     ///
     /// # Errors
-    /// When the program cannot be started.
+    /// When the program cannot be started; `TimedOut` where it does not answer in time.
     pub async fn ask(&self) -> std::io::Result<Answer> {
         let mut command = Command::new(&self.program);
         // The jobserver of the client's build is no business of ours: its descriptors mean something else here.
@@ -65,7 +65,7 @@ impl Question {
             Ok(output) => {
                 output.map(|o| Answer { succeeded: o.status.success(), stdout: o.stdout, stderr: o.stderr })
             }
-            Err(_) => Ok(Answer::default()),
+            Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::jobserver_actor::Slots;
 use crate::manifests::Manifests;
 use crate::permits::Permits;
 use crate::routes::Routes;
+use crate::writers::Writers;
 use cachepot_config::{Environment, Loaded};
 use cachepot_engine::stats::Stats;
 use cachepot_storage::local::LocalStore;
@@ -30,6 +31,8 @@ pub struct Shared {
     pub manifests: Arc<Manifests>,
     /// What is known of files.
     pub memory: Arc<Memory>,
+    /// Who writes where.
+    pub writers: Arc<Writers>,
     /// The settings, and where they came from.
     pub loaded: Loaded,
     /// The environment that the settings were read from.
@@ -58,6 +61,7 @@ impl Shared {
             manifests: Arc::new(Manifests::new(Arc::clone(&store))),
             store,
             memory: Arc::default(),
+            writers: Arc::default(),
             loaded,
             started_with,
             scratch,

@@ -6,7 +6,8 @@ use super::files::{Stamp, is_file, is_folder, stat};
 use super::folders::{FolderMemory, Kind, Listing};
 use super::names::{Leaf, Names};
 use super::paths::{Paths, Place, below};
-use cachepot_engine::manifest::{NO_FOLDER, NOT_A_FOLDER};
+use cachepot_engine::manifest::{NO_FOLDER, NOT_A_FOLDER, UNREACHABLE};
+use nix::errno::Errno;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -40,6 +41,8 @@ enum Target {
     File,
     Folder,
     Other,
+    /// It cannot be told (a loop of links, a folder closed to us): compilers end with an error.
+    Unreachable,
 }
 
 fn target(place: &Place, path: &CStr) -> Target {
@@ -47,7 +50,8 @@ fn target(place: &Place, path: &CStr) -> Target {
         Ok(stat) if is_file(&stat) => Target::File,
         Ok(stat) if is_folder(&stat) => Target::Folder,
         Ok(_) => Target::Other,
-        Err(_) => Target::Nothing,
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Target::Nothing,
+        Err(_) => Target::Unreachable,
     }
 }
 
@@ -127,7 +131,8 @@ impl Walk<'_> {
             match stat(self.place, if path.is_empty() { c"." } else { &path }) {
                 Ok(stat) if is_folder(&stat) => *first.entry(Stamp::of(&stat).identity()).or_insert(index),
                 Ok(_) => NOT_A_FOLDER,
-                Err(_) => NO_FOLDER,
+                Err(Errno::ENOENT) => NO_FOLDER,
+                Err(_) => UNREACHABLE,
             }
         };
         (0..).zip(folders).map(state).collect()
@@ -148,6 +153,8 @@ impl Walk<'_> {
                 Target::File => Kind::File,
                 Target::Folder => Kind::Folder,
                 Target::Other => Kind::Other,
+                // Looked at once more as one.
+                Target::Unreachable => Kind::Link,
             };
             Some((name.into(), kind))
         });
@@ -169,7 +176,12 @@ impl Walk<'_> {
         if let (Target::Folder, Some(prefix)) = (target, leaf.folder) {
             seen.open.push((path.clone(), prefix));
         }
-        if leaf.file && matches!(target, Target::File | Target::Other) && !self.expected.contains(&path) {
+        let in_the_way = match target {
+            Target::File | Target::Other => leaf.file,
+            Target::Unreachable => true,
+            Target::Nothing | Target::Folder => false,
+        };
+        if in_the_way && !self.expected.contains(&path) {
             seen.surprises.files.push(path);
         }
     }

@@ -29,6 +29,8 @@ pub const MAX_INPUTS: usize = 60_000;
 pub const NO_FOLDER: u32 = u32::MAX;
 /// A state of a searched folder: something else is there.
 pub const NOT_A_FOLDER: u32 = u32::MAX - 1;
+/// A state of a searched folder: it cannot be told, which is an error for gcc.
+pub const UNREACHABLE: u32 = u32::MAX - 2;
 
 /// The longest path: more than any system takes. Without a bound, paths that share their beginning could grow
 /// to many times the size of what is read.
@@ -59,9 +61,9 @@ pub struct Record {
     pub names: Vec<Vec<u8>>,
     /// Files that lay in a searched folder under a searched name without being read.
     pub present: Vec<Vec<u8>>,
-    /// What each searched folder was, in the sorted list of all of them: [`NO_FOLDER`], [`NOT_A_FOLDER`], or the index
-    /// of the first name of the same folder. Compilers warn of what is no folder, search a folder once, and
-    /// name its files by its first name.
+    /// What each searched folder was, in the sorted list of all of them: [`NO_FOLDER`], [`NOT_A_FOLDER`],
+    /// [`UNREACHABLE`], or the index of the first name of the same folder. Compilers warn of what is no folder,
+    /// search a folder once, and name its files by its first name.
     pub states: Vec<u32>,
     /// Inputs (by index) that were one file under two names (links): compilers know a file by its inode.
     pub same: Vec<(u32, u32)>,

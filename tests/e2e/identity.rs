@@ -65,3 +65,18 @@ fn t115_an_assembler_replaced_in_place() {
             .hits("gcc -c a.c");
     }
 }
+
+#[test]
+fn t118_a_script_that_reads_the_environment() {
+    let script = "#!/bin/sh\nexec ${REAL:-/usr/bin/gcc} $WORDS \"$@\"\n";
+    let sandbox = Sandbox::new("script").file("a.c", "int x = V;\n").file("cc", script);
+    sandbox.sh("chmod +x cc");
+    let sandbox = sandbox.env("WORDS", "-DV=1");
+    sandbox.hits("./cc -c a.c");
+    let sandbox = sandbox.env("WORDS", "-DV=2");
+    sandbox.hits("./cc -c a.c");
+    let sandbox = sandbox.env("REAL", "clang");
+    sandbox.hits("./cc -c a.c");
+    let sandbox = sandbox.without("REAL").env("WORDS", "-DV=1").env("OTHER", "1");
+    sandbox.expect(Hit, "./cc -c a.c");
+}

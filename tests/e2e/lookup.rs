@@ -1,5 +1,5 @@
 //! What the preprocessor would see: headers that appear, move, change or are asked for; time; variables.
-use crate::harness::Went::{Hit, Refused, Stored, Uses};
+use crate::harness::Went::{Failed, Hit, Refused, Stored, Uses};
 use crate::harness::{Sandbox, wait_until};
 use std::time::SystemTime;
 
@@ -121,6 +121,24 @@ fn t011_odd_candidates_are_absent_until_they_turn_real() {
         sandbox.sh("rm nothing").expect(Hit, &*line);
         sandbox.write("nowhere/x.h", "int from_nowhere;\n").hits(&*line);
         sandbox.sh("rm -r nowhere f.txt").write("f.txt/x.h", "int from_f;\n").hits(&*line);
+    }
+}
+
+/// Compilers end with an error where they cannot tell whether a header is there.
+#[test]
+fn t011_candidates_that_lead_nowhere() {
+    for compiler in ["gcc", "clang"] {
+        let sandbox = shadowed("loops").file("s.c", "#include <sub/y.h>\n").file("b/sub/y.h", "int y;\n");
+        let (line, below) = (format!("{compiler} -c a.c -Ia -Ib"), format!("{compiler} -c s.c -Ia -Ib"));
+        sandbox.sh("mkdir -p a").hits(&*line);
+        sandbox.hits(&*below);
+        sandbox.sh("ln -s x.h a/x.h; ln -s sub a/sub").expect(Failed, &*line);
+        sandbox.expect(Failed, &*below);
+        sandbox.sh("rm a/*").expect(Hit, &*line);
+        // gcc ends with an error, clang goes on.
+        sandbox.sh("rmdir a; ln -s a a");
+        assert_eq!(sandbox.plain(&*line), sandbox.cached(&*line).0);
+        sandbox.sh("rm a; mkdir a").expect(Hit, &*line);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where outputs go, how they are named, which mode they have, and what dependency files say.
-use crate::harness::Sandbox;
 use crate::harness::Went::{Failed, Hit, Refused, Stored};
+use crate::harness::{CLIENT, Sandbox, wait_for, wait_until};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -289,4 +289,39 @@ fn t134_names_at_the_limit() {
         OsStr::new("-o"),
         OsStr::from_bytes(name.as_bytes()),
     ]);
+}
+
+/// A hit knows nothing of the source, so it would write over it; compilers refuse to.
+#[test]
+fn one_file_named_twice() {
+    for compiler in ["gcc", "clang"] {
+        let sandbox = Sandbox::new("twice").file("a.c", "int x;\n");
+        sandbox.sh("ln -s . d").hits(format!("{compiler} -c a.c -o a.o"));
+        sandbox.hits(format!("{compiler} -c a.c -MD -MF x.d -o a.o"));
+        for words in ["-o a.c", "-o ./a.c", "-o d/a.c", "-MD -MF a.o -o a.o"] {
+            sandbox.expect(Refused("one file named twice"), format!("{compiler} -c a.c {words}"));
+        }
+    }
+}
+
+/// What lies in the place when the compiler has ended may be another's.
+#[test]
+fn one_output_of_two_compiles_at_once() {
+    let slow = "#!/bin/sh\n/usr/bin/gcc \"$@\" || exit\n\
+                case $* in *-DX=1*) while [ ! -e ../go ]; do sleep 0.01; done ;; esac\n";
+    let sandbox = Sandbox::new("one_output").file("a.c", "int x = X;\n").file("slow", slow);
+    sandbox.sh("chmod +x slow").settle();
+    let start = |x: u32| {
+        let macro_word = format!("-DX={x}");
+        sandbox.command(CLIENT).args(["./slow", &macro_word, "-c", "a.c", "-o", "o.o"]).spawn().unwrap()
+    };
+    let mut first = start(1);
+    wait_until("the first object", || sandbox.work().join("o.o").exists());
+    assert!(wait_for(&mut start(2)).success());
+    fs::write(sandbox.root().join("go"), "").unwrap();
+    assert!(wait_for(&mut first).success());
+    sandbox.quiet();
+    for x in [1, 2] {
+        sandbox.expect(Stored, format!("./slow -DX={x} -c a.c -o o.o"));
+    }
 }

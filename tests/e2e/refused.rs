@@ -1,6 +1,6 @@
 //! Calls that are not cached: what they do is the compiler's, and the reason is counted.
-use crate::harness::Sandbox;
 use crate::harness::Went::{Hit, NoCompile, Refused, Stored, Unsupported, Uses};
+use crate::harness::{CLIENT, Sandbox};
 use cachepot_engine::stats::Stat;
 
 #[test]
@@ -120,4 +120,22 @@ fn t022_embedded_files() {
         let (_, went) = sandbox.cached(format!("{compiler} -c a.c"));
         assert_eq!(went, Uses("#embed"));
     }
+}
+
+/// libfaketime shows compilers a day that we do not see.
+#[test]
+fn another_clock() {
+    let sandbox = Sandbox::new("clock").file("a.c", "const char *d = __DATE__;\n").env("FAKETIME", "-9y");
+    sandbox.expect(Refused("FAKETIME"), "gcc -c a.c");
+}
+
+#[test]
+fn t037_a_fifo_is_read_once() {
+    let sandbox = Sandbox::new("fifo").prelude("rm -f f.c; mkfifo f.c; (echo 'int x;' >f.c &);");
+    for words in ["-c f.c", "-c f.c -MMD"] {
+        for _ in 0..2 {
+            let _ = sandbox.run(&format!("{CLIENT} gcc {words} -o f.o")).succeeds();
+        }
+    }
+    sandbox.expect_stat(Stat::CacheWrites, 0);
 }

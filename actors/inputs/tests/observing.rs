@@ -76,7 +76,7 @@ fn key_files_that_change() {
     };
     let outcome = |key_file| observe(&world.memory, &world.place(), &compiled(&world, key_file)).err();
     assert_eq!(outcome("list.txt"), None);
-    assert_eq!(outcome("absent.txt"), None);
+    assert_eq!(outcome("absent.txt"), Some(NotStorable::Unreadable));
     world.write("list.txt", "2");
     assert_eq!(outcome("list.txt"), Some(NotStorable::TooNew));
 }

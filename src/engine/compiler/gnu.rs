@@ -63,6 +63,7 @@ fn job(
     let dependency_file = dependency_file(line, kind.preprocessed, source)?;
     let discovery = discovery(driver, line, kind, dependency_file.as_ref());
     let outputs = outputs(driver, line, (main, mode, kind.language), dependency_file, source);
+    refuse_overlaps(&request.cwd, &outputs, source)?;
     // clang's assembler writes the directory down unmapped.
     line.whole_directory |=
         line.debug && kind.language == Language::Assembler && driver.family == Family::Clang;
@@ -236,6 +237,19 @@ fn plain_file(path: &OsStr) -> Result<(), Reason> {
         return reason("output is not a file");
     }
     Ok(())
+}
+
+/// One file named twice. Compilers refuse to write over the source, which they find under any path: its name
+/// decides here. Of two outputs in one file, the one that is written last is left.
+fn refuse_overlaps(cwd: &Path, outputs: &[Output], source: &OsStr) -> Result<(), Reason> {
+    let name = Path::new(source).file_name();
+    // Joined, for a leading `./` counts when paths are compared.
+    let place = |output: &Output| cwd.join(&output.path);
+    let twice = |(at, output): (usize, &Output)| {
+        let others = outputs.get(at + 1..).unwrap_or_default();
+        output.path.file_name() == name || others.iter().any(|other| place(other) == place(output))
+    };
+    if outputs.iter().enumerate().any(twice) { reason("one file named twice") } else { Ok(()) }
 }
 
 fn main_output(line: &Line<'_>, mode: Mode, source: &OsStr) -> Result<PathBuf, Reason> {

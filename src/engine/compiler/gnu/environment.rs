@@ -41,7 +41,8 @@ pub const KEY_VARIABLES: &[&str] = &[
     "XROS_DEPLOYMENT_TARGET",
 ];
 
-/// Variables that make a compiler write further files, compile twice or rewrite its own command line, sorted.
+/// Variables that make a compiler write further files, compile twice, rewrite its own command line or see another
+/// clock than ours (libfaketime), sorted.
 /// Even an empty value counts: some are tested for presence only.
 pub const REFUSED_VARIABLES: &[&str] = &[
     "CCC_ADD_ARGS",
@@ -61,6 +62,8 @@ pub const REFUSED_VARIABLES: &[&str] = &[
     "CLANG_CRASH_DIAGNOSTICS_DIR",
     "DEPENDENCIES_OUTPUT",
     "EXPERIMENTAL_SARIF_SOCKET",
+    "FAKETIME",
+    "FAKETIME_TIMESTAMP_FILE",
     "GCC_COMPARE_DEBUG",
     "QA_OVERRIDE_GCC3_OPTIONS",
     "SUNPRO_DEPENDENCIES",

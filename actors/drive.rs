@@ -153,12 +153,8 @@ fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<(Bo
             return None;
         }
     };
-    match gnu::parse(request, &known.driver, &words.all) {
-        Parsed::Compile(mut job) => {
-            // They must not change before the compiler has read them, too.
-            job.key_files.extend(words.files);
-            Some((job, words.all))
-        }
+    match gnu::parse(request, &known.driver, &words) {
+        Parsed::Compile(job) => Some((job, words)),
         Parsed::NotCacheable(reason) => {
             statistics::not_cacheable(&shared.stats, &reason.0);
             None

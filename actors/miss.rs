@@ -6,6 +6,7 @@ use crate::hasher::{Observe, Subject};
 use crate::inputs::{Compiled, Moment, NotStorable, Observed, now};
 use crate::outputs::{opened, present_outputs, read_from_start, words_say};
 use crate::permits::{Deadline, Permit, acquire};
+use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics::{self, NotStored};
@@ -193,6 +194,11 @@ impl Miss {
         };
         let folders = self.folders(deadline).await?;
         let job = &self.subject.job;
+        // The compiler has read the response files after us.
+        if !response_file::expand(&job.argv, &self.call.query.cwd).is_ok_and(|words| words == self.call.words)
+        {
+            return Err(NotStored::TooNew);
+        }
         let inputs = gnu::inputs(job, dependencies, trace.as_deref());
         Ok(Compiled {
             inputs: inputs.map_err(|reason| NotStored::Uses(reason.0))?,

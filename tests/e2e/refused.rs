@@ -1,5 +1,5 @@
 //! Calls that are not cached: what they do is the compiler's, and the reason is counted.
-use crate::harness::Went::{Hit, NoCompile, Refused, Stored, Unsupported, Uses};
+use crate::harness::Went::{Hit, NoCompile, Refused, Stored, TooNew, Unsupported, Uses};
 use crate::harness::{CLIENT, Sandbox};
 use cachepot_engine::stats::Stat;
 
@@ -85,6 +85,18 @@ fn t030_t031_t032_response_files() {
             sandbox.plain(format!("{compiler} -c a.c @missing")),
             sandbox.cached(format!("{compiler} -c a.c @missing")).0
         );
+    }
+}
+
+/// The compiler reads it after us.
+#[test]
+fn t030_a_response_file_that_changes_under_the_compiler() {
+    let script = "#!/bin/sh\ncase $* in *@r*) cp next r;; esac\nexec gcc \"$@\"\n";
+    let sandbox = Sandbox::new("changing").file("a.c", "int x = V;\n").file("cc", script);
+    let sandbox = sandbox.file("r", "-c a.c -DV=1\n").file("next", "-c a.c -DV=2\n");
+    sandbox.sh("chmod +x cc");
+    for _ in 0..2 {
+        sandbox.write("r", "-c a.c -DV=1\n").expect(TooNew, "./cc @r");
     }
 }
 

@@ -5,6 +5,8 @@ use cachepot_wire::fd::own_uid;
 use cachepot_wire::{OutputBody, PlacedOutput};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -17,26 +19,33 @@ use std::path::{Path, PathBuf};
 pub(crate) fn place(outputs: &[PlacedOutput], descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let mut descriptors = descriptors.into_iter();
     let mut ready = Ready(Vec::with_capacity(outputs.len()));
+    let mut names = Names { process: std::process::id(), next: 0 };
     for output in outputs {
         let mode = kept_mode(output)?;
-        let (temporary, mut file) = create_beside(&output.path, output.executable)?;
+        let (temporary, file) = names.create_beside(&output.path, output.executable)?;
         ready.0.push((temporary, output.path.clone()));
         match &output.body {
-            OutputBody::Inline(bytes) => file.write_all(bytes)?,
+            OutputBody::Inline(bytes) => (&file).write_all(bytes)?,
             OutputBody::Descriptor(size) => {
                 let from = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
-                fill(&file, &File::from(from), *size)?;
+                fill(&file, &left_open(from.into()), *size)?;
             }
         }
         if let Some(mode) = mode {
             file.set_permissions(mode)?;
         }
+        left_open(file);
     }
     while let Some((temporary, path)) = ready.0.first() {
         fs::rename(temporary, path)?;
         ready.0.remove(0);
     }
     Ok(())
+}
+
+/// The process ends soon, which closes all there is in one go.
+fn left_open(file: File) -> ManuallyDrop<File> {
+    ManuallyDrop::new(file)
 }
 
 /// Temporary files and the names they are for; what was not renamed is removed.
@@ -66,29 +75,34 @@ fn kept_mode(output: &PlacedOutput) -> io::Result<Option<fs::Permissions>> {
     Ok(output.in_place.then(|| metadata.permissions()))
 }
 
-/// Creates a file with a new name in the folder of `path`.
-fn create_beside(path: &Path, executable: bool) -> io::Result<(PathBuf, File)> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let mode = if executable { 0o777 } else { 0o666 };
-    for attempt in 0..100u32 {
-        // Short: a name at the limit of the file system must still have room beside it.
-        let temporary = folder.join(format!(".cachepot-{}-{attempt}", std::process::id()));
-        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary) {
-            Ok(file) => return Ok((temporary, file)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::Error::other(format!("no free name beside {}", path.as_os_str().as_bytes().escape_ascii())))
+/// New names for files.
+struct Names {
+    process: u32,
+    next: u32,
 }
 
-/// Fills a new file: as a reflink, else by a copy inside the kernel, else by reading and writing.
-fn fill(to: &File, from: &File, size: u64) -> io::Result<()> {
-    // SAFETY: FICLONE takes the source descriptor as its argument; both are open files of ours.
-    if size > 0 && unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONE, from.as_raw_fd()) } == 0 {
-        // A reflink takes the whole file, whatever its size was said to be.
-        return if to.metadata()?.len() == size { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+impl Names {
+    /// Creates a file with a new name in the folder of `path`.
+    fn create_beside(&mut self, path: &Path, executable: bool) -> io::Result<(PathBuf, File)> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mode = if executable { 0o777 } else { 0o666 };
+        for _ in 0..100 {
+            // Short: a name at the limit of the file system must still have room beside it.
+            let temporary = folder.join(format!(".cachepot-{}-{}", self.process, self.next));
+            self.next += 1;
+            match OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary) {
+                Ok(file) => return Ok((temporary, file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::other(format!("no free name beside {}", path.as_os_str().as_bytes().escape_ascii())))
     }
+}
+
+/// Fills a new file by a copy inside the kernel, which is a reflink where the file system has them
+/// (copy_file_range(2)), else by reading and writing.
+fn fill(to: &File, from: &File, size: u64) -> io::Result<()> {
     let mut left = size;
     while left > 0 {
         let step = usize::try_from(left).unwrap_or(usize::MAX).min(1 << 30);
@@ -105,26 +119,26 @@ fn fill(to: &File, from: &File, size: u64) -> io::Result<()> {
                 0,
             )
         };
-        match usize::try_from(count) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => left -= count as u64,
-            Err(_) if left == size => return copy(to, from, size),
-            Err(_) => return Err(io::Error::last_os_error()),
+        match u64::try_from(count) {
+            // Some file systems say 0 instead of cannot; where the file is too short, the copy says so.
+            Ok(0) | Err(_) => return copy(to, from, size - left..size),
+            Ok(count) => left -= count,
         }
     }
     Ok(())
 }
 
-fn copy(mut to: &File, from: &File, size: u64) -> io::Result<()> {
+/// Copies these bytes to where the new file ends.
+fn copy(mut to: &File, from: &File, mut range: Range<u64>) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
     let mut buffer = vec![0; 1 << 18];
-    let mut at = 0;
-    while at < size {
-        match from.read_at(&mut buffer, at)? {
+    while !range.is_empty() {
+        let most = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(buffer.len());
+        match from.read_at(buffer.get_mut(..most).unwrap_or_default(), range.start)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             count => {
                 to.write_all(buffer.get(..count).unwrap_or_default())?;
-                at += count as u64;
+                range.start += count as u64;
             }
         }
     }

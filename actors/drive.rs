@@ -72,17 +72,18 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
     });
     let recache = request.env.get("CACHEPOT_RECACHE").is_some();
     let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
+    let source = subject.job.source.display();
     match find(shared, &subject, recache, deadline).await {
         Some(Found::Hit(reply, blobs)) => {
+            tracing::debug!(%source, "hit");
             statistics::hit(&shared.stats, of, asked.elapsed());
             Outcome::Hit(reply, blobs)
         }
         Some(Found::Nothing(key)) => {
+            tracing::debug!(%source, "miss");
             if recache {
                 shared.stats.bump(Stat::ForcedRecaches);
             }
-            let of =
-                statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
             let outputs = subject.job.outputs.iter().map(|output| output.path.as_path());
             let writing = shared.writers.begin(&request.cwd, outputs);
             let call = Call {
@@ -100,6 +101,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
             Outcome::Miss(Miss::new(shared, subject, call))
         }
         None => {
+            tracing::debug!(%source, "ran without the cache");
             shared.stats.bump(Stat::RanWithoutCache);
             Outcome::Yours
         }

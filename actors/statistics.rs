@@ -53,6 +53,7 @@ pub fn compiled(stats: &Stats, succeeded: bool, took: Duration) {
 
 /// The call is a compile that cannot be cached.
 pub fn not_cacheable(stats: &Stats, reason: &str) {
+    tracing::debug!(reason, "not cacheable");
     stats.bump(Stat::RequestsNotCacheable);
     stats.bump_named(Stat::NotCached, reason);
 }

@@ -1,6 +1,6 @@
 //! Settings of one call, settings of the coordinator, and what a build hears of them.
 use crate::harness::Sandbox;
-use crate::harness::Went::{Hit, Stored, Unasked};
+use crate::harness::Went::{Hit, Refused, Stored, Unasked};
 use cachepot_engine::stats::Stat;
 
 #[test]
@@ -18,6 +18,19 @@ fn t136_switched_off_by_the_call() {
     for value in ["0", ""] {
         let sandbox = Sandbox::new("not_off").file("a.c", "int x;\n").env("CACHEPOT_DISABLE", value);
         sandbox.hits("gcc -c a.c");
+    }
+}
+
+#[test]
+fn the_log_tells_what_came_of_each_call() {
+    let sandbox = Sandbox::new("told").file("a.c", "int x;\n").env("CACHEPOT_LOG", "debug");
+    let log = sandbox.root().join("log");
+    let sandbox = sandbox.env("CACHEPOT_ERROR_LOG", &log);
+    sandbox.hits("gcc -c a.c");
+    sandbox.expect(Refused("multiple input files"), "gcc -c a.c a.c");
+    let text = std::fs::read_to_string(&log).unwrap();
+    for expected in ["miss source=a.c", "hit source=a.c", "not cacheable reason=\"multiple input files\""] {
+        assert!(text.contains(expected), "{expected}: {text}");
     }
 }
 

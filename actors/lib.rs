@@ -12,6 +12,7 @@
 // The modules are private: `pub` in them means what the others may use.
 #![allow(unreachable_pub)]
 
+mod built_in_folders;
 mod compiler_info_cache;
 mod detect;
 mod drive;

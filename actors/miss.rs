@@ -259,9 +259,9 @@ impl Miss {
                 return Err(NotStored::TooNew);
             }
         }
-        let conditions =
-            observed.conditions(used, self.call.date_is_fixed, self.start).map_err(not_storable)?;
-        let message = Keep { job: self.call.key, meta, outputs, observed, conditions, permit };
+        let job = self.call.key;
+        let record = observed.into_record(&job, used, self.call.date_is_fixed, self.start);
+        let message = Keep { job, meta, outputs, record: record.map_err(not_storable)?, permit };
         let kept =
             ask(self.shared.routes().local_store.as_ref(), message, deadline).await.map_err(skipped)?;
         flat(kept.map_err(skipped)?)

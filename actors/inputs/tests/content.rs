@@ -182,9 +182,9 @@ fn a_window_opens_and_closes() {
     world.write("x.h", "__DATE__");
     let observed = world.observe(&UNIT, world.start()).unwrap();
     // At the very end of a quarter there is no window to be had.
-    let Ok(conditions) = observed.conditions(observed.may_use, false, files::now()) else { return };
-    let Some(Quarter(now)) = conditions.window else { panic!("no window") };
-    let base = record(observed, "x");
+    let may_use = observed.may_use;
+    let Ok(base) = observed.into_record(&Digest::of(b"job"), may_use, false, files::now()) else { return };
+    let Some(Quarter(now)) = base.window else { panic!("no window") };
     for (window, stands) in [(now, true), (now - 1, false), (now + 2, false)] {
         let record = Record { window: Some(Quarter(window)), ..base.clone() };
         let known = super::super::KnownManifest::new(manifest([record]), &world.memory);

@@ -192,6 +192,21 @@ fn a_window_opens_and_closes() {
     }
 }
 
+#[test]
+fn a_manifest_weighs_more_after_its_first_check() {
+    let world = World::new();
+    two_files(&world);
+    let record = record(world.observe(&UNIT, world.start()).unwrap(), "x");
+    let longer = Record { exist: vec![vec![b'x'; 1000]], ..record.clone() };
+    let known = |record: &Record| super::super::KnownManifest::new(manifest([record.clone()]), &world.memory);
+    assert!(known(&longer).weight() > known(&record).weight() + 1000);
+    let known = known(&record);
+    let before = known.weight();
+    assert!(known.find(&world.memory, &world.place()).is_some() && known.weight() > before);
+    let after = known.weight();
+    assert!(known.find(&world.memory, &world.place()).is_some() && known.weight() == after);
+}
+
 /// Traps T8 and T50: with several records, the one that fits the files as they are, not the newest.
 #[test]
 fn the_record_that_fits_is_found() {

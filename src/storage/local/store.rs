@@ -16,8 +16,9 @@ use super::evict::Ledger;
 use super::index::Index;
 use super::layout::{Key, Layout};
 use super::temp::TempFile;
-use super::verify::{self, Recent, Stamp};
+use super::verify::{self, Stamp};
 use crate::error::StoreError;
+use crate::recent::Recent;
 
 const ENTRY_MEMORY_BYTES: usize = 16 * 1024 * 1024;
 const VERIFIED_MEMORY_BYTES: usize = 8 * 1024 * 1024;

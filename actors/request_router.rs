@@ -245,7 +245,6 @@ fn notice(shared: &Shared, env: &EnvBlock) -> String {
 
 async fn administer(shared: &Arc<Shared>, gate: &Gate, order: Admin) -> AdminReply {
     match order {
-        Admin::Ping => AdminReply::Done(String::new()),
         Admin::ShowStats => AdminReply::Done(statistics::report(shared)),
         Admin::ZeroStats => {
             statistics::clear(shared);

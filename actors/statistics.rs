@@ -92,7 +92,7 @@ pub fn written(stats: &Stats, took: Duration) {
 
 /// Adds what the store counted since it was last asked.
 fn add_damage(shared: &Shared) {
-    let damaged = shared.store.counters().damaged;
+    let damaged = shared.store.damaged();
     let told = shared.damage_told.fetch_max(damaged, Ordering::Relaxed);
     shared.stats.add(Stat::DamagedEntries, damaged.saturating_sub(told));
 }

@@ -106,19 +106,20 @@ fn fill(to: &File, from: &File, size: u64) -> io::Result<()> {
             )
         };
         match usize::try_from(count) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            // Some file systems say 0 instead of "cannot"; the plain copy finds out.
+            Ok(0) => return copy(to, from, size - left, size),
             Ok(count) => left -= count as u64,
-            Err(_) if left == size => return copy(to, from, size),
+            Err(_) if left == size => return copy(to, from, 0, size),
             Err(_) => return Err(io::Error::last_os_error()),
         }
     }
     Ok(())
 }
 
-fn copy(mut to: &File, from: &File, size: u64) -> io::Result<()> {
+/// Copies from `at` on to the position of `to`.
+fn copy(mut to: &File, from: &File, mut at: u64, size: u64) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
     let mut buffer = vec![0; 1 << 18];
-    let mut at = 0;
     while at < size {
         match from.read_at(&mut buffer, at)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),

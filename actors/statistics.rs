@@ -70,6 +70,13 @@ pub enum NotStored {
     Skipped(String),
 }
 
+impl NotStored {
+    /// For one of many reasons, such as an actor that gave no answer.
+    pub fn skipped(reason: impl std::fmt::Display) -> Self {
+        NotStored::Skipped(reason.to_string())
+    }
+}
+
 /// The result of a compile was not kept.
 pub fn not_stored(stats: &Stats, why: &NotStored) {
     tracing::debug!(reason = ?why, "result not stored");

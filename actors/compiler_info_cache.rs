@@ -1,5 +1,5 @@
 //! CompilerInfoCache: who a compiler is. Owns what was learnt about compilers; one detection per compiler, however
-//! many requests ask at once. Called by `drive.rs`; after its death everything is asked anew.
+//! many requests ask at once. Called by `drive.rs` and `miss.rs`; after its death everything is asked anew.
 use crate::built_in_folders;
 use crate::detect::{self, Compiler, CompilerQuery};
 use crate::jobserver_actor::Slots;
@@ -67,7 +67,7 @@ impl Actor for CompilerInfoCache {
     type Context = Context<Self>;
 }
 
-pulse::lives!(CompilerInfoCache);
+pulse::lives!(CompilerInfoCache, poisoned_in_context);
 
 impl Handler<Identify> for CompilerInfoCache {
     type Result = ResponseFuture<Option<Arc<Compiler>>>;

@@ -1,5 +1,5 @@
 //! Hasher pool: the only place that reads source files. Owns nothing but its thread; what it learns about files
-//! lies in the shared [`Memory`]. Called by `drive.rs`, bounded by `Permits::hashing`; when one dies, its request
+//! lies in the shared [`Memory`]. Called by `drive.rs` and `miss.rs`, bounded by `Permits::hashing`; when one dies, its request
 //! is answered with an error and the client compiles by itself.
 use crate::inputs::{Compiled, Memory, NotStorable, Observed, Place, Stamp, observe, stat};
 use crate::keeper::PoolObituary;
@@ -93,7 +93,7 @@ impl Actor for Hasher {
     type Context = SyncContext<Self>;
 }
 
-pulse::lives_in_pool!(Hasher);
+pulse::lives!(Hasher, poisoned_in_pool);
 
 impl Handler<FindResult> for Hasher {
     type Result = Result<LookUp, Internal>;

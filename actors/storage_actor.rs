@@ -1,5 +1,5 @@
 //! LocalStorageActor: the local disk store. Owns the queue in front of it; the store itself is shared with the
-//! Hashers, who read manifests. Called by `drive.rs`, bounded by `Permits::local_store`; when one dies, its
+//! Hashers, who read manifests. Called by `drive.rs` and `miss.rs`, bounded by `Permits::local_store`; when one dies, its
 //! request is answered with an error and the client compiles by itself.
 use crate::inputs::Memory;
 use crate::keeper::PoolObituary;
@@ -73,7 +73,7 @@ impl Actor for LocalStorageActor {
     type Context = SyncContext<Self>;
 }
 
-pulse::lives_in_pool!(LocalStorageActor);
+pulse::lives!(LocalStorageActor, poisoned_in_pool);
 
 impl Handler<OpenEntry> for LocalStorageActor {
     type Result = Result<Result<Option<Fetched>, StoreError>, Internal>;

@@ -1,6 +1,6 @@
 //! Hasher pool: the only place that reads source files. Owns nothing but its thread; what it learns about files
-//! lies in the shared [`Memory`]. Called by `drive.rs` and `miss.rs`, bounded by `Permits::hashing`; when one dies, its request
-//! is answered with an error and the client compiles by itself.
+//! lies in the shared [`Memory`]. Called by `drive.rs` and `miss.rs`, bounded by `Permits::hashing`; when one dies,
+//! its request is answered with an error and the client compiles by itself.
 use crate::inputs::{Compiled, Memory, NotStorable, Observed, Place, Stamp, observe, stat};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;

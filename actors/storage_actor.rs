@@ -1,6 +1,6 @@
 //! LocalStorageActor: the local disk store. Owns the queue in front of it; the store itself is shared with the
-//! Hashers, who read manifests. Called by `drive.rs` and `miss.rs`, bounded by `Permits::local_store`; when one dies, its
-//! request is answered with an error and the client compiles by itself.
+//! Hashers, who read manifests. Called by `drive.rs` and `miss.rs`, bounded by `Permits::local_store`; when one
+//! dies, its request is answered with an error and the client compiles by itself.
 use crate::inputs::Memory;
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;

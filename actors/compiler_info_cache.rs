@@ -1,5 +1,6 @@
 //! CompilerInfoCache: who a compiler is. Owns what was learnt about compilers; one detection per compiler, however
-//! many requests ask at once. Called by `drive.rs`; after its death everything is asked anew.
+//! many requests ask at once. Called by `drive.rs` and `miss.rs`; after its death everything is asked anew.
+use crate::built_in_folders;
 use crate::detect::{self, Compiler, CompilerQuery};
 use crate::jobserver_actor::Slots;
 use crate::keeper::Obituary;
@@ -66,7 +67,7 @@ impl Actor for CompilerInfoCache {
     type Context = Context<Self>;
 }
 
-pulse::lives!(CompilerInfoCache);
+pulse::lives!(CompilerInfoCache, poisoned_in_context);
 
 impl Handler<Identify> for CompilerInfoCache {
     type Result = ResponseFuture<Option<Arc<Compiler>>>;
@@ -106,7 +107,7 @@ impl Handler<BuiltInFolders> for CompilerInfoCache {
 
     fn handle(&mut self, message: BuiltInFolders, _: &mut Self::Context) -> Self::Result {
         let BuiltInFolders { query, identity, language, words } = message;
-        let key = detect::folders_key(&query, identity, language, &words);
+        let key = built_in_folders::key(&query, identity, language, &words);
         if self.folders.len() >= MAX_COMPILERS {
             self.folders.clear();
         }
@@ -115,7 +116,7 @@ impl Handler<BuiltInFolders> for CompilerInfoCache {
         Box::pin(async move {
             // No answer is not kept: the next time there may be one.
             let ask = || async {
-                detect::built_in_folders(&query, language, &words, &slots).await.map(Arc::new).ok_or(())
+                built_in_folders::ask(&query, language, &words, &slots).await.map(Arc::new).ok_or(())
             };
             cell.get_or_try_init(ask).await.ok().cloned()
         })

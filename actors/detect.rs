@@ -59,7 +59,8 @@ impl CompilerQuery {
         self.builder("cachepot compiler query 1").finish()
     }
 
-    fn builder(&self, domain: &str) -> KeyBuilder {
+    /// A key of that domain with everything that answers of this compiler depend on.
+    pub fn builder(&self, domain: &str) -> KeyBuilder {
         let mut key = KeyBuilder::new(domain);
         key.field("program", self.program.as_os_str().as_bytes()).field("name", self.name.as_bytes());
         for (name, value) in
@@ -350,60 +351,9 @@ fn about(text: &[u8]) -> Vec<u8> {
     lines.filter(|line| !line.starts_with(b"COLLECT_")).collect::<Vec<_>>().join(&b'\n')
 }
 
-/// Everything that the built-in folders depend on.
-pub fn folders_key(query: &CompilerQuery, identity: Digest, language: &str, words: &[OsString]) -> Digest {
-    let mut key = query.builder("cachepot built-in folders 1");
-    key.field("identity", &identity.0);
-    key.field("cwd", query.cwd.as_os_str().as_bytes()).field("language", language.as_bytes());
-    key.list("words", words.iter().map(|word| word.as_bytes())).finish()
-}
-
-/// The folders in which the compiler searches by itself, existing or not, as `-E -v` tells them: none at all under
-/// `-nostdinc`. `None` where it does not tell.
-pub async fn built_in_folders(
-    query: &CompilerQuery,
-    language: &str,
-    words: &[OsString],
-    slots: &Slots,
-) -> Option<Vec<Vec<u8>>> {
-    let _slot = slots.take().await;
-    let fixed = ["-E", "-v", "-x", language, "/dev/null", "-o", "/dev/null"].map(OsString::from);
-    let question = query.question().with(words.iter().chain(&fixed)).variable("LC_ALL", "C");
-    read_folders(&question.ask().await.ok()?.stderr)
-}
-
-fn read_folders(text: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut folders = Vec::new();
-    let (mut listing, mut whole) = (false, false);
-    for line in text.split(|&byte| byte == b'\n') {
-        if line.starts_with(b"#include ") {
-            listing = true;
-        } else if line.starts_with(b"End of search list") {
-            (listing, whole) = (false, true);
-        } else if listing && line.starts_with(b" ") {
-            folders.push(line.trim_ascii().to_vec());
-        } else if line.starts_with(b"ignoring ") {
-            // ignoring nonexistent directory "/usr/local/include/x86_64-linux-gnu"
-            folders.extend(line.split(|&byte| byte == b'"').nth(1).map(<[u8]>::to_vec));
-        }
-    }
-    whole.then_some(folders)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn folders_are_read_existing_or_not() {
-        let text = b"ignoring nonexistent directory \"/gone\"\n#include \"...\" search starts here:\n#include <...> search starts here:\n /usr/include/c++/12\n /usr/include\nEnd of search list.\n # 0\n";
-        let expected = [&b"/gone"[..], b"/usr/include/c++/12", b"/usr/include"].map(<[u8]>::to_vec);
-        assert_eq!(read_folders(text), Some(expected.to_vec()));
-        // Under `-nostdinc`, and where the compiler failed.
-        let none = b"#include \"...\" search starts here:\n#include <...> search starts here:\nEnd of search list.\n";
-        assert_eq!(read_folders(none), Some(Vec::new()));
-        assert_eq!(read_folders(b"gcc: error\n"), None);
-    }
 
     #[test]
     fn libraries_are_read_from_the_loader() {

@@ -1,7 +1,7 @@
 //! Hasher pool: the only place that reads source files. Owns nothing but its thread; what it learns about files
-//! lies in the shared [`Memory`]. Called by `drive.rs`, bounded by `Permits::hashing`; when one dies, its request
-//! is answered with an error and the client compiles by itself.
-use crate::inputs::{Compiled, KnownManifest, Memory, NotStorable, Observed, Place, Stamp, observe, stat};
+//! lies in the shared [`Memory`]. Called by `drive.rs` and `miss.rs`, bounded by `Permits::hashing`; when one dies,
+//! its request is answered with an error and the client compiles by itself.
+use crate::inputs::{Compiled, Memory, NotStorable, Observed, Place, Stamp, observe, stat};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
@@ -93,7 +93,7 @@ impl Actor for Hasher {
     type Context = SyncContext<Self>;
 }
 
-pulse::lives_in_pool!(Hasher);
+pulse::lives!(Hasher, poisoned_in_pool);
 
 impl Handler<FindResult> for Hasher {
     type Result = Result<LookUp, Internal>;
@@ -117,9 +117,8 @@ impl Handler<Observe> for Hasher {
 impl Hasher {
     fn find(&self, subject: &Subject, recache: bool) -> LookUp {
         let key = self.key(subject);
-        let manifest: Option<Arc<KnownManifest>> =
-            if recache { None } else { self.manifests.get(&key, &self.memory) };
-        match manifest.and_then(|manifest| manifest.find(&self.memory, &subject.place)) {
+        let find = || self.manifests.find(&key, &self.memory, &subject.place);
+        match if recache { None } else { find() } {
             Some(result) => LookUp::Found(result),
             None => LookUp::Unknown(key),
         }

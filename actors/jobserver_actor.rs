@@ -93,7 +93,7 @@ impl Actor for JobserverActor {
     type Context = Context<Self>;
 }
 
-pulse::lives!(JobserverActor);
+pulse::lives!(JobserverActor, poisoned_in_context);
 
 impl Handler<Acquire> for JobserverActor {
     type Result = ResponseFuture<Option<Token>>;

@@ -3,15 +3,16 @@
 //! | actor | owns | asked by |
 //! |---|---|---|
 //! | RequestRouter | the listener | nobody; `lib.rs` closes it |
-//! | CompilerInfoCache | what is known of compilers | `drive.rs` |
-//! | Hasher (pool) | its thread | `drive.rs` |
-//! | LocalStorageActor (pool) | the queue in front of the local store | `drive.rs` |
-//! | JobserverActor | the jobserver, and the queue in front of it | CompilerInfoCache, `drive.rs`, `request_router.rs` |
+//! | CompilerInfoCache | what is known of compilers | `drive.rs`, `miss.rs` |
+//! | Hasher (pool) | its thread | `drive.rs`, `miss.rs` |
+//! | LocalStorageActor (pool) | the queue in front of the local store | `drive.rs`, `miss.rs` |
+//! | JobserverActor | the jobserver, and the queue in front of it | CompilerInfoCache, `miss.rs`, `request_router.rs` |
 //!
 //! There is no other edge: no actor asks the router, and no two ask each other.
 // The modules are private: `pub` in them means what the others may use.
 #![allow(unreachable_pub)]
 
+mod built_in_folders;
 mod compiler_info_cache;
 mod detect;
 mod drive;

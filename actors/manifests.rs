@@ -1,46 +1,19 @@
 //! Manifests in memory, in front of the local store.
-use crate::inputs::{KnownManifest, Memory};
+use crate::inputs::{KnownManifest, Memory, Place};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::envelope::Kind;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_storage::local::LocalStore;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use cachepot_storage::recent::Recent;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What all manifests in memory may weigh together.
-const MAX_BYTES: usize = 64 << 20;
-
-/// A two-generation cache: what was not used since the last turn goes at the next one.
-#[derive(Default)]
-struct Generations {
-    young: HashMap<Digest, Arc<KnownManifest>>,
-    old: HashMap<Digest, Arc<KnownManifest>>,
-    young_bytes: usize,
-}
-
-impl Generations {
-    fn get(&mut self, key: &Digest) -> Option<Arc<KnownManifest>> {
-        if let Some(known) = self.young.get(key) {
-            return Some(Arc::clone(known));
-        }
-        let known = self.old.remove(key)?;
-        self.put(*key, Arc::clone(&known));
-        Some(known)
-    }
-    fn put(&mut self, key: Digest, known: Arc<KnownManifest>) {
-        self.young_bytes += known.weight();
-        self.young.insert(key, known);
-        if self.young_bytes > MAX_BYTES / 2 {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
-        }
-    }
-}
+/// What all manifests in memory may weigh together: some 200 KiB for a C++ unit with 500 headers.
+const MAX_BYTES: usize = 256 << 20;
 
 /// See the file's head.
 pub struct Manifests {
     store: Arc<LocalStore>,
-    known: Mutex<Generations>,
+    known: Mutex<Recent<Digest, Arc<KnownManifest>>>,
     /// One writer at a time: a record is added to what is stored, not to what somebody remembers.
     writing: Mutex<()>,
 }
@@ -48,19 +21,38 @@ pub struct Manifests {
 impl Manifests {
     /// An empty memory in front of `store`.
     pub fn new(store: Arc<LocalStore>) -> Self {
-        Manifests { store, known: Mutex::default(), writing: Mutex::default() }
+        Manifests { store, known: Mutex::new(Recent::new(MAX_BYTES)), writing: Mutex::default() }
+    }
+
+    /// The result of a job that stands for the files as they are now.
+    pub fn find(&self, key: &Digest, memory: &Memory, place: &Place) -> Option<Digest> {
+        let known = self.get(key, memory)?;
+        let weight = known.weight();
+        let found = known.find(memory, place);
+        if known.weight() != weight {
+            // It has learnt where to look. Another one may be in its place by now.
+            let mut all = self.known();
+            if all.get(key).is_some_and(|now| Arc::ptr_eq(&now, &known)) {
+                all.insert(*key, Arc::clone(&known), known.weight());
+            }
+        }
+        found
     }
 
     /// The manifest of a job; what cannot be read is not there.
-    pub fn get(&self, key: &Digest, memory: &Memory) -> Option<Arc<KnownManifest>> {
-        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+    fn get(&self, key: &Digest, memory: &Memory) -> Option<Arc<KnownManifest>> {
+        if let Some(known) = self.known().get(key) {
             self.store.touch(Kind::Manifest, key);
             return Some(known);
         }
         let bytes = self.store.get_manifest(key).ok()??;
         let known = Arc::new(KnownManifest::new(Manifest::decode(&bytes)?, memory));
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(*key, Arc::clone(&known));
+        self.known().insert(*key, Arc::clone(&known), known.weight());
         Some(known)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Recent<Digest, Arc<KnownManifest>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a record.
@@ -79,12 +71,13 @@ impl Manifests {
         manifest.add(record);
         self.store.put_manifest(key, &manifest.encode())?;
         let known = Arc::new(KnownManifest::new(manifest, memory));
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(*key, known);
+        let weight = known.weight();
+        self.known().insert(*key, known, weight);
         Ok(())
     }
 
     /// Forgets everything, as the store has.
     pub fn forget(&self) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Generations::default();
+        *self.known() = Recent::new(MAX_BYTES);
     }
 }

@@ -71,6 +71,23 @@ pub struct Call {
     pub writing: Writing,
 }
 
+/// A report whose outputs are in our hands.
+struct Taken {
+    meta: EntryMeta,
+    outputs: Vec<(Role, bool, Ingested)>,
+    compiled: Compiled,
+    observed: Observed,
+    permit: Arc<Permit>,
+}
+
+fn not_storable(why: NotStorable) -> NotStored {
+    match why {
+        NotStorable::TooNew => NotStored::TooNew,
+        NotStorable::Unreadable => NotStored::skipped("input unreadable"),
+        NotStorable::Uses(what) => NotStored::Uses(what.to_owned()),
+    }
+}
+
 impl Miss {
     /// Begins a miss; what helps to record it is asked for beside the compile, so that it sees the same files.
     pub fn new(shared: &Arc<Shared>, subject: Arc<Subject>, call: Call) -> Box<Self> {
@@ -88,9 +105,7 @@ impl Miss {
     pub fn plan(&mut self) -> &mut Plan {
         &mut self.call.plan
     }
-}
 
-impl Miss {
     /// Takes the client's report. When this returns, the outputs are the build's alone; the rest goes on behind.
     /// A client that no longer waits by then may have let the build change them already: such copies are not kept.
     pub async fn report(
@@ -102,7 +117,7 @@ impl Miss {
         let succeeded = report.ending == Ending::Exited(0);
         statistics::compiled(&self.shared.stats, succeeded, self.began.elapsed());
         if !succeeded {
-            return self.give_up();
+            return;
         }
         statistics::miss(&self.shared.stats, self.call.of, self.call.looked_up);
         let taken = self.take_in(report, descriptors).await;
@@ -111,54 +126,25 @@ impl Miss {
             Ok(_) if !was_alone => {
                 statistics::not_stored(
                     &self.shared.stats,
-                    &skipped("another compile wrote to the same file"),
+                    &NotStored::skipped("another compile wrote to the same file"),
                 );
             }
-            Ok(_) if !waits() => statistics::not_stored(&self.shared.stats, &skipped("client gone")),
+            Ok(_) if !waits() => {
+                statistics::not_stored(&self.shared.stats, &NotStored::skipped("client gone"))
+            }
             Ok(taken) => {
                 actix::spawn(async move { self.keep(taken).await });
             }
             Err(why) => statistics::not_stored(&self.shared.stats, &why),
         }
     }
-}
-
-/// A report whose outputs are in our hands.
-struct Taken {
-    meta: EntryMeta,
-    outputs: Vec<(Role, bool, Ingested)>,
-    compiled: Compiled,
-    observed: Observed,
-    permit: Arc<Permit>,
-}
-
-/// Why a result is not kept, where an actor gave no answer.
-pub(crate) fn skipped(error: impl std::fmt::Display) -> NotStored {
-    NotStored::Skipped(error.to_string())
-}
-
-fn not_storable(why: NotStorable) -> NotStored {
-    match why {
-        NotStorable::TooNew => NotStored::TooNew,
-        NotStorable::Unreadable => skipped("input unreadable"),
-        NotStorable::Uses(what) => NotStored::Uses(what.to_owned()),
-    }
-}
-
-impl Miss {
-    /// Ends what was begun beside the compile.
-    fn give_up(&mut self) {
-        if let Some(scan) = self.scan.take() {
-            scan.abort();
-        }
-    }
 
     async fn take_in(&mut self, report: Report, descriptors: Vec<OwnedFd>) -> Result<Taken, NotStored> {
         if report.cut {
-            return Err(skipped("messages too long"));
+            return Err(NotStored::skipped("messages too long"));
         }
         let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned();
-        let permit = permit.map_err(|_| skipped("too many results at once"))?;
+        let permit = permit.map_err(|_| NotStored::skipped("too many results at once"))?;
         let mut opened = opened(&report, descriptors)?;
         let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
         let (roles, files) = present_outputs(&self.subject.job.outputs, opened, self.start)?;
@@ -168,10 +154,10 @@ impl Miss {
         let permit = Arc::new(permit);
         let observed = self.observe(&compiled, &permit, deadline).await?;
         let store_permit = acquire(&self.shared.permits.local_store, deadline).await;
-        let store_permit = store_permit.ok_or_else(|| skipped("store busy"))?;
+        let store_permit = store_permit.ok_or_else(|| NotStored::skipped("store busy"))?;
         let message = Ingest { files, permit: store_permit };
         let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
-        let copies = flat(copies.map_err(skipped)?.map_err(skipped)?)?;
+        let copies = flat(copies.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?)?;
         let outputs =
             roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
@@ -186,10 +172,11 @@ impl Miss {
         trace: Option<Vec<u8>>,
         deadline: Deadline,
     ) -> Result<Compiled, NotStored> {
-        let trace = match self.scan.take() {
-            Some(scan) => {
-                tokio::time::timeout(deadline.left(), scan).await.map_err(skipped)?.map_err(skipped)?
-            }
+        let trace = match &mut self.scan {
+            Some(scan) => tokio::time::timeout(deadline.left(), scan)
+                .await
+                .map_err(NotStored::skipped)?
+                .map_err(NotStored::skipped)?,
             None => trace,
         };
         let folders = self.folders(deadline).await?;
@@ -219,7 +206,7 @@ impl Miss {
         let (subject, compiled) = (Arc::clone(&self.subject), compiled.clone());
         let message = Observe { subject, compiled, permit: Arc::clone(permit) };
         let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
-        observed.map_err(skipped)?.map_err(skipped)?.map_err(not_storable)
+        observed.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?.map_err(not_storable)
     }
 
     /// The texts in which the compiler named its headers.
@@ -235,9 +222,8 @@ impl Miss {
         let text = |file: &File| read_from_start(file).ok();
         match &self.subject.job.discovery {
             Discovery::SourceOnly => (None, None),
-            Discovery::UserFile(_) => (users.and_then(text), None),
+            Discovery::UserFile(_) | Discovery::UserFileAndScan(_) => (users.and_then(text), None),
             Discovery::PrivateFile => (private.as_ref().and_then(text), None),
-            Discovery::UserFileAndScan(_) => (users.and_then(text), None),
             Discovery::Trace => (None, private.as_ref().and_then(text)),
         }
     }
@@ -265,28 +251,42 @@ impl Miss {
                 return Err(NotStored::TooNew);
             }
         }
-        let conditions =
-            observed.conditions(used, self.call.date_is_fixed, self.start).map_err(not_storable)?;
-        let message = Keep { job: self.call.key, meta, outputs, observed, conditions, permit };
-        let kept =
-            ask(self.shared.routes().local_store.as_ref(), message, deadline).await.map_err(skipped)?;
-        flat(kept.map_err(skipped)?)
+        let job = self.call.key;
+        let record = observed.into_record(&job, used, self.call.date_is_fixed, self.start);
+        let message = Keep { job, meta, outputs, record: record.map_err(not_storable)?, permit };
+        let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline)
+            .await
+            .map_err(NotStored::skipped)?;
+        flat(kept.map_err(NotStored::skipped)?)
     }
 
     async fn used_when_preprocessed(&self) -> Result<Hidden, NotStored> {
         let words = gnu::preprocessing(&self.subject.driver, &self.call.words);
         let answer = run_compiler(&self.shared, &self.call.query, &words).await;
-        let text = answer.ok_or_else(|| skipped("preprocessor failed"))?;
+        let text = answer.ok_or_else(|| NotStored::skipped("preprocessor failed"))?;
         Ok(Hidden::in_preprocessed(&text))
     }
 
     /// Every folder in which the compiler may have searched.
     async fn folders(&mut self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
-        let built_in = tokio::time::timeout(deadline.left(), &mut self.folders).await.map_err(skipped)?;
-        let built_in = built_in.map_err(skipped)?.ok_or_else(|| skipped("search folders unknown"))?;
+        let built_in =
+            tokio::time::timeout(deadline.left(), &mut self.folders).await.map_err(NotStored::skipped)?;
+        let built_in = built_in
+            .map_err(NotStored::skipped)?
+            .ok_or_else(|| NotStored::skipped("search folders unknown"))?;
         let given =
             self.subject.job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
         Ok(given.chain(built_in.iter().cloned()).collect())
+    }
+}
+
+impl Drop for Miss {
+    /// Ends what was begun beside the compile, however the story ends: also when the client is gone.
+    fn drop(&mut self) {
+        self.folders.abort();
+        if let Some(scan) = &self.scan {
+            scan.abort();
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a compile leaves and what its words say: the outputs among the files that its report brought.
 use crate::inputs::{Moment, Stamp, changed_since};
-use crate::miss::skipped;
 use crate::statistics::NotStored;
 use cachepot_engine::job::{Job, Output, Role};
 use cachepot_engine::scan::Findings;
@@ -33,8 +32,8 @@ pub(crate) fn present_outputs(
             }
             None if output.optional => {}
             Some(Ok((_, metadata))) if output.optional && metadata.is_file() => {}
-            Some(_) => return Err(skipped("output unchanged")),
-            None => return Err(skipped("output missing")),
+            Some(_) => return Err(NotStored::skipped("output unchanged")),
+            None => return Err(NotStored::skipped("output missing")),
         }
     }
     Ok(found)
@@ -43,7 +42,7 @@ pub(crate) fn present_outputs(
 /// The descriptors of a report, one per watched path. With one too few, each would be taken for another file.
 pub(crate) fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Result<Vec<Option<File>>, NotStored> {
     if report.watched.iter().filter(|&&seen| seen).count() != descriptors.len() {
-        return Err(skipped("descriptors missing"));
+        return Err(NotStored::skipped("descriptors missing"));
     }
     let mut descriptors = descriptors.into_iter();
     let file = |seen: &bool| if *seen { descriptors.next().map(File::from) } else { None };

@@ -19,9 +19,9 @@ pub(crate) enum Poison {
     Freeze(std::sync::Arc<std::sync::Mutex<std::sync::mpsc::Receiver<()>>>),
 }
 
-/// Answers [`Pulse`] for an actor with an asynchronous context.
+/// Answers [`Pulse`] for an actor; the second word says what [`Poison`] does to it.
 macro_rules! lives {
-    ($actor:ty) => {
+    ($actor:ty, $poisoned:ident) => {
         impl actix::Handler<$crate::pulse::Pulse> for $actor {
             type Result = ();
             fn handle(&mut self, _: $crate::pulse::Pulse, _: &mut Self::Context) {}
@@ -31,42 +31,42 @@ macro_rules! lives {
         impl actix::Handler<$crate::pulse::Poison> for $actor {
             type Result = Result<(), $crate::pool::Internal>;
             fn handle(&mut self, poison: $crate::pulse::Poison, ctx: &mut Self::Context) -> Self::Result {
-                if matches!(poison, $crate::pulse::Poison::Freeze(_)) {
-                    let never = actix::fut::wrap_future(std::future::pending::<()>());
-                    actix::AsyncContext::wait(ctx, never);
-                    return Ok(());
-                }
-                panic!("poisoned");
+                $crate::pulse::$poisoned(poison, ctx)
             }
         }
     };
 }
 
-/// Answers [`Pulse`] for an actor of a thread pool.
-macro_rules! lives_in_pool {
-    ($actor:ty) => {
-        impl actix::Handler<$crate::pulse::Pulse> for $actor {
-            type Result = ();
-            fn handle(&mut self, _: $crate::pulse::Pulse, _: &mut Self::Context) {}
-        }
-
-        #[cfg(test)]
-        impl actix::Handler<$crate::pulse::Poison> for $actor {
-            type Result = Result<(), $crate::pool::Internal>;
-            fn handle(&mut self, poison: $crate::pulse::Poison, ctx: &mut Self::Context) -> Self::Result {
-                match poison {
-                    $crate::pulse::Poison::Panic => $crate::pool::contain(ctx, || panic!("poisoned")),
-                    $crate::pulse::Poison::Die => panic!("poisoned for good"),
-                    $crate::pulse::Poison::Freeze(until) => {
-                        // Others that wait here go on one after the other.
-                        let ended = until.lock().map(|until| until.recv());
-                        drop(ended);
-                        Ok(())
-                    }
-                }
-            }
-        }
-    };
+/// In an actor with an asynchronous context.
+#[cfg(test)]
+pub(crate) fn poisoned_in_context<A: actix::Actor<Context = actix::Context<A>>>(
+    poison: Poison,
+    ctx: &mut actix::Context<A>,
+) -> Result<(), crate::pool::Internal> {
+    if matches!(poison, Poison::Freeze(_)) {
+        let never = actix::fut::wrap_future(std::future::pending::<()>());
+        actix::AsyncContext::wait(ctx, never);
+        return Ok(());
+    }
+    panic!("poisoned");
 }
 
-pub(crate) use {lives, lives_in_pool};
+/// In an actor of a thread pool.
+#[cfg(test)]
+pub(crate) fn poisoned_in_pool<A: actix::Actor<Context = actix::SyncContext<A>>>(
+    poison: Poison,
+    ctx: &mut actix::SyncContext<A>,
+) -> Result<(), crate::pool::Internal> {
+    match poison {
+        Poison::Panic => crate::pool::contain(ctx, || panic!("poisoned")),
+        Poison::Die => panic!("poisoned for good"),
+        Poison::Freeze(until) => {
+            // Others that wait here go on one after the other.
+            let ended = until.lock().map(|until| until.recv());
+            drop(ended);
+            Ok(())
+        }
+    }
+}
+
+pub(crate) use lives;

@@ -245,7 +245,6 @@ fn notice(shared: &Shared, env: &EnvBlock) -> String {
 
 async fn administer(shared: &Arc<Shared>, gate: &Gate, order: Admin) -> AdminReply {
     match order {
-        Admin::Ping => AdminReply::Done(String::new()),
         Admin::ShowStats => AdminReply::Done(statistics::report(shared)),
         Admin::ZeroStats => {
             statistics::clear(shared);
@@ -256,9 +255,11 @@ async fn administer(shared: &Arc<Shared>, gate: &Gate, order: Admin) -> AdminRep
             AdminReply::Done(statistics::report(shared))
         }
         Admin::ClearCache => {
-            shared.manifests.forget();
             let store = Arc::clone(&shared.store);
-            match tokio::task::spawn_blocking(move || store.clear()).await {
+            let cleared = tokio::task::spawn_blocking(move || store.clear()).await;
+            // Afterwards: a look-up may have remembered one that was still there.
+            shared.manifests.forget();
+            match cleared {
                 Ok(Ok(_)) => AdminReply::Done(String::new()),
                 Ok(Err(error)) => AdminReply::Failed(error.to_string()),
                 Err(error) => AdminReply::Failed(error.to_string()),

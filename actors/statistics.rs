@@ -71,6 +71,13 @@ pub enum NotStored {
     Skipped(String),
 }
 
+impl NotStored {
+    /// For one of many reasons, such as an actor that gave no answer.
+    pub fn skipped(reason: impl std::fmt::Display) -> Self {
+        NotStored::Skipped(reason.to_string())
+    }
+}
+
 /// The result of a compile was not kept.
 pub fn not_stored(stats: &Stats, why: &NotStored) {
     tracing::debug!(reason = ?why, "result not stored");
@@ -93,7 +100,7 @@ pub fn written(stats: &Stats, took: Duration) {
 
 /// Adds what the store counted since it was last asked.
 fn add_damage(shared: &Shared) {
-    let damaged = shared.store.counters().damaged;
+    let damaged = shared.store.damaged();
     let told = shared.damage_told.fetch_max(damaged, Ordering::Relaxed);
     shared.stats.add(Stat::DamagedEntries, damaged.saturating_sub(told));
 }

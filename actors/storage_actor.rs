@@ -1,7 +1,7 @@
 //! LocalStorageActor: the local disk store. Owns the queue in front of it; the store itself is shared with the
-//! Hashers, who read manifests. Called by `drive.rs`, bounded by `Permits::local_store`; when one dies, its
-//! request is answered with an error and the client compiles by itself.
-use crate::inputs::{Memory, Observed, TimeConditions};
+//! Hashers, who read manifests. Called by `drive.rs` and `miss.rs`, bounded by `Permits::local_store`; when one
+//! dies, its request is answered with an error and the client compiles by itself.
+use crate::inputs::Memory;
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
@@ -10,7 +10,6 @@ use crate::pulse;
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::Role;
-use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::Record;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched, Ingested, LocalStore};
@@ -51,10 +50,8 @@ pub struct Keep {
     pub meta: EntryMeta,
     /// What it wrote.
     pub outputs: Vec<(Role, bool, Ingested)>,
-    /// What it depended on.
-    pub observed: Observed,
-    /// When it is valid.
-    pub conditions: TimeConditions,
+    /// The result's key, and what it depended on.
+    pub record: Record,
     /// Given back with the message.
     #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Arc<Permit>,
@@ -76,7 +73,7 @@ impl Actor for LocalStorageActor {
     type Context = SyncContext<Self>;
 }
 
-pulse::lives_in_pool!(LocalStorageActor);
+pulse::lives!(LocalStorageActor, poisoned_in_pool);
 
 impl Handler<OpenEntry> for LocalStorageActor {
     type Result = Result<Result<Option<Fetched>, StoreError>, Internal>;
@@ -112,21 +109,7 @@ impl LocalStorageActor {
     }
 
     fn keep(&self, message: Keep) -> Result<(), StoreError> {
-        let (observed, conditions) = (message.observed, message.conditions);
-        let mut record = Record {
-            result: Digest([0; 32]),
-            inputs: observed.inputs,
-            n_read: observed.n_read,
-            folders: observed.folders,
-            names: observed.names,
-            present: observed.present,
-            states: observed.states,
-            same: observed.same,
-            exist: observed.exist,
-            mtimes: conditions.mtimes,
-            window: conditions.window,
-        };
-        record.result = result_key(&message.job, &record);
+        let record = message.record;
         // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
         self.store.put_entry(&record.result, message.meta, message.outputs)?;
         self.manifests.add(&message.job, record, &self.memory)

@@ -15,9 +15,9 @@ use crate::sources::Value;
 pub struct Difference {
     /// The variable.
     pub variable: &'static str,
-    /// What the coordinator was started with; stars for a secret.
+    /// What the coordinator was started with.
     pub coordinator: Option<String>,
-    /// What the client has; stars for a secret.
+    /// What the client has.
     pub client: Option<String>,
 }
 
@@ -34,24 +34,12 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Lists the variables that the coordinator reads at start and that are set, in the order of the table.
-///
-/// Values are in one form each (`10G` and `10240M` are equal); secrets are *not* hidden.
-pub fn fingerprint(environment: &Environment) -> Vec<(String, String)> {
-    let set = compared_keys().filter_map(|key| Some((key.variable.to_owned(), value_of(key, environment)?)));
-    set.collect()
-}
-
-/// Lists the variables in which a client differs from what the coordinator was started with.
+/// Lists the variables in which a client differs from what the coordinator was started with, in the order of the
+/// table. Values are in one form each (`10G` and `10240M` are equal).
 pub fn differences(started_with: &Environment, client: &Environment) -> Vec<Difference> {
     let different = compared_keys().filter_map(|key| {
         let (coordinator, client) = (value_of(key, started_with), value_of(key, client));
-        let shown = |value: String| if key.secret { "***".to_owned() } else { value };
-        (coordinator != client).then(|| Difference {
-            variable: key.variable,
-            coordinator: coordinator.map(shown),
-            client: client.map(shown),
-        })
+        (coordinator != client).then_some(Difference { variable: key.variable, coordinator, client })
     });
     different.collect()
 }

@@ -27,11 +27,6 @@ impl Environment {
         Self { variables, user_id }
     }
 
-    /// Copies the environment of this process, once.
-    pub fn of_process(user_id: u32) -> Self {
-        Self::new(std::env::vars_os(), user_id)
-    }
-
     /// Returns a variable; one that is set to nothing counts as unset.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())

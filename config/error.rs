@@ -4,17 +4,6 @@ use std::path::PathBuf;
 
 use crate::loaded::Origin;
 
-/// Who can do something about an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// The user: a wrong key, a wrong value.
-    User,
-    /// The machine: disk, memory, network.
-    Environment,
-    /// Nobody but us: it is a bug.
-    Internal,
-}
-
 /// Says why settings could not be loaded: where, which key, and what would be accepted.
 ///
 /// Lines count from 1. Administration commands and the start of the coordinator fail with it; a
@@ -72,7 +61,7 @@ pub enum ConfigError {
         origin: Origin,
         /// The key's label in the table.
         key: &'static str,
-        /// The value as written; stars for a secret.
+        /// The value as written.
         value: String,
         /// The accepted forms.
         accepted: &'static str,
@@ -89,18 +78,4 @@ pub enum ConfigError {
         /// The key's label in the table.
         key: &'static str,
     },
-}
-
-impl ConfigError {
-    /// Says who can do something about it.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Syntax { .. }
-            | Self::TooLarge { .. }
-            | Self::UnknownKey { .. }
-            | Self::WrongType { .. }
-            | Self::BadValue { .. } => ErrorClass::User,
-            Self::RelativeBase { .. } | Self::Table { .. } => ErrorClass::Internal,
-        }
-    }
 }

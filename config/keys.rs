@@ -21,8 +21,6 @@ pub struct Key {
     pub reader: Reader,
     /// What a value that makes no sense leads to.
     pub malformed: Malformed,
-    /// Values are never shown.
-    pub secret: bool,
     /// The sentence of the reference page.
     pub doc: &'static str,
 }
@@ -81,6 +79,8 @@ pub enum Reader {
     Launch,
     /// Nobody at start: it comes with each compile, in the client's environment.
     Compile,
+    /// Nobody yet: it is checked and shown, and changes nothing.
+    Nobody,
 }
 
 /// What a value that makes no sense leads to.
@@ -162,7 +162,7 @@ pub static MAX_FRAME_LENGTH: Key = Key {
     default: Fallback::Text("256M"),
     malformed: Malformed::Warn,
     doc: "Size of the largest message between client and coordinator.",
-    ..row(None, "CACHEPOT_MAX_FRAME_LENGTH", Kind::Size, Reader::ClientAndCoordinator)
+    ..row(None, "CACHEPOT_MAX_FRAME_LENGTH", Kind::Size, Reader::Nobody)
 };
 
 /// `CACHEPOT_CONF`.
@@ -176,7 +176,7 @@ pub static CONF: Key = Key {
 pub static CACHED_CONF: Key = Key {
     default: Fallback::CachedConfigFile,
     doc: "File that holds credentials obtained by logging in.",
-    ..row(None, "CACHEPOT_CACHED_CONF", Kind::Path, Reader::ClientAndCoordinator)
+    ..row(None, "CACHEPOT_CACHED_CONF", Kind::Path, Reader::Nobody)
 };
 
 /// `CACHEPOT_RECACHE`.
@@ -222,7 +222,7 @@ pub static MISSING_PARTS: [MissingPart; 6] = [
     MissingPart { table: "dist", variable: None, what: "distributed compilation" },
 ];
 
-/// Makes the common row: unset by default, refused when malformed, no secret.
+/// Makes the common row: unset by default, refused when malformed.
 const fn row(file_name: Option<&'static str>, variable: &'static str, kind: Kind, reader: Reader) -> Key {
     Key {
         file_name,
@@ -232,7 +232,6 @@ const fn row(file_name: Option<&'static str>, variable: &'static str, kind: Kind
         default: Fallback::Unset,
         reader,
         malformed: Malformed::Refuse,
-        secret: false,
         doc: "",
     }
 }

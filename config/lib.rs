@@ -5,9 +5,8 @@
 //! of keys, variables and defaults: reading, unknown-key errors, `--show-config` and the reference
 //! page are made from it.
 //!
-//! Absent here: any runtime, any actor, any cloud library, and what a compiler is. Nothing but
-//! [`Environment::of_process`] touches the environment of the process, and nothing reads its current
-//! directory.
+//! Absent here: any runtime, any actor, any cloud library, and what a compiler is. Nothing here
+//! touches the environment of the process or its current directory.
 #![forbid(unsafe_code)]
 
 mod compare;
@@ -27,9 +26,9 @@ mod units;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{Difference, differences, fingerprint};
+pub use compare::{Difference, differences};
 pub use environment::Environment;
-pub use error::{ConfigError, ErrorClass};
+pub use error::ConfigError;
 pub use loaded::{Loaded, Origin, Shown, Warning, show};
 pub use settings::{CoordinatorSettings, DiskSettings, Settings};
 pub use sources::load;

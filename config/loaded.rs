@@ -22,7 +22,7 @@ pub struct Loaded {
 pub struct Shown {
     /// The row of the key table.
     pub key: &'static Key,
-    /// The value; stars for a secret, `unset` for nothing.
+    /// The value, `unset` for nothing.
     pub text: String,
     /// Where it comes from.
     pub origin: Origin,
@@ -93,7 +93,7 @@ pub enum Warning {
     Replaced {
         /// Where the value stands, with its key.
         place: String,
-        /// The value as written; stars for a secret.
+        /// The value as written.
         value: String,
         /// The accepted forms.
         accepted: &'static str,

@@ -37,10 +37,6 @@ pub struct CoordinatorSettings {
     pub log: Option<String>,
     /// Where log and panics are appended; absolute.
     pub error_log: Option<PathBuf>,
-    /// Largest message to or from a client.
-    pub max_frame_bytes: ByteSize,
-    /// Stay in the foreground.
-    pub no_daemon: bool,
 }
 
 impl Settings {
@@ -57,8 +53,6 @@ impl Settings {
                 idle_timeout: Some(idle_timeout).filter(|timeout| !timeout.is_zero()),
                 log: values.text(&keys::LOG)?,
                 error_log: values.path(&keys::ERROR_LOG)?,
-                max_frame_bytes: values.size(&keys::MAX_FRAME_LENGTH)?,
-                no_daemon: values.flag(&keys::NO_DAEMON)?,
             },
         })
     }
@@ -100,14 +94,6 @@ impl Values<'_> {
         match self.find(key)? {
             Some(Value::Duration(duration)) => Ok(*duration),
             _ => Err(misfit(key)),
-        }
-    }
-
-    fn flag(&self, key: &'static Key) -> Result<bool, ConfigError> {
-        match self.find(key)? {
-            None => Ok(false),
-            Some(Value::Flag(flag)) => Ok(*flag),
-            Some(_) => Err(misfit(key)),
         }
     }
 }

@@ -13,9 +13,6 @@ use crate::places::{self, CacheDirectory, Platform};
 use crate::settings::Settings;
 use crate::units::{self, ByteSize};
 
-/// Stands for the value of a secret wherever users look.
-const STARS: &str = "***";
-
 /// Loads the settings from an environment and from the configuration file it names or implies.
 ///
 /// Relative paths in variables are resolved against `base_dir`, the directory in which the user
@@ -62,7 +59,6 @@ impl Resolved {
     fn to_shown(&self) -> Shown {
         let text = match &self.value {
             None => "unset".to_owned(),
-            Some(_) if self.key.secret => STARS.to_owned(),
             Some(value) => value.to_text(),
         };
         Shown { key: self.key, text, origin: self.origin.clone() }
@@ -180,7 +176,7 @@ impl Sources<'_> {
             Ok(value) => return Ok(Resolved { key, value: Some(value), origin }),
             Err(accepted) => accepted,
         };
-        let shown = if key.secret { STARS.to_owned() } else { raw.to_string_lossy().into_owned() };
+        let shown = raw.to_string_lossy().into_owned();
         if key.malformed == Malformed::Refuse {
             return Err(ConfigError::BadValue { origin, key: key.label(), value: shown, accepted });
         }

@@ -15,7 +15,7 @@ mod tests;
 pub use files::{FileMemory, Moment, Stamp, changed_since, now, stat};
 pub use folders::FolderMemory;
 pub use paths::{Paths, Place};
-pub use record::{Compiled, NotStorable, Observed, TimeConditions, observe};
+pub use record::{Compiled, NotStorable, Observed, observe};
 pub use validate::KnownManifest;
 
 /// Everything remembered about files, shared by all Hashers.

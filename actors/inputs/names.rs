@@ -57,6 +57,13 @@ impl Names {
         leaf.file
     }
 
+    /// A rough size in memory.
+    pub(super) fn weight(&self) -> usize {
+        // A part costs its text, its place in a table that is not quite full, and what comes with a piece of memory.
+        let parts = self.prefixes.iter().flat_map(HashMap::keys).map(|part| part.len() + 80);
+        parts.sum::<usize>() + self.prefixes.len() * 64
+    }
+
     fn add(&mut self, name: &[u8]) {
         let mut at = 0;
         let mut parts = name.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).peekable();

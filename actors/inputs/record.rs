@@ -5,7 +5,9 @@ use super::names::Names;
 use super::paths::{Place, normal};
 use super::validate::{names, search_folders};
 use super::watch::Walk;
-use cachepot_engine::manifest::Input;
+use cachepot_engine::digest::Digest;
+use cachepot_engine::key::result_key;
+use cachepot_engine::manifest::{Input, Record};
 use cachepot_engine::scan::{Findings, Hidden, Quarter};
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::CString;
@@ -23,26 +25,11 @@ pub enum NotStorable {
     Uses(&'static str),
 }
 
-/// What a compile was seen to depend on: a manifest's record without its result. Fields as in
-/// [`cachepot_engine::manifest::Record`] where they have the same name.
+/// What a compile was seen to depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
-    /// See there.
-    pub inputs: Vec<Input>,
-    /// See there.
-    pub n_read: u32,
-    /// See there.
-    pub folders: Vec<Vec<u8>>,
-    /// See there.
-    pub names: Vec<Vec<u8>>,
-    /// See there.
-    pub present: Vec<Vec<u8>>,
-    /// See there.
-    pub states: Vec<u32>,
-    /// See there.
-    pub same: Vec<(u32, u32)>,
-    /// See there.
-    pub exist: Vec<Vec<u8>>,
+    /// The record to come: without its result, and without conditions on times ([`Observed::into_record`]).
+    pub record: Record,
     /// Inputs, by index, whose modification time reaches the result whatever its text says.
     pub twins: Vec<u32>,
     /// When each input was last modified, in seconds since the epoch.
@@ -88,17 +75,15 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     }
     key_files_stand(memory, place, compiled)?;
     unknown_effects(&findings)?;
-    let Around { names, present, states, exist, twins } =
-        look_around(memory, place, compiled, &findings, &read)?;
+    let (mut record, twins) = look_around(memory, place, compiled, &findings, &read)?;
     let n_read = read.len();
+    record.n_read = u32::try_from(n_read).map_err(|_| NotStorable::Uses("input too large"))?;
     read.extend(twins);
-    let same = repeated(read.iter().map(|(_, stamp)| Some(stamp.identity())));
+    record.same = repeated(read.iter().map(|(_, stamp)| Some(stamp.identity())));
     let modified = read.iter().map(|(_, stamp)| stamp.modified.0).collect();
     let twins = twins_of_one_age(&read, n_read);
-    let inputs = read.into_iter().map(|(input, _)| input).collect();
-    let (folders, may_use) = (compiled.folders.clone(), findings.hidden());
-    let n_read = u32::try_from(n_read).map_err(|_| NotStorable::Uses("input too large"))?;
-    Ok(Observed { inputs, n_read, folders, names, present, states, same, exist, modified, twins, may_use })
+    record.inputs = read.into_iter().map(|(input, _)| input).collect();
+    Ok(Observed { record, twins, modified, may_use: findings.hidden() })
 }
 
 /// The job's key was made from the content that these files had when the request came.
@@ -132,66 +117,50 @@ fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
     }
 }
 
-/// What the use of time macros means for a result: when it is valid, and the times that its inputs must have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TimeConditions {
-    /// As in [`cachepot_engine::manifest::Record`].
-    pub window: Option<Quarter>,
-    /// See there.
-    pub mtimes: Vec<(u32, i64)>,
-}
-
 impl Observed {
-    /// The conditions under which a result is valid that uses this. `date_is_fixed`: `SOURCE_DATE_EPOCH`
-    /// fixes date and time (and is part of the key).
+    /// The record of a result that uses this, with the conditions on times under which it is valid and its key.
+    /// `date_is_fixed`: `SOURCE_DATE_EPOCH` fixes date and time (and is part of the job's key).
     ///
     /// # Errors
     /// [`NotStorable::Uses`] where the result is never valid again.
-    pub fn conditions(
-        &self,
+    pub fn into_record(
+        self,
+        job: &Digest,
         used: Hidden,
         date_is_fixed: bool,
         start: Moment,
-    ) -> Result<TimeConditions, NotStorable> {
+    ) -> Result<Record, NotStorable> {
         if let Some(directive) = used.directive {
             return Err(NotStorable::Uses(directive));
         }
         if used.time && !date_is_fixed {
             return Err(NotStorable::Uses("__TIME__"));
         }
-        let mut conditions = TimeConditions::default();
+        let Observed { mut record, twins, modified, .. } = self;
         if used.date && !date_is_fixed {
             let quarter = |moment: Moment| Quarter::of_seconds(u64::try_from(moment.0).unwrap_or_default());
             if quarter(start) != quarter(now()) {
                 return Err(NotStorable::Uses("__DATE__"));
             }
-            conditions.window = Some(quarter(start));
+            record.window = Some(quarter(start));
         }
-        let times = (0..).zip(self.modified.iter().copied());
-        conditions.mtimes = times.filter(|(input, _)| used.timestamp || self.twins.contains(input)).collect();
-        Ok(conditions)
+        let times = (0..).zip(modified);
+        record.mtimes = times.filter(|(input, _)| used.timestamp || twins.contains(input)).collect();
+        record.result = result_key(job, &record);
+        Ok(record)
     }
 }
 
-/// What lay in the searched folders besides the inputs.
-struct Around {
-    names: Vec<Vec<u8>>,
-    present: Vec<Vec<u8>>,
-    states: Vec<u32>,
-    exist: Vec<Vec<u8>>,
-    /// Files with the content of an input: compilers read only one of two such files when they hold `#pragma once`,
-    /// and leave the other out of the dependencies; or it is the same file under another name.
-    twins: Vec<(Input, Stamp)>,
-}
-
-/// Looks at every searched folder for what bears a searched name.
+/// Looks at every searched folder for what bears a searched name. Beside the record, which has no inputs yet: files
+/// with the content of an input. Compilers read only one of two such files when they hold `#pragma once`, and leave
+/// the other out of the dependencies; or it is the same file under another name.
 fn look_around(
     memory: &Memory,
     place: &Place,
     compiled: &Compiled,
     findings: &Findings,
     read: &[(Input, Stamp)],
-) -> Result<Around, NotStorable> {
+) -> Result<(Record, Vec<(Input, Stamp)>), NotStorable> {
     let paths = || read.iter().map(|(input, _)| input.path.as_slice());
     let folders = search_folders(&compiled.folders, paths());
     // gcc names no precompiled header in its dependencies: the names in the texts tell where one may lie.
@@ -231,7 +200,20 @@ fn look_around(
     // The order is part of the result's key.
     exist.sort();
     exist.dedup();
-    Ok(Around { names: spelled, present: surprises.files, states: surprises.states, exist, twins })
+    let record = Record {
+        result: Digest([0; 32]),
+        inputs: Vec::new(),
+        n_read: 0,
+        folders: compiled.folders.clone(),
+        names: spelled,
+        present: surprises.files,
+        states: surprises.states,
+        same: Vec::new(),
+        exist,
+        mtimes: Vec::new(),
+        window: None,
+    };
+    Ok((record, twins))
 }
 
 fn exists(place: &Place, path: &[u8]) -> bool {

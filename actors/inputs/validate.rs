@@ -9,6 +9,7 @@ use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_engine::scan::Quarter;
 use std::collections::HashSet;
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A manifest in the form that is checked.
@@ -29,6 +30,9 @@ pub struct KnownRecord {
     identities: Mutex<Vec<Identity>>,
     /// Built at the first check, in the folder where that took place.
     search: Mutex<Option<Search>>,
+    /// What it weighs, and its search.
+    weight: usize,
+    search_weight: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -50,17 +54,27 @@ impl KnownManifest {
     pub fn find(&self, memory: &Memory, place: &Place) -> Option<Digest> {
         self.records.iter().find(|record| record.stands(memory, place)).map(|record| record.record.result)
     }
-    /// A rough size in memory.
+    /// A rough size in memory; it grows with the first check. Paths of inputs are held by all manifests together.
     pub fn weight(&self) -> usize {
-        self.records
-            .iter()
-            .map(|record| 512 + record.inputs.len() * 120 + record.record.folders.len() * 200)
-            .sum()
+        self.records.iter().map(|record| record.weight + record.search_weight.load(Ordering::Relaxed)).sum()
     }
+}
+
+/// About what one more piece of memory costs beside its bytes.
+const PIECE: usize = 40;
+
+/// What the lists of a record weigh.
+fn weight(record: &Record) -> usize {
+    let texts = [&record.folders, &record.names, &record.present, &record.exist];
+    let texts = texts.into_iter().flatten().map(|text| text.len() + PIECE).sum::<usize>();
+    // Where the path is, the digest, and which file it is.
+    let inputs = record.inputs.len() * (16 + 32 + 16);
+    512 + texts + inputs + record.states.len() * 4 + record.same.len() * 8 + record.mtimes.len() * 16
 }
 
 impl KnownRecord {
     fn new(mut record: Record, memory: &Memory) -> Option<Self> {
+        let weight = weight(&record);
         let inputs = std::mem::take(&mut record.inputs);
         let exist = std::mem::take(&mut record.exist);
         Some(KnownRecord {
@@ -72,6 +86,8 @@ impl KnownRecord {
             record,
             identities: Mutex::default(),
             search: Mutex::new(None),
+            weight,
+            search_weight: AtomicUsize::new(0),
         })
     }
 
@@ -124,6 +140,8 @@ impl KnownRecord {
             return true;
         }
         *search = self.walk(memory, place, here);
+        let weight = search.as_ref().map_or(0, |search| search.names.weight() + search.watch.weight());
+        self.search_weight.store(weight, Ordering::Relaxed);
         search.is_some()
     }
 

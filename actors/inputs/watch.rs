@@ -201,6 +201,11 @@ fn view(listing: &Listing, leaves: &Leaves) -> u64 {
 }
 
 impl Watch {
+    /// A rough size in memory; paths are shared.
+    pub(super) fn weight(&self) -> usize {
+        self.folders.len() * size_of::<Watched>() + self.fixed.len() * 24
+    }
+
     /// Whether nothing has appeared since; stamps of folders that changed without effect are brought up to date.
     pub(super) fn holds(&mut self, place: &Place, memory: &FolderMemory, names: &Names) -> bool {
         self.fixed.iter().all(|(path, before)| target(place, path) == *before)

@@ -1,14 +1,14 @@
 //! What a client is told whose settings differ.
 
-use crate::{Environment, differences, fingerprint};
+use crate::{Environment, differences};
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     Environment::new(variables.iter().copied(), 1000)
 }
 
 #[test]
-fn the_fingerprint_has_what_the_coordinator_reads_at_start() {
-    let environment = environment(&[
+fn only_what_the_coordinator_reads_at_start_is_compared() {
+    let client = environment(&[
         ("PATH", "/bin"),
         ("RUST_LOG", "trace"),
         ("CACHEPOT_RECACHE", "1"),
@@ -16,11 +16,14 @@ fn the_fingerprint_has_what_the_coordinator_reads_at_start() {
         ("CACHEPOT_SERVER_UDS", "/run/s"),
         ("CACHEPOT_COORDINATOR_PORT", "4000"),
         ("CACHEPOT_ERROR_LOG", ""),
+        ("CACHEPOT_MAX_FRAME_LENGTH", "1G"),
+        ("CACHEPOT_CACHED_CONF", "/else"),
         ("CACHEPOT_CACHE_SIZE", "10G"),
         ("CACHEPOT_DIR", "relative"),
     ]);
-    let expected = [("CACHEPOT_DIR", "relative"), ("CACHEPOT_CACHE_SIZE", "10737418240 (10 GiB)")];
-    assert_eq!(fingerprint(&environment), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let found = differences(&environment(&[]), &client);
+    let found: Vec<_> = found.iter().map(|one| (one.variable, one.client.as_deref().unwrap())).collect();
+    assert_eq!(found, [("CACHEPOT_DIR", "relative"), ("CACHEPOT_CACHE_SIZE", "10737418240 (10 GiB)")]);
 }
 
 #[test]

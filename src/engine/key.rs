@@ -23,7 +23,7 @@ pub struct JobFacts<'a> {
     pub key_files: &'a [Option<Digest>],
     /// Names this machine's processor, when the job asks for it.
     pub cpu: Option<Digest>,
-    /// `PWD` names the working directory by another path than `getcwd`: only then do compilers write it down.
+    /// `PWD` leads to the working directory: only then do compilers write its text down.
     pub pwd_leads_here: bool,
 }
 

@@ -24,6 +24,11 @@ use std::time::Duration;
 mod tests;
 mod text;
 
+/// Names kept in a row: a reason may be a word that a build typed, and there is no end of those.
+const MAX_NAMES: usize = 500;
+/// The name for what has no place of its own any more.
+const OTHER: &str = "other";
+
 /// What a row holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -153,6 +158,16 @@ impl Cell {
     }
 }
 
+fn count_named(names: &mut BTreeMap<String, u64>, name: &str, count: u64) {
+    let name = if names.len() < MAX_NAMES || names.contains_key(name) { name } else { OTHER };
+    match names.get_mut(name) {
+        Some(sum) => *sum = sum.saturating_add(count),
+        None => {
+            names.insert(name.to_owned(), count);
+        }
+    }
+}
+
 /// The running numbers of a coordinator; shared by reference.
 #[derive(Debug)]
 pub struct Stats {
@@ -188,14 +203,10 @@ impl Stats {
         self.cell(stat, &[Kind::Time]).number.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// Counts one event under a name, in a [`Kind::ByName`] or [`Kind::Reasons`] row.
+    /// Counts one event under a name, in a [`Kind::ByName`] or [`Kind::Reasons`] row; under "other" where there are
+    /// too many names already.
     pub fn bump_named(&self, stat: Stat, name: &str) {
-        self.cell(stat, &[Kind::ByName, Kind::Reasons]).with_names(|names| match names.get_mut(name) {
-            Some(count) => *count = count.saturating_add(1),
-            None => {
-                names.insert(name.to_owned(), 1);
-            }
-        });
+        self.cell(stat, &[Kind::ByName, Kind::Reasons]).with_names(|names| count_named(names, name, 1));
     }
 
     /// The numbers of this moment. Each is exact; together they are consistent when nothing is in flight.
@@ -216,8 +227,7 @@ impl Stats {
                 }
                 Value::Names(earlier) => cell.with_names(|names| {
                     for (name, count) in earlier {
-                        let sum = names.entry(name).or_default();
-                        *sum = sum.saturating_add(count);
+                        count_named(names, &name, count);
                     }
                 }),
             }

@@ -4,17 +4,6 @@ use std::path::{Path, PathBuf};
 
 use cachepot_engine::digest::Digest;
 
-/// Who can do something about an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// The user, by another setting.
-    User,
-    /// Whoever owns the machine: space, rights, a broken disk.
-    Environment,
-    /// Nobody but us.
-    Internal,
-}
-
 /// An error of the local store. None of them may fail a build.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -78,32 +67,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Who can do something about it.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            StoreError::Place { .. } | StoreError::TooLarge { .. } => ErrorClass::User,
-            _ => ErrorClass::Environment,
-        }
-    }
-    /// Whether the same call may succeed later without anybody changing a setting.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            StoreError::Full { .. } | StoreError::Damaged(_) | StoreError::Vanished(_) => true,
-            StoreError::Io { source, .. } => matches!(
-                source.raw_os_error(),
-                Some(
-                    libc::EIO
-                        | libc::EAGAIN
-                        | libc::EINTR
-                        | libc::EMFILE
-                        | libc::ENFILE
-                        | libc::ESTALE
-                        | libc::ENOENT
-                )
-            ),
-            _ => false,
-        }
-    }
     /// Sorts a failure of a writing call.
     pub(crate) fn of_write(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();

@@ -16,6 +16,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 fn main() {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../..");
     let mut files = vec![root.join("Cargo.toml"), root.join("Cargo.lock")];
+    for file in &files {
+        println!("cargo:rerun-if-changed={}", file.display());
+    }
     for folder in ["src", "actors", "config"] {
         collect(&root.join(folder), &mut files);
         println!("cargo:rerun-if-changed={}", root.join(folder).display());

@@ -48,8 +48,6 @@ pub struct Report {
 /// An order of an administration command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admin {
-    /// Are you there?
-    Ping,
     /// The statistics as JSON.
     ShowStats,
     /// Clears the statistics; answers the zeroed ones.
@@ -184,7 +182,6 @@ impl Message {
             }
             Message::Admin(order) => {
                 w.u8(match order {
-                    Admin::Ping => 0,
                     Admin::ShowStats => 1,
                     Admin::ZeroStats => 2,
                     Admin::Stop => 3,
@@ -220,7 +217,6 @@ impl Message {
                 })
             }
             ADMIN => Message::Admin(match r.u8()? {
-                0 => Admin::Ping,
                 1 => Admin::ShowStats,
                 2 => Admin::ZeroStats,
                 3 => Admin::Stop,

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// The longest path that fits into `sockaddr_un` with its closing zero, see unix(7).
 const MAX_SOCKET_PATH_BYTES: usize = 107;
 
+/// The number that stands for no number.
+const DEFAULT_PORT: u16 = 4226;
+
 /// The places a client and its coordinator agree on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -37,11 +40,12 @@ pub fn places(env: &EnvBlock, uid: u32) -> Places {
         Some(runtime) if runtime.is_dir() => runtime.join("cachepot"),
         _ => own(temporary),
     };
-    let name = match non_empty(env, "CACHEPOT_COORDINATOR_PORT") {
-        Some(port) if port != "4226" => {
-            format!("coordinator-{}.sock", port.to_string_lossy().replace('/', "_"))
-        }
-        _ => "coordinator.sock".to_owned(),
+    // What is no number is as if it were not set, as the settings warn.
+    let port =
+        non_empty(env, "CACHEPOT_COORDINATOR_PORT").and_then(|port| port.to_str()?.trim().parse().ok());
+    let name = match port {
+        Some(DEFAULT_PORT) | None => "coordinator.sock".to_owned(),
+        Some(port) => format!("coordinator-{port}.sock"),
     };
     let mut socket = folder.join(name);
     if let Some(chosen) = non_empty(env, "CACHEPOT_SERVER_UDS") {

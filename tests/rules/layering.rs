@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 const EDGES: [(&str, &[&str]); 8] = [
     ("config", &[]),
     ("wire", &[]),
-    ("engine", &["config", "wire"]),
+    ("engine", &["wire"]),
     ("client", &["wire"]),
-    ("storage", &["config", "engine"]),
+    ("storage", &["engine"]),
     ("dist", &["config", "engine"]),
     ("actors", &["config", "wire", "engine", "storage", "dist"]),
     ("web", &["config", "engine", "dist"]),

@@ -182,14 +182,29 @@ fn a_window_opens_and_closes() {
     world.write("x.h", "__DATE__");
     let observed = world.observe(&UNIT, world.start()).unwrap();
     // At the very end of a quarter there is no window to be had.
-    let Ok(conditions) = observed.conditions(observed.may_use, false, files::now()) else { return };
-    let Some(Quarter(now)) = conditions.window else { panic!("no window") };
-    let base = record(observed, "x");
+    let may_use = observed.may_use;
+    let Ok(base) = observed.into_record(&Digest::of(b"job"), may_use, false, files::now()) else { return };
+    let Some(Quarter(now)) = base.window else { panic!("no window") };
     for (window, stands) in [(now, true), (now - 1, false), (now + 2, false)] {
         let record = Record { window: Some(Quarter(window)), ..base.clone() };
         let known = super::super::KnownManifest::new(manifest([record]), &world.memory);
         assert_eq!(known.find(&world.memory, &world.place()).is_some(), stands);
     }
+}
+
+#[test]
+fn a_manifest_weighs_more_after_its_first_check() {
+    let world = World::new();
+    two_files(&world);
+    let record = record(world.observe(&UNIT, world.start()).unwrap(), "x");
+    let longer = Record { exist: vec![vec![b'x'; 1000]], ..record.clone() };
+    let known = |record: &Record| super::super::KnownManifest::new(manifest([record.clone()]), &world.memory);
+    assert!(known(&longer).weight() > known(&record).weight() + 1000);
+    let known = known(&record);
+    let before = known.weight();
+    assert!(known.find(&world.memory, &world.place()).is_some() && known.weight() > before);
+    let after = known.weight();
+    assert!(known.find(&world.memory, &world.place()).is_some() && known.weight() == after);
 }
 
 /// Traps T8 and T50: with several records, the one that fits the files as they are, not the newest.

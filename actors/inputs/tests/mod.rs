@@ -142,20 +142,9 @@ pub(super) fn wait_until(mut is_so: impl FnMut() -> bool) {
 
 /// A record of what was observed, with a result of that name.
 pub(super) fn record(observed: Observed, result: &str) -> Record {
-    let conditions = observed.conditions(observed.may_use, false, files::now()).unwrap();
-    Record {
-        result: Digest::of(result.as_bytes()),
-        inputs: observed.inputs,
-        n_read: observed.n_read,
-        folders: observed.folders,
-        names: observed.names,
-        present: observed.present,
-        states: observed.states,
-        same: observed.same,
-        exist: observed.exist,
-        mtimes: conditions.mtimes,
-        window: conditions.window,
-    }
+    let may_use = observed.may_use;
+    let record = observed.into_record(&Digest::of(b"job"), may_use, false, files::now()).unwrap();
+    Record { result: Digest::of(result.as_bytes()), ..record }
 }
 
 pub(super) fn manifest(records: impl IntoIterator<Item = Record>) -> Manifest {

@@ -1,5 +1,6 @@
 //! What must not be recorded, and what is.
 use super::*;
+use cachepot_engine::key::result_key;
 use cachepot_engine::scan::Hidden;
 
 const UNIT: Unit = Unit { folders: &["ia", "ib"], inputs: &["a.c", "ib/x.h"] };
@@ -119,13 +120,13 @@ fn what_is_recorded() {
         texts.sort();
         texts
     };
-    let inputs: Vec<_> = observed.inputs.iter().map(|input| input.path.clone()).collect();
+    let inputs: Vec<_> = observed.record.inputs.iter().map(|input| input.path.clone()).collect();
     assert_eq!(texts(&inputs), ["a.c", "ib/x.h"]);
-    assert_eq!(observed.inputs[1].digest, Digest::of(b"int x;"));
-    assert_eq!(texts(&observed.names), ["no.h", "opt.h"]);
-    assert_eq!(texts(&observed.present), ["ia/opt.h", "ib/opt.h"]);
-    assert_eq!(texts(&observed.exist), ["ia/opt.h", "ib/opt.h"]);
-    assert!(observed.exist.is_sorted() && observed.twins.is_empty() && !observed.may_use.any());
+    assert_eq!(observed.record.inputs[1].digest, Digest::of(b"int x;"));
+    assert_eq!(texts(&observed.record.names), ["no.h", "opt.h"]);
+    assert_eq!(texts(&observed.record.present), ["ia/opt.h", "ib/opt.h"]);
+    assert_eq!(texts(&observed.record.exist), ["ia/opt.h", "ib/opt.h"]);
+    assert!(observed.record.exist.is_sorted() && observed.twins.is_empty() && !observed.may_use.any());
 }
 
 #[test]
@@ -135,14 +136,19 @@ fn time_macros_set_conditions() {
     let observed = world.observe(&UNIT, start).unwrap();
     let used = |time, date, timestamp| Hidden { time, date, timestamp, directive: None };
     assert_eq!(observed.may_use, used(true, true, true));
-    let conditions = |used, is_fixed| observed.conditions(used, is_fixed, start);
-    assert_eq!(conditions(used(true, false, false), false), Err(NotStorable::Uses("__TIME__")));
-    assert_eq!(conditions(used(true, true, false), true), Ok(Default::default()));
-    assert_eq!(conditions(used(false, false, false), false), Ok(Default::default()));
-    let times = conditions(used(false, false, true), true).unwrap().mtimes;
-    assert_eq!(times.iter().map(|(input, _)| *input).collect::<Vec<_>>(), [0, 1]);
+    let job = Digest::of(b"job");
+    let times = |used, is_fixed, start| {
+        observed.clone().into_record(&job, used, is_fixed, start).map(|record| (record.mtimes, record.window))
+    };
+    assert_eq!(times(used(true, false, false), false, start), Err(NotStorable::Uses("__TIME__")));
+    assert_eq!(times(used(true, true, false), true, start), Ok((Vec::new(), None)));
+    assert_eq!(times(used(false, false, false), false, start), Ok((Vec::new(), None)));
+    let (mtimes, _) = times(used(false, false, true), true, start).unwrap();
+    assert_eq!(mtimes.iter().map(|(input, _)| *input).collect::<Vec<_>>(), [0, 1]);
     // The quarter in which it began must be the one in which it ended.
-    let long_ago = (start.0 - 900, 0);
-    let date = observed.conditions(used(false, true, false), false, long_ago);
+    let date = times(used(false, true, false), false, (start.0 - 900, 0));
     assert_eq!(date, Err(NotStorable::Uses("__DATE__")));
+    // The result's key is that of the whole record.
+    let record = observed.clone().into_record(&job, used(false, false, true), true, start).unwrap();
+    assert_eq!(record.result, result_key(&job, &record));
 }

@@ -101,7 +101,7 @@ pub(crate) fn stop(context: &Context) -> anyhow::Result<Option<StatsReport>> {
 /// How long an answer may take. Stopping waits for what is in flight (10 s), clearing for the disk.
 fn limit(order: Admin) -> Duration {
     Duration::from_secs(match order {
-        Admin::Ping | Admin::ShowStats | Admin::ZeroStats => 15,
+        Admin::ShowStats | Admin::ZeroStats => 15,
         Admin::Stop => 30,
         Admin::ClearCache => 600,
     })

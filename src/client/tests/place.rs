@@ -170,3 +170,20 @@ fn long_names_have_room() {
     place(&[new(&path)], Vec::new()).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"new");
 }
+
+/// The kernel cannot copy from there: it says so, or that it copied nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_only_reading_copies() {
+    let folder = Folder::new();
+    let path = folder.path("a.o");
+    let content = fs::read("/proc/version").unwrap();
+    let place_all = |size: usize| {
+        let body = OutputBody::Descriptor(size as u64);
+        place(&[PlacedOutput { body, ..new(&path) }], vec![File::open("/proc/version").unwrap().into()])
+    };
+    place_all(content.len()).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), content);
+    place_all(content.len() + 1).unwrap_err();
+    assert_eq!((fs::read(&path).unwrap(), folder.names()), (content, vec!["a.o".to_owned()]));
+}

@@ -208,3 +208,24 @@ fn sizes_are_shown_with_binary_units() {
         assert!(line.ends_with(&format!(" {text}")), "{line}");
     }
 }
+
+#[test]
+fn names_have_a_bound() {
+    let stats = Stats::default();
+    for number in 0..1000 {
+        stats.bump_named(Stat::NotCached, &format!("-f{number:03}"));
+    }
+    stats.bump_named(Stat::NotCached, "-f499");
+    let check = |stats: &Stats| {
+        let snapshot = stats.snapshot();
+        let names: Vec<_> = snapshot.names(Stat::NotCached).collect();
+        assert_eq!(names.len(), 501);
+        assert_eq!((names[499], names[500]), (("-f499", 2), ("other", 500)));
+        assert_eq!(snapshot.count(Stat::NotCached), 1001);
+        snapshot
+    };
+    let earlier = check(&stats);
+    let later = Stats::default();
+    later.restore(earlier);
+    check(&later);
+}

@@ -69,7 +69,7 @@ impl LocalStore {
             Content::Damaged => {}
             _ => return Ok(StoreError::Vanished(*digest)),
         }
-        self.counters.damaged.fetch_add(1, Ordering::Relaxed);
+        self.damaged.fetch_add(1, Ordering::Relaxed);
         let _ = self.delete(&key);
         Ok(StoreError::Damaged(*digest))
     }

@@ -44,12 +44,10 @@ impl LocalStore {
             Content::Inline(bytes)
         } else {
             let file = self.new_temp()?;
-            copy(from, &file.file, size)
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::UnexpectedEof => StoreError::SourceChanged,
-                    _ => StoreError::of_write("copy into", file.path(), error),
-                })
-                .inspect_err(|_| self.count_write_error())?;
+            copy(from, &file.file, size).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => StoreError::SourceChanged,
+                _ => StoreError::of_write("copy into", file.path(), error),
+            })?;
             expect_size(&file.file, size)?;
             Content::File { file, size }
         };
@@ -74,10 +72,7 @@ impl LocalStore {
     /// Writes a file in `tmp/`.
     pub(crate) fn write_temp(&self, bytes: &[u8]) -> Result<TempFile, StoreError> {
         let mut temp = self.new_temp()?;
-        temp.file
-            .write_all(bytes)
-            .map_err(|error| StoreError::of_write("write", temp.path(), error))
-            .inspect_err(|_| self.count_write_error())?;
+        temp.file.write_all(bytes).map_err(|error| StoreError::of_write("write", temp.path(), error))?;
         Ok(temp)
     }
 }

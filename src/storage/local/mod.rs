@@ -29,7 +29,7 @@ mod verify;
 
 pub use ingest::Ingested;
 pub use place::EntryMeta;
-pub use store::{CounterSnapshot, Fetched, LocalSettings, LocalStore, StoreCounters, Usage};
+pub use store::{Fetched, LocalSettings, LocalStore, Usage};
 
 /// Outputs up to this size travel inside the entry file.
 pub const INLINE_BYTES: u64 = 16 * 1024;

@@ -1,6 +1,5 @@
 //! The disk store: writing. Everything is written to `tmp/` first and renamed: blobs, then the entry.
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -54,7 +53,7 @@ impl LocalStore {
         digest: &Digest,
         meta: EntryMeta,
         outputs: Vec<(Role, bool, Ingested)>,
-    ) -> Result<Arc<Entry>, StoreError> {
+    ) -> Result<(), StoreError> {
         let EntryMeta { status, stdout, stderr } = meta;
         let mut entry = Entry { status, stdout, stderr, outputs: Vec::with_capacity(outputs.len()) };
         let mut blobs = Vec::new();
@@ -72,8 +71,7 @@ impl LocalStore {
             };
             entry.outputs.push(EntryOutput { role, executable, body });
         }
-        self.put(&Key::result(digest), &entry.encode(digest), blobs, bytes)?;
-        Ok(Arc::new(entry))
+        self.put(&Key::result(digest), &entry.encode(digest), blobs, bytes)
     }
 
     /// Stores a manifest, replacing the one that the key had.
@@ -92,7 +90,7 @@ impl LocalStore {
             return Err(StoreError::TooLarge { bytes, limit: MAX_FILE_BYTES });
         }
         let head = self.write_temp(head)?;
-        let _reservation = self.reserve(bytes).inspect_err(|_| self.count_write_error())?;
+        let _reservation = self.reserve(bytes)?;
         let _stripe = self.stripe(key);
         match rename_all(self, key, head, blobs) {
             Ok(n_blobs) => {
@@ -105,7 +103,6 @@ impl LocalStore {
                 Ok(())
             }
             Err(error) => {
-                self.count_write_error();
                 // An old entry beside a new blob would only be found damaged later.
                 let _ = self.delete(key);
                 Err(StoreError::of_write("rename into", &self.layout.head(key), error))
@@ -168,9 +165,7 @@ impl LocalStore {
                 continue;
             }
             match self.delete(&key) {
-                Ok(()) => {
-                    self.counters.evicted.fetch_add(1, Ordering::Relaxed);
-                }
+                Ok(()) => {}
                 Err(error) => {
                     problem = Some(error);
                     let used = self.now();
@@ -220,11 +215,6 @@ impl LocalStore {
                 TempFile::create(folder)
             })
             .map_err(|error| StoreError::of_write("write into", folder, error))
-            .inspect_err(|_| self.count_write_error())
-    }
-
-    pub(crate) fn count_write_error(&self) {
-        self.counters.write_errors.fetch_add(1, Ordering::Relaxed);
     }
 }
 

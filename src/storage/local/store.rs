@@ -16,8 +16,9 @@ use super::evict::Ledger;
 use super::index::Index;
 use super::layout::{Key, Layout};
 use super::temp::TempFile;
-use super::verify::{self, Recent, Stamp};
+use super::verify::{self, Stamp};
 use crate::error::StoreError;
+use crate::recent::Recent;
 
 const ENTRY_MEMORY_BYTES: usize = 16 * 1024 * 1024;
 const VERIFIED_MEMORY_BYTES: usize = 8 * 1024 * 1024;
@@ -31,28 +32,6 @@ pub struct LocalSettings {
     pub dir: PathBuf,
     /// Most bytes that entries and manifests may use; 0 stores nothing.
     pub max_bytes: u64,
-}
-
-/// Counts since the start; relaxed atomics.
-#[derive(Debug, Default)]
-pub struct StoreCounters {
-    pub(crate) reads: AtomicU64,
-    pub(crate) damaged: AtomicU64,
-    pub(crate) evicted: AtomicU64,
-    pub(crate) write_errors: AtomicU64,
-}
-
-/// The counts at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CounterSnapshot {
-    /// Look-ups of entries and manifests.
-    pub reads: u64,
-    /// Entries and manifests that did not pass their check.
-    pub damaged: u64,
-    /// Entries and manifests removed to make room.
-    pub evicted: u64,
-    /// Stores that failed.
-    pub write_errors: u64,
 }
 
 /// How full the store is.
@@ -81,7 +60,7 @@ pub struct Fetched {
 pub struct LocalStore {
     pub(crate) layout: Layout,
     pub(crate) max_bytes: u64,
-    pub(crate) counters: StoreCounters,
+    pub(crate) damaged: AtomicU64,
     pub(crate) ledger: Mutex<Ledger>,
     /// Signalled when a put gives back what it had reserved.
     pub(crate) released: Condvar,
@@ -130,7 +109,7 @@ impl LocalStore {
         let store = LocalStore {
             layout: Layout::new(&dir),
             max_bytes,
-            counters: StoreCounters::default(),
+            damaged: AtomicU64::new(0),
             ledger: Mutex::new(Ledger::new(max_bytes)),
             released: Condvar::new(),
             touched: Mutex::default(),
@@ -148,24 +127,12 @@ impl LocalStore {
         Ok(store)
     }
 
-    /// Tries whether the folder can be written.
-    ///
-    /// # Errors
-    /// Those of a put.
-    pub fn check(&self) -> Result<(), StoreError> {
-        self.make_folders().map_err(|error| StoreError::of_write("make", &self.layout.dir, error))?;
-        TempFile::create(&self.layout.tmp)
-            .map_err(|error| StoreError::of_write("write into", &self.layout.tmp, error))?;
-        Ok(())
-    }
-
     /// Looks an entry up, in memory if its file has not changed, else on the disk. A damaged one is removed,
     /// counted, and is a miss.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the disk cannot say whether there is one.
     pub fn look_up(&self, digest: &Digest) -> Result<Option<Arc<Entry>>, StoreError> {
-        self.counters.reads.fetch_add(1, Ordering::Relaxed);
         let key = Key::result(digest);
         let path = self.layout.head(&key);
         let remembered = hold(&self.entries).get(digest);
@@ -216,7 +183,6 @@ impl LocalStore {
     /// # Errors
     /// As [`LocalStore::look_up`].
     pub fn get_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        self.counters.reads.fetch_add(1, Ordering::Relaxed);
         let key = Key::manifest(digest);
         let open = |file: &[u8]| envelope::open(Kind::Manifest, digest, file).map(<[u8]>::to_vec);
         match self.load(&key, open)? {
@@ -251,16 +217,9 @@ impl LocalStore {
         Usage { bytes: ledger.bytes(), max_bytes: self.max_bytes, entries: ledger.results(), location }
     }
 
-    /// The counts since the start.
-    pub fn counters(&self) -> CounterSnapshot {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let StoreCounters { reads, damaged, evicted, write_errors } = &self.counters;
-        CounterSnapshot {
-            reads: of(reads),
-            damaged: of(damaged),
-            evicted: of(evicted),
-            write_errors: of(write_errors),
-        }
+    /// How many entries and manifests did not pass their check since the start.
+    pub fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Reads and verifies the file of a key.
@@ -301,7 +260,7 @@ impl LocalStore {
         let _stripe = self.stripe(key);
         match self.load(key, decode)? {
             Content::Damaged => {
-                self.counters.damaged.fetch_add(1, Ordering::Relaxed);
+                self.damaged.fetch_add(1, Ordering::Relaxed);
                 // In a folder that cannot be written it stays, and stays a miss.
                 let _ = self.delete(key);
             }

@@ -38,8 +38,7 @@ fn message() -> impl Strategy<Value = Message> {
             Message::Report(Report { ending, stdout, stderr, cut, watched })
         },
     );
-    let orders =
-        [Admin::Ping, Admin::ShowStats, Admin::ZeroStats, Admin::Stop, Admin::ClearCache].map(Message::Admin);
+    let orders = [Admin::ShowStats, Admin::ZeroStats, Admin::Stop, Admin::ClearCache].map(Message::Admin);
     prop_oneof![compile, report, proptest::sample::select(orders.to_vec())]
 }
 

@@ -69,10 +69,6 @@ pub const REFUSED_VARIABLES: &[&str] = &[
     "SUNPRO_DEPENDENCIES",
 ];
 
-/// The folders that variables add to the header search, as spelled; an empty element means the working directory.
-pub const SEARCH_VARIABLES: &[&str] =
-    &["CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"];
-
 /// Whether `SOURCE_DATE_EPOCH` decides what `__DATE__` and `__TIME__` are: gcc obeys it since 7, clang since 16.
 pub fn date_is_fixed(driver: &Driver, env: &EnvBlock) -> bool {
     let since = match driver.family {

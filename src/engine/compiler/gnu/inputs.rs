@@ -35,7 +35,8 @@ pub fn inputs(
         Discovery::UserFileAndScan(_) => {
             let scanned = rule(trace)?;
             // A header that the compile read and the scan did not: something changed in between.
-            if names.iter().any(|name| !scanned.iter().any(|path| without_dot(path) == without_dot(name))) {
+            let known: HashSet<&[u8]> = scanned.iter().map(|path| without_dot(path)).collect();
+            if names.iter().any(|name| !known.contains(without_dot(name))) {
                 return Err(Reason("headers changed during the compile".to_owned()));
             }
             names.extend(scanned);

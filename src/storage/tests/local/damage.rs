@@ -20,10 +20,10 @@ fn expect_miss(suffix: &str, warm: bool, damage: &dyn Fn(&Path)) {
     }
     damage(&file_of(&sandbox.dir, 1, suffix));
     assert_eq!(get(store, 1), None);
-    assert_eq!(store.counters().damaged, 1);
+    assert_eq!(store.damaged(), 1);
     assert_eq!(files(&sandbox.dir), [], "removed");
     assert_eq!(get(store, 1), None);
-    assert_eq!(store.counters().damaged, 1, "counted once");
+    assert_eq!(store.damaged(), 1, "counted once");
     put(store, 1, BIG).unwrap();
     assert_eq!(get(store, 1), Some(content(1, BIG)));
 }
@@ -78,7 +78,7 @@ fn t247_an_entry_cut_at_every_length_is_a_miss() {
         // Below ten bytes it could be anything; all of them are removed.
         assert!(!file.exists(), "{length}");
     }
-    assert_eq!(sandbox.store.counters().damaged, bytes.len() as u64);
+    assert_eq!(sandbox.store.damaged(), bytes.len() as u64);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_damaged_manifest_is_a_miss() {
     bytes[20] ^= 1;
     fs::write(&file, bytes).unwrap();
     assert_eq!(sandbox.store.get_manifest(&key(1)).unwrap(), None);
-    assert_eq!(sandbox.store.counters().damaged, 1);
+    assert_eq!(sandbox.store.damaged(), 1);
     assert!(!file.exists());
 }
 
@@ -139,7 +139,7 @@ fn t248_a_file_of_another_key_is_not_taken() {
     fs::create_dir_all(other.parent().unwrap()).unwrap();
     fs::copy(file_of(&sandbox.dir, 1, ""), &other).unwrap();
     assert_eq!(get(&sandbox.store, 2), None);
-    assert_eq!(sandbox.store.counters().damaged, 1);
+    assert_eq!(sandbox.store.damaged(), 1);
     assert_eq!(get(&sandbox.store, 1), Some(content(1, 10)));
 }
 
@@ -152,7 +152,7 @@ fn t264_another_version_is_a_miss_and_left_alone() {
     bytes[8..10].copy_from_slice(&(envelope::VERSION + 1).to_le_bytes());
     fs::write(&file, &bytes).unwrap();
     assert_eq!(get(&sandbox.store, 1), None);
-    assert_eq!((sandbox.store.counters().damaged, fs::read(&file).unwrap()), (0, bytes));
+    assert_eq!((sandbox.store.damaged(), fs::read(&file).unwrap()), (0, bytes));
 }
 
 /// The blob of one put and the entry of another, as two processes that store different results may leave it.

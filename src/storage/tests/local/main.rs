@@ -65,7 +65,7 @@ pub(crate) fn put(store: &LocalStore, n: u64, size: usize) -> Result<(), StoreEr
     let mut file = tempfile::NamedTempFile::new().unwrap();
     std::io::Write::write_all(&mut file, &content(n, size)).unwrap();
     let ingested = store.ingest(file.as_file(), size as u64)?;
-    store.put_entry(&key(n), meta(), vec![(Role::Main, false, ingested)]).map(drop)
+    store.put_entry(&key(n), meta(), vec![(Role::Main, false, ingested)])
 }
 
 /// The main output of a hit.

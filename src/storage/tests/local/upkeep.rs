@@ -85,7 +85,7 @@ fn t251_two_stores_on_one_folder() {
     // One removes what the other remembers.
     first.remove(Kind::Result, &key(3)).unwrap();
     assert_eq!(get(second, 3), None);
-    assert_eq!((first.counters().damaged, second.counters().damaged), (0, 0));
+    assert_eq!((first.damaged(), second.damaged()), (0, 0));
 }
 
 #[test]

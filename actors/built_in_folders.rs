@@ -1,0 +1,62 @@
+//! The folders in which a compiler searches by itself, as it tells them.
+use crate::detect::CompilerQuery;
+use crate::jobserver_actor::Slots;
+use cachepot_engine::digest::Digest;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+/// Everything that the built-in folders depend on.
+pub fn key(query: &CompilerQuery, identity: Digest, language: &str, words: &[OsString]) -> Digest {
+    let mut key = query.builder("cachepot built-in folders 1");
+    key.field("identity", &identity.0);
+    key.field("cwd", query.cwd.as_os_str().as_bytes()).field("language", language.as_bytes());
+    key.list("words", words.iter().map(|word| word.as_bytes())).finish()
+}
+
+/// The folders in which the compiler searches by itself, existing or not, as `-E -v` tells them: none at all under
+/// `-nostdinc`. `None` where it does not tell.
+pub async fn ask(
+    query: &CompilerQuery,
+    language: &str,
+    words: &[OsString],
+    slots: &Slots,
+) -> Option<Vec<Vec<u8>>> {
+    let _slot = slots.take().await;
+    let fixed = ["-E", "-v", "-x", language, "/dev/null", "-o", "/dev/null"].map(OsString::from);
+    let question = query.question().with(words.iter().chain(&fixed)).variable("LC_ALL", "C");
+    read(&question.ask().await.ok()?.stderr)
+}
+
+fn read(text: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut folders = Vec::new();
+    let (mut listing, mut whole) = (false, false);
+    for line in text.split(|&byte| byte == b'\n') {
+        if line.starts_with(b"#include ") {
+            listing = true;
+        } else if line.starts_with(b"End of search list") {
+            (listing, whole) = (false, true);
+        } else if listing && line.starts_with(b" ") {
+            folders.push(line.trim_ascii().to_vec());
+        } else if line.starts_with(b"ignoring ") {
+            // ignoring nonexistent directory "/usr/local/include/x86_64-linux-gnu"
+            folders.extend(line.split(|&byte| byte == b'"').nth(1).map(<[u8]>::to_vec));
+        }
+    }
+    whole.then_some(folders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_read_existing_or_not() {
+        let text = b"ignoring nonexistent directory \"/gone\"\n#include \"...\" search starts here:\n#include <...> search starts here:\n /usr/include/c++/12\n /usr/include\nEnd of search list.\n # 0\n";
+        let expected = [&b"/gone"[..], b"/usr/include/c++/12", b"/usr/include"].map(<[u8]>::to_vec);
+        assert_eq!(read(text), Some(expected.to_vec()));
+        // Under `-nostdinc`, and where the compiler failed.
+        let none = b"#include \"...\" search starts here:\n#include <...> search starts here:\nEnd of search list.\n";
+        assert_eq!(read(none), Some(Vec::new()));
+        assert_eq!(read(b"gcc: error\n"), None);
+    }
+}

@@ -147,7 +147,8 @@ impl Miss {
         let permit = permit.map_err(|_| NotStored::skipped("too many results at once"))?;
         let mut opened = opened(&report, descriptors)?;
         let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
-        let (roles, files) = present_outputs(&self.subject.job.outputs, opened, self.start)?;
+        let (roles, files) =
+            present_outputs(&self.subject.job.outputs, opened, self.start, &self.call.query.cwd)?;
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;

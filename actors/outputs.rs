@@ -8,6 +8,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
 
 /// A dependency file beyond this size is cut, which makes it unreadable and the result not stored.
 const MAX_DEPENDENCY_BYTES: usize = 64 << 20;
@@ -15,11 +16,12 @@ const MAX_DEPENDENCY_BYTES: usize = 64 << 20;
 type PresentOutputs = (Vec<(Role, bool)>, Vec<File>);
 
 /// The outputs that are there, with role and whether they can be executed. What lay around from before is no output
-/// of a compile that began at `start` (traps T64, T75).
+/// of a compile that began at `start` in `cwd` (traps T64, T75).
 pub(crate) fn present_outputs(
     outputs: &[Output],
     opened: Vec<Option<File>>,
     start: Moment,
+    cwd: &Path,
 ) -> Result<PresentOutputs, NotStored> {
     let mut found = PresentOutputs::default();
     for (output, file) in outputs.iter().zip(opened.into_iter().chain(std::iter::repeat_with(|| None))) {
@@ -30,8 +32,13 @@ pub(crate) fn present_outputs(
                 found.0.push((output.role, metadata.permissions().mode() & 0o111 != 0));
                 found.1.push(file);
             }
+            // A folder, say, in which the compiler could not write: clang then ends well all the same.
+            None if cwd.join(&output.path).symlink_metadata().is_ok() => {
+                return Err(NotStored::skipped("output is no file"));
+            }
             None if output.optional => {}
-            Some(Ok((_, metadata))) if output.optional && metadata.is_file() => {}
+            Some(Ok((_, metadata)))
+                if output.optional && metadata.is_file() && !metadata.permissions().readonly() => {}
             Some(_) => return Err(NotStored::skipped("output unchanged")),
             None => return Err(NotStored::skipped("output missing")),
         }

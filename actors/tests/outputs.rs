@@ -32,7 +32,7 @@ fn outputs_from_before_are_none_of_ours() {
     std::fs::write(path("touched"), "1").unwrap();
     let kept = |name: &str, optional: bool| {
         let output = Output { role: Role::Main, path: path(name), optional, in_place: false };
-        present_outputs(&[output], vec![File::open(path(name)).ok()], start)
+        present_outputs(&[output], vec![File::open(path(name)).ok()], start, folder.path())
             .map(|(roles, _)| roles.len())
             .ok()
     };
@@ -45,7 +45,7 @@ fn outputs_from_before_are_none_of_ours() {
     std::fs::create_dir(path("folder")).unwrap();
     assert_eq!((kept("folder", false), kept("folder", true)), (None, None));
     let output = Output { role: Role::Main, path: path("new"), optional: false, in_place: false };
-    present_outputs(&[output], Vec::new(), start).expect_err("a report that is too short");
+    present_outputs(&[output], Vec::new(), start, folder.path()).expect_err("a report that is too short");
 }
 
 #[test]

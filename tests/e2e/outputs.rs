@@ -325,3 +325,14 @@ fn one_output_of_two_compiles_at_once() {
         sandbox.expect(Stored, format!("./slow -DX={x} -c a.c -o o.o"));
     }
 }
+
+/// clang says so, and ends well.
+#[test]
+fn an_output_of_its_own_accord_that_cannot_be_written() {
+    let sandbox = Sandbox::new("dwo").file("a.S", ".text\nf: nop\n");
+    let line = "clang -c -g -gsplit-dwarf a.S";
+    sandbox.sh("mkdir a.dwo").settle();
+    let (_, went) = sandbox.cached(line);
+    assert_ne!(went, Stored);
+    sandbox.sh("rmdir a.dwo").hits(line);
+}

@@ -8,7 +8,7 @@ use cachepot_storage::recent::Recent;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What all manifests in memory may weigh together: some 200 KiB for a C++ unit with 500 headers.
-const MAX_BYTES: usize = 256 << 20;
+const MAX_BYTES: usize = 128 << 20;
 
 /// See the file's head.
 pub struct Manifests {

@@ -8,7 +8,7 @@ use cachepot_storage::recent::Recent;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What all manifests in memory may weigh together: some 200 KiB for a C++ unit with 500 headers.
-const MAX_BYTES: usize = 128 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// See the file's head.
 pub struct Manifests {
@@ -55,24 +55,18 @@ impl Manifests {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a record.
+    /// Adds a record. Whoever asks next reads the manifest: most are asked for by another build only, and memory is
+    /// for those that are.
     ///
     /// # Errors
     /// As the store's.
-    pub fn add(
-        &self,
-        key: &Digest,
-        record: Record,
-        memory: &Memory,
-    ) -> Result<(), cachepot_storage::error::StoreError> {
+    pub fn add(&self, key: &Digest, record: Record) -> Result<(), cachepot_storage::error::StoreError> {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = self.store.get_manifest(key).ok().flatten();
         let mut manifest = stored.and_then(|bytes| Manifest::decode(&bytes)).unwrap_or_default();
         manifest.add(record);
         self.store.put_manifest(key, &manifest.encode())?;
-        let known = Arc::new(KnownManifest::new(manifest, memory));
-        let weight = known.weight();
-        self.known().insert(*key, known, weight);
+        self.known().remove(key);
         Ok(())
     }
 

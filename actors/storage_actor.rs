@@ -1,7 +1,6 @@
 //! LocalStorageActor: the local disk store. Owns the queue in front of it; the store itself is shared with the
 //! Hashers, who read manifests. Called by `drive.rs` and `miss.rs`, bounded by `Permits::local_store`; when one
 //! dies, its request is answered with an error and the client compiles by itself.
-use crate::inputs::Memory;
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
@@ -63,8 +62,6 @@ pub struct LocalStorageActor {
     pub store: Arc<LocalStore>,
     /// Manifests in front of it.
     pub manifests: Arc<Manifests>,
-    /// For the form in which manifests are checked.
-    pub memory: Arc<Memory>,
     /// Tells the keeper of its end.
     pub(crate) _obituary: PoolObituary,
 }
@@ -112,6 +109,6 @@ impl LocalStorageActor {
         let record = message.record;
         // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
         self.store.put_entry(&record.result, message.meta, message.outputs)?;
-        self.manifests.add(&message.job, record, &self.memory)
+        self.manifests.add(&message.job, record)
     }
 }

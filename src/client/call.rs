@@ -42,11 +42,13 @@ pub fn early(words: Vec<OsString>, env: EnvBlock) -> Option<i32> {
         return None;
     }
     let request = Message::Compile(ask_for(argv, env)?);
-    let attempt = connect::attempt(&request)?;
+    let Attempt { stream, answer } = connect::attempt(&request)?;
     let Message::Compile(request) = request else { return None };
-    let added = match attempt.answer {
+    let added = match answer {
         Ok((Reply::Hit(hit), descriptors)) => {
             if replay_hit(&hit, descriptors) {
+                // The end of the process closes it.
+                std::mem::forget(stream);
                 return Some(hit.status);
             }
             Vec::new()
@@ -56,7 +58,7 @@ pub fn early(words: Vec<OsString>, env: EnvBlock) -> Option<i32> {
             env
         }
         answer => {
-            keep(Kept::Asked(request, Attempt { answer, ..attempt }));
+            keep(Kept::Asked(request, Attempt { stream, answer }));
             return None;
         }
     };

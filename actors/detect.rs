@@ -32,9 +32,11 @@ const VARIABLES: [&str; 14] = [
     "SDKROOT",
 ];
 
-/// The programs that gcc and clang run, as `-print-prog-name=` knows them.
+/// The programs that gcc runs, as `-print-prog-name=` knows them.
 const PROGRAMS: [&str; 8] =
     ["cc1", "cc1plus", "cc1obj", "cc1objplus", "as", "collect2", "lto1", "lto-wrapper"];
+/// The same for clang, which is its own compiler.
+const PROGRAMS_OF_CLANG: [&str; 1] = ["as"];
 /// Files that gcc reads by itself, as `-print-file-name=` knows them.
 const FILES: [&str; 2] = ["specs", "liblto_plugin.so"];
 
@@ -179,8 +181,9 @@ pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> io:
     let kind = match probe(query, scratch).await? {
         Ok((driver, version)) => {
             let candidates = stamped(candidates(query).await?);
-            parts.extend(stamped(helper_parts(query, &driver).await?));
-            let identity = identity(query, &driver, &version, &parts).await?;
+            let said = query.question().with(["-v"]).ask().await?.stderr;
+            parts.extend(stamped(helper_parts(query, &driver, &said).await?));
+            let identity = identity(query, (&driver, &version, &said), &parts).await;
             parts.extend(candidates);
             let kind = identity.map(|identity| Known { identity, driver });
             kind.ok_or_else(|| "a part of the compiler cannot be read".to_owned())
@@ -252,19 +255,22 @@ async fn candidates(query: &CompilerQuery) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The files that the compiler runs or reads by itself, and the libraries that they load.
-async fn helper_parts(query: &CompilerQuery, driver: &Driver) -> io::Result<BTreeSet<PathBuf>> {
+/// The files that the compiler runs or reads by itself, and the libraries that they load; `said` is what `-v` says.
+async fn helper_parts(query: &CompilerQuery, driver: &Driver, said: &[u8]) -> io::Result<BTreeSet<PathBuf>> {
     let mut parts = BTreeSet::new();
-    let programs = PROGRAMS.iter().map(|name| format!("-print-prog-name={name}"));
-    let files = FILES.iter().map(|name| format!("-print-file-name={name}"));
-    let n_files = if driver.family == Family::Gcc { FILES.len() } else { 0 };
-    for word in programs.chain(files.take(n_files)) {
+    let (programs, files): (&[&str], &[&str]) = match driver.family {
+        Family::Gcc => (&PROGRAMS, &FILES),
+        Family::Clang => (&PROGRAMS_OF_CLANG, &[]),
+    };
+    let programs = programs.iter().map(|name| format!("-print-prog-name={name}"));
+    let files = files.iter().map(|name| format!("-print-file-name={name}"));
+    for word in programs.chain(files) {
         let answer = query.question().with([word]).ask().await?;
         let name = PathBuf::from(OsString::from_vec(answer.stdout.trim_ascii().to_vec()));
         parts.extend(locate(&name, query));
     }
     if driver.family == Family::Clang {
-        parts.extend(configuration_files(&query.question().with(["-v"]).ask().await?.stderr));
+        parts.extend(configuration_files(said));
     }
     let binaries: Vec<PathBuf> = parts.iter().cloned().chain([query.program.clone()]).collect();
     for binary in binaries.iter().filter(|path| is_elf(path)) {
@@ -317,15 +323,14 @@ fn configuration_files(text: &[u8]) -> Vec<PathBuf> {
 /// Digests all parts; `None` where one cannot be read.
 async fn identity(
     query: &CompilerQuery,
-    driver: &Driver,
-    version: &[u8],
+    (driver, version, said): (&Driver, &[u8], &[u8]),
     parts: &[Stamped],
-) -> io::Result<Option<Digest>> {
+) -> Option<Digest> {
     let mut key = KeyBuilder::new("cachepot compiler 1");
     let name = Path::new(&query.name).file_name().unwrap_or_default();
     key.field("name", name.as_bytes()).field("version", version);
     key.field("driver", format!("{driver:?}").as_bytes());
-    key.field("about", &about(&query.question().with(["-v"]).ask().await?.stderr));
+    key.field("about", &about(said));
     let paths: Vec<PathBuf> = parts.iter().map(|(path, _)| path.clone()).collect();
     let digests = tokio::task::spawn_blocking(move || {
         paths
@@ -338,11 +343,11 @@ async fn identity(
             })
             .collect::<Option<Vec<Digest>>>()
     });
-    let Ok(Some(digests)) = digests.await else { return Ok(None) };
+    let digests = digests.await.ok()??;
     for ((path, _), digest) in parts.iter().zip(digests) {
         key.field("part", path.file_name().unwrap_or_default().as_bytes()).field("digest", &digest.0);
     }
-    Ok(Some(key.finish()))
+    Some(key.finish())
 }
 
 /// What `-v` says, without the lines that only repeat how it was called.

@@ -22,7 +22,7 @@ use cachepot_wire::{Ending, Plan, Report};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +33,10 @@ const INGEST_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long recording a result may take; nobody waits for it.
 const KEEP_LIMIT: Duration = Duration::from_secs(120);
+
+/// Variables that list folders in which gcc and clang search for headers.
+const FOLDER_VARIABLES: [&str; 5] =
+    ["CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH"];
 
 /// A compile that the client runs.
 pub struct Miss {
@@ -277,7 +281,15 @@ impl Miss {
             .ok_or_else(|| NotStored::skipped("search folders unknown"))?;
         let given =
             self.subject.job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
-        Ok(given.chain(built_in.iter().cloned()).collect())
+        // The compiler tells nothing of those that are no folders just now.
+        let lists = self
+            .subject
+            .variables
+            .iter()
+            .filter(|(name, _)| name.to_str().is_some_and(|name| FOLDER_VARIABLES.contains(&name)));
+        let named = lists.flat_map(|(_, value)| std::env::split_paths(value));
+        let named = named.map(|folder| folder.into_os_string().into_vec());
+        Ok(given.chain(built_in.iter().cloned()).chain(named).collect())
     }
 }
 

@@ -283,3 +283,18 @@ fn t050_two_states_of_a_header_both_hit() {
         sandbox.write("x.h", text).expect(Hit, "gcc -c a.c");
     }
 }
+
+/// gcc does not list it among those that it searches.
+#[test]
+fn a_file_in_the_place_of_a_searched_folder_becomes_a_folder() {
+    for compiler in ["gcc", "clang"] {
+        let sandbox = Sandbox::new("no_folder").file("a.c", "#include <h.h>\nint x = V;\n");
+        let sandbox = sandbox.file("inc/h.h", "#define V 1\n").file("other/h.h", "#define V 2\n");
+        let sandbox = sandbox.file("file", "").env("CPATH", "link");
+        let line = format!("{compiler} -c -Iinc a.c");
+        let folder = format!("{compiler} -c -Iinc a.c -DF");
+        sandbox.sh("ln -s file link").hits(&*line);
+        sandbox.sh("ln -sfn other link").hits(&*folder);
+        sandbox.expect(Stored, &*line);
+    }
+}

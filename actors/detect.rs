@@ -35,8 +35,8 @@ const VARIABLES: [&str; 14] = [
 /// The programs that gcc runs, as `-print-prog-name=` knows them.
 const PROGRAMS: [&str; 8] =
     ["cc1", "cc1plus", "cc1obj", "cc1objplus", "as", "collect2", "lto1", "lto-wrapper"];
-/// The same for clang, which is its own compiler.
-const PROGRAMS_OF_CLANG: [&str; 1] = ["as"];
+/// The same for clang; itself, because a script may stand before it.
+const PROGRAMS_OF_CLANG: [&str; 2] = ["clang", "as"];
 /// Files that gcc reads by itself, as `-print-file-name=` knows them.
 const FILES: [&str; 2] = ["specs", "liblto_plugin.so"];
 

@@ -335,4 +335,6 @@ fn an_output_of_its_own_accord_that_cannot_be_written() {
     let (_, went) = sandbox.cached(line);
     assert_ne!(went, Stored);
     sandbox.sh("rmdir a.dwo").hits(line);
+    // Under LTO it is written for assembler, and not for C.
+    sandbox.hits("clang -c -g -gsplit-dwarf -flto a.S");
 }

@@ -299,9 +299,9 @@ fn outputs(
     let mut outputs = vec![Output { role: Role::Main, path, optional: false, in_place }];
     let dependencies = |path| Output { role: Role::Dependencies, path, optional: false, in_place: true };
     outputs.extend(dependency_file.map(dependencies));
-    // gcc 12 makes the file even without debug information; clang only with it, and never under LTO.
+    // gcc 12 makes the file even without debug information; clang's assembler does so also under LTO.
     let sure = line.debug && !line.lto;
-    if line.split_dwarf && (sure || !clang || driver.major < 12) {
+    if line.split_dwarf {
         outputs.push(Output {
             role: Role::SplitDwarf,
             path: side_file(line, source, "dwo"),

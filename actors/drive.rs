@@ -1,6 +1,6 @@
 //! The story of one request: a plain async function over `Routes`.
 //!
-//! compiler → command line → look-up (hop 1) → entry (hop 2) → hit; else the story goes on in `miss.rs`.
+//! compiler → command line → look-up (the one hop) → hit; else the story goes on in `miss.rs`.
 use crate::compiler_info_cache::Identify;
 use crate::detect::{Compiler, CompilerQuery, Known};
 use crate::hasher::{FindResult, LookUp, Subject};
@@ -12,7 +12,6 @@ use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics;
-use crate::storage_actor::OpenEntry;
 use crate::wrapper;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
@@ -193,8 +192,9 @@ async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: 
     let routes = shared.routes();
     let permit = acquire(&shared.permits.hashing, deadline).await?;
     let message = FindResult { subject: Arc::clone(subject), recache, deadline, permit };
-    let key = match ask(routes.hashers.as_ref(), message, deadline).await {
-        Ok(Ok(LookUp::Found(key))) => key,
+    let (key, opened) = match ask(routes.hashers.as_ref(), message, deadline).await {
+        Ok(Ok(LookUp::Found(key, opened))) => (key, hit(&subject.job, *opened)),
+        Ok(Ok(LookUp::Lost(key))) => (key, None),
         Ok(Ok(LookUp::Unknown(key))) => return Some(Found::Nothing(key)),
         Ok(Ok(LookUp::Expired)) | Err(_) => {
             shared.stats.bump(Stat::CacheTimeouts);
@@ -202,25 +202,12 @@ async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: 
         }
         Ok(Err(_)) => return None,
     };
-    let permit = acquire(&shared.permits.local_store, deadline).await?;
-    let opened = ask(routes.local_store.as_ref(), OpenEntry { key, deadline, permit }, deadline).await;
-    match opened.ok()?.ok()?.ok().flatten().and_then(|opened| hit(&subject.job, opened)) {
-        Some((reply, blobs)) => Some(Found::Hit(reply, blobs)),
-        None => {
-            // A record without its entry: made anew under the same job.
-            statistics::read_error(&shared.stats);
-            retry_as_miss(shared, subject, deadline).await
-        }
+    if let Some((reply, blobs)) = opened {
+        return Some(Found::Hit(reply, blobs));
     }
-}
-
-async fn retry_as_miss(shared: &Shared, subject: &Arc<Subject>, deadline: Deadline) -> Option<Found> {
-    let permit = acquire(&shared.permits.hashing, deadline).await?;
-    let message = FindResult { subject: Arc::clone(subject), recache: true, deadline, permit };
-    match ask(shared.routes().hashers.as_ref(), message, deadline).await {
-        Ok(Ok(LookUp::Unknown(key))) => Some(Found::Nothing(key)),
-        _ => None,
-    }
+    // A record without its entry: made anew under the same job.
+    statistics::read_error(&shared.stats);
+    Some(Found::Nothing(key))
 }
 
 /// The reply of a hit with its descriptors; `None` where the entry is not one of such a job.

@@ -1,7 +1,7 @@
-//! Hasher pool: the only place that reads source files. Owns nothing but its thread; what it learns about files
+//! Hasher pool: looks results up; the only place that reads source files. Owns nothing but its thread; what it learns about files
 //! lies in the shared [`Memory`]. Called by `drive.rs` and `miss.rs`, bounded by `Permits::hashing`; when one dies,
 //! its request is answered with an error and the client compiles by itself.
-use crate::inputs::{Compiled, Memory, NotStorable, Observed, Place, Stamp, observe, stat};
+use crate::inputs::{Compiled, Help, Look, Memory, NotStorable, Observed, Place, Stamp, observe, stat};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
@@ -11,6 +11,7 @@ use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::{Driver, Job};
 use cachepot_engine::key::{JobFacts, job_key};
+use cachepot_storage::local::{Fetched, LocalStore};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, OnceLock};
@@ -55,16 +56,22 @@ pub struct FindResult {
     pub permit: Permit,
 }
 
-/// The outcome of a look-up.
-#[derive(Debug)]
+/// The outcome of a look-up; keys are the job's, for a record to come.
 pub enum LookUp {
     /// This result stands.
-    Found(Digest),
-    /// None does; the job's key, for the record to come.
+    Found(Digest, Box<Fetched>),
+    /// One stands, but its entry is not there or cannot be read.
+    Lost(Digest),
+    /// None does.
     Unknown(Digest),
     /// The deadline passed.
     Expired,
 }
+
+/// From one Hasher to another: share this, if it is not done by now.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct ShareLook(Arc<Look>);
 
 /// Looks at the inputs of a finished compile.
 #[derive(Message)]
@@ -85,6 +92,8 @@ pub struct Hasher {
     pub memory: Arc<Memory>,
     /// Manifests, read through the local store.
     pub manifests: Arc<Manifests>,
+    /// The local store: a result that stands is opened where it was found, without a further hop.
+    pub store: Arc<LocalStore>,
     /// Tells the keeper of its end.
     pub(crate) _obituary: PoolObituary,
 }
@@ -102,7 +111,17 @@ impl Handler<FindResult> for Hasher {
         if message.deadline.has_passed() {
             return Ok(LookUp::Expired);
         }
-        contain(ctx, || self.find(&message.subject, message.recache))
+        let colleagues = ctx.address();
+        let help = |look| colleagues.do_send(ShareLook(look));
+        contain(ctx, || self.find(&message.subject, message.recache, &help))
+    }
+}
+
+impl Handler<ShareLook> for Hasher {
+    type Result = ();
+
+    fn handle(&mut self, ShareLook(look): ShareLook, _: &mut Self::Context) {
+        look.share();
     }
 }
 
@@ -115,11 +134,14 @@ impl Handler<Observe> for Hasher {
 }
 
 impl Hasher {
-    fn find(&self, subject: &Subject, recache: bool) -> LookUp {
+    fn find(&self, subject: &Subject, recache: bool, help: Help<'_>) -> LookUp {
         let key = self.key(subject);
-        let find = || self.manifests.find(&key, &self.memory, &subject.place);
+        let find = || self.manifests.find(&key, &self.memory, &subject.place, help);
         match if recache { None } else { find() } {
-            Some(result) => LookUp::Found(result),
+            Some(result) => match self.store.fetch(&result) {
+                Ok(Some(fetched)) => LookUp::Found(key, Box::new(fetched)),
+                Ok(None) | Err(_) => LookUp::Lost(key),
+            },
             None => LookUp::Unknown(key),
         }
     }

@@ -1,5 +1,5 @@
 //! Manifests in memory, in front of the local store.
-use crate::inputs::{KnownManifest, Memory, Place};
+use crate::inputs::{Help, KnownManifest, Memory, Place};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::envelope::Kind;
 use cachepot_engine::manifest::{Manifest, Record};
@@ -25,10 +25,10 @@ impl Manifests {
     }
 
     /// The result of a job that stands for the files as they are now.
-    pub fn find(&self, key: &Digest, memory: &Memory, place: &Place) -> Option<Digest> {
+    pub fn find(&self, key: &Digest, memory: &Memory, place: &Place, help: Help<'_>) -> Option<Digest> {
         let known = self.get(key, memory)?;
         let weight = known.weight();
-        let found = known.find(memory, place);
+        let found = known.find(memory, place, help);
         if known.weight() != weight {
             // It has learnt where to look. Another one may be in its place by now.
             let mut all = self.known();

@@ -61,10 +61,11 @@ impl Reviver {
             }
             ActorName::Hasher => {
                 let (memory, manifests) = (Arc::clone(&shared.memory), Arc::clone(&shared.manifests));
-                let obituary = Arc::new(obituary);
+                let (store, obituary) = (Arc::clone(&shared.store), Arc::new(obituary));
                 let pool = SyncArbiter::start(self.cores.max(2), move || Hasher {
                     memory: Arc::clone(&memory),
                     manifests: Arc::clone(&manifests),
+                    store: Arc::clone(&store),
                     _obituary: PoolObituary(Arc::clone(&obituary)),
                 });
                 shared.routes.send_modify(|routes| routes.hashers = Some(pool));

@@ -1,9 +1,9 @@
-//! LocalStorageActor: the local disk store. Owns the queue in front of it; the store itself is shared with the
-//! Hashers, who read manifests. Called by `drive.rs` and `miss.rs`, bounded by `Permits::local_store`; when one
-//! dies, its request is answered with an error and the client compiles by itself.
+//! LocalStorageActor: what is written to the local disk store. Owns the queue in front of it; the store itself is
+//! shared with the Hashers, who read, so that no hit waits behind a copy. Called by `miss.rs`, bounded by
+//! `Permits::local_store`; when one dies, its request is answered with an error and the result is not kept.
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
-use crate::permits::{Deadline, Permit};
+use crate::permits::Permit;
 use crate::pool::{Internal, contain};
 use crate::pulse;
 use actix::{Actor, Handler, Message, SyncContext};
@@ -11,22 +11,9 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::job::Role;
 use cachepot_engine::manifest::Record;
 use cachepot_storage::error::StoreError;
-use cachepot_storage::local::{EntryMeta, Fetched, Ingested, LocalStore};
+use cachepot_storage::local::{EntryMeta, Ingested, LocalStore};
 use std::fs::File;
 use std::sync::Arc;
-
-/// Opens a result.
-#[derive(Message)]
-#[rtype(result = "Result<Result<Option<Fetched>, StoreError>, Internal>")]
-pub struct OpenEntry {
-    /// Which.
-    pub key: Digest,
-    /// When the answer is of no use any more.
-    pub deadline: Deadline,
-    /// Given back with the message.
-    #[expect(dead_code, reason = "it is given back when the message is dropped")]
-    pub permit: Permit,
-}
 
 /// Takes private copies of outputs.
 #[derive(Message)]
@@ -71,17 +58,6 @@ impl Actor for LocalStorageActor {
 }
 
 pulse::lives!(LocalStorageActor, poisoned_in_pool);
-
-impl Handler<OpenEntry> for LocalStorageActor {
-    type Result = Result<Result<Option<Fetched>, StoreError>, Internal>;
-
-    fn handle(&mut self, message: OpenEntry, ctx: &mut Self::Context) -> Self::Result {
-        if message.deadline.has_passed() {
-            return Ok(Ok(None));
-        }
-        contain(ctx, || self.store.fetch(&message.key))
-    }
-}
 
 impl Handler<Ingest> for LocalStorageActor {
     type Result = Result<Result<Vec<Ingested>, StoreError>, Internal>;

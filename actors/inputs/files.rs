@@ -104,6 +104,8 @@ pub fn changed_since(stamp: &Stamp, start: Moment) -> bool {
 pub struct Known {
     /// The state.
     pub stamp: Stamp,
+    /// Whether the stamp will tell the next change for sure ([`Stamp::is_settled`]).
+    pub settled: bool,
     /// Its content.
     pub digest: Digest,
     /// What the content says.
@@ -185,8 +187,9 @@ impl FileMemory {
             if Stamp::of(&fstat(&file).ok()?) != stamp {
                 continue;
             }
-            let known = Arc::new(Known { stamp, digest, findings });
-            if stamp.is_settled(began) {
+            let settled = stamp.is_settled(began);
+            let known = Arc::new(Known { stamp, settled, digest, findings });
+            if settled {
                 let mut shard = self.shard(&stamp)?.lock().unwrap_or_else(PoisonError::into_inner);
                 if shard.len() >= MAX_PER_SHARD {
                     shard.clear();

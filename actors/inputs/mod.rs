@@ -3,6 +3,7 @@
 
 mod files;
 mod folders;
+mod look;
 mod names;
 mod paths;
 mod record;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use files::{FileMemory, Moment, Stamp, changed_since, now, stat};
 pub use folders::FolderMemory;
+pub use look::{Help, Look};
 pub use paths::{Paths, Place};
 pub use record::{Compiled, NotStorable, Observed, observe};
 pub use validate::KnownManifest;

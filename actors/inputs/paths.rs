@@ -33,9 +33,10 @@ impl Paths {
 }
 
 /// A client's working directory, held open so that relative paths cost no more than absolute ones.
+#[derive(Clone)]
 pub struct Place {
-    folder: OwnedFd,
-    name: Box<Path>,
+    folder: Arc<OwnedFd>,
+    name: Arc<Path>,
 }
 
 impl Place {
@@ -45,7 +46,7 @@ impl Place {
     /// When it cannot be reached from here.
     pub fn open(cwd: &Path) -> nix::Result<Self> {
         let folder = open(cwd, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-        Ok(Place { folder, name: cwd.into() })
+        Ok(Place { folder: Arc::new(folder), name: cwd.into() })
     }
     /// The descriptor that relative paths start from.
     pub fn folder(&self) -> BorrowedFd<'_> {

@@ -1,6 +1,7 @@
 //! Whether an earlier result still stands.
 use super::Memory;
 use super::files::{Identity, Stamp, is_folder, now, repeated, stat};
+use super::look::{Help, Look};
 use super::names::Names;
 use super::paths::{Place, normal, parent};
 use super::watch::{Walk, Watch};
@@ -10,7 +11,7 @@ use cachepot_engine::scan::Quarter;
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A manifest in the form that is checked.
 #[derive(Debug, Default)]
@@ -24,10 +25,12 @@ pub struct KnownManifest {
 pub struct KnownRecord {
     /// The record as stored, its inputs and existing paths left out.
     record: Record,
-    inputs: Vec<(Arc<CStr>, Digest)>,
+    inputs: Arc<[Arc<CStr>]>,
+    /// Of the inputs.
+    digests: Vec<Digest>,
     exist: Vec<Arc<CStr>>,
-    /// Which files the inputs were when they were last found to be one under two names as recorded.
-    identities: Mutex<Vec<Identity>>,
+    /// The stamps under which the inputs were last found to be as recorded; empty before that.
+    seen: Mutex<Arc<[Stamp]>>,
     /// Built at the first check, in the folder where that took place.
     search: Mutex<Option<Search>>,
     /// What it weighs, and its search.
@@ -39,6 +42,9 @@ pub struct KnownRecord {
 struct Search {
     names: Names,
     watch: Watch,
+    /// Whether nothing stood in the way. It is remembered also where something did: a record of another working
+    /// directory is asked at each look-up of this one.
+    clear: bool,
     /// The working directory it was built in: a watch of relative paths is good for that one only.
     place: Identity,
 }
@@ -51,8 +57,9 @@ impl KnownManifest {
         KnownManifest { records: records.collect() }
     }
     /// The result that stands for the files as they are now.
-    pub fn find(&self, memory: &Memory, place: &Place) -> Option<Digest> {
-        self.records.iter().find(|record| record.stands(memory, place)).map(|record| record.record.result)
+    pub fn find(&self, memory: &Memory, place: &Place, help: Help<'_>) -> Option<Digest> {
+        let stands = |record: &&Arc<KnownRecord>| record.stands(memory, place, help);
+        self.records.iter().find(stands).map(|record| record.record.result)
     }
     /// A rough size in memory; it grows with the first check. Paths of inputs are held by all manifests together.
     pub fn weight(&self) -> usize {
@@ -67,8 +74,7 @@ const PIECE: usize = 40;
 fn weight(record: &Record) -> usize {
     let texts = [&record.folders, &record.names, &record.present, &record.exist];
     let texts = texts.into_iter().flatten().map(|text| text.len() + PIECE).sum::<usize>();
-    // Where the path is, the digest, and which file it is.
-    let inputs = record.inputs.len() * (16 + 32 + 16);
+    let inputs = record.inputs.len() * (size_of::<Arc<CStr>>() + size_of::<Digest>() + size_of::<Stamp>());
     512 + texts + inputs + record.states.len() * 4 + record.same.len() * 8 + record.mtimes.len() * 16
 }
 
@@ -78,13 +84,11 @@ impl KnownRecord {
         let inputs = std::mem::take(&mut record.inputs);
         let exist = std::mem::take(&mut record.exist);
         Some(KnownRecord {
-            inputs: inputs
-                .iter()
-                .map(|i| Some((memory.paths.intern(&i.path)?, i.digest)))
-                .collect::<Option<_>>()?,
+            inputs: inputs.iter().map(|input| memory.paths.intern(&input.path)).collect::<Option<_>>()?,
+            digests: inputs.iter().map(|input| input.digest).collect(),
             exist: exist.iter().map(|path| memory.paths.intern(path)).collect::<Option<_>>()?,
             record,
-            identities: Mutex::default(),
+            seen: Mutex::default(),
             search: Mutex::new(None),
             weight,
             search_weight: AtomicUsize::new(0),
@@ -92,9 +96,9 @@ impl KnownRecord {
     }
 
     /// Whether the compiler would see now what it saw then.
-    fn stands(&self, memory: &Memory, place: &Place) -> bool {
+    fn stands(&self, memory: &Memory, place: &Place, help: Help<'_>) -> bool {
         self.is_in_window()
-            && self.inputs_stand(memory, place)
+            && self.inputs_stand(memory, place, help)
             && self.mtimes_stand(place)
             && self.exist.iter().all(|path| stat(place, path).is_ok_and(|stat| !is_folder(&stat)))
             && self.nothing_appeared(memory, place)
@@ -105,28 +109,32 @@ impl KnownRecord {
         self.record.window.is_none_or(|window| window == Quarter::of_seconds(seconds))
     }
 
-    fn inputs_stand(&self, memory: &Memory, place: &Place) -> bool {
-        let mut identities = Vec::with_capacity(self.inputs.len());
-        for (path, digest) in &self.inputs {
+    fn inputs_stand(&self, memory: &Memory, place: &Place, help: Help<'_>) -> bool {
+        let seen = Arc::clone(&self.seen());
+        if Look::run(place, &self.inputs, seen, help) {
+            return true;
+        }
+        let mut now = Vec::with_capacity(self.inputs.len());
+        for (path, digest) in self.inputs.iter().zip(&self.digests) {
             match memory.files.digest(place, path) {
-                Some(known) if known.digest == *digest => identities.push(known.stamp.identity()),
+                Some(known) if known.digest == *digest => now.push(known),
                 _ => return false,
             }
         }
-        let mut before = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
-        if *before == identities {
-            return true;
-        }
-        let same = repeated(identities.iter().copied().map(Some)) == self.record.same;
-        if same {
-            *before = identities;
+        let same = repeated(now.iter().map(|known| Some(known.stamp.identity()))) == self.record.same;
+        if same && now.iter().all(|known| known.settled) {
+            *self.seen() = now.iter().map(|known| known.stamp).collect();
         }
         same
     }
 
+    fn seen(&self) -> MutexGuard<'_, Arc<[Stamp]>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn mtimes_stand(&self, place: &Place) -> bool {
         self.record.mtimes.iter().all(|(input, seconds)| {
-            let path = self.inputs.get(*input as usize).map(|(path, _)| path);
+            let path = self.inputs.get(*input as usize);
             path.is_some_and(|path| stat(place, path).is_ok_and(|stat| stat.st_mtime == *seconds))
         })
     }
@@ -135,19 +143,21 @@ impl KnownRecord {
         let Ok(here) = stat(place, c".") else { return false };
         let here = Stamp::of(&here).identity();
         let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = search.as_mut().filter(|known| known.place == here);
-        if known.is_some_and(|known| known.watch.holds(place, &memory.folders, &known.names)) {
-            return true;
+        if let Some(known) = search.as_mut().filter(|known| known.place == here)
+            && known.watch.holds(place, &memory.folders, &known.names)
+        {
+            return known.clear;
         }
-        *search = self.walk(memory, place, here);
-        let weight = search.as_ref().map_or(0, |search| search.names.weight() + search.watch.weight());
-        self.search_weight.store(weight, Ordering::Relaxed);
-        search.is_some()
+        let now = self.walk(memory, place, here);
+        let clear = now.clear;
+        self.search_weight.store(now.names.weight() + now.watch.weight(), Ordering::Relaxed);
+        *search = Some(now);
+        clear
     }
 
-    /// Looks at all searched folders anew; `None` where something stands in the way.
-    fn walk(&self, memory: &Memory, place: &Place, here: Identity) -> Option<Search> {
-        let inputs = || self.inputs.iter().map(|(path, _)| path.to_bytes());
+    /// Looks at all searched folders anew.
+    fn walk(&self, memory: &Memory, place: &Place, here: Identity) -> Search {
+        let inputs = || self.inputs.iter().map(|path| path.to_bytes());
         let read = || inputs().take(self.record.n_read as usize);
         let folders = search_folders(&self.record.folders, read());
         let names = names(read(), &folders, &self.record.names, place);
@@ -158,7 +168,7 @@ impl KnownRecord {
         let (watch, surprises) = walk.run(&folders);
         let clear =
             surprises.files.is_empty() && !surprises.precompiled && surprises.states == self.record.states;
-        clear.then_some(Search { names, watch, place: here })
+        Search { names, watch, clear, place: here }
     }
 }
 

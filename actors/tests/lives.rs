@@ -5,8 +5,7 @@ use crate::keeper::ActorName;
 use crate::permits::Deadline;
 use crate::pulse::{Poison, Pulse};
 use crate::routes::{AskError, ask};
-use crate::storage_actor::OpenEntry;
-use cachepot_engine::digest::Digest;
+use crate::storage_actor::Ingest;
 use cachepot_engine::stats::Stat;
 use cachepot_wire::{CompileRequest, EnvBlock};
 use std::ffi::OsStr;
@@ -80,7 +79,7 @@ async fn actors_are_replaced_when_frozen() {
     // A request behind them is answered in time.
     let permit = Arc::clone(&world.shared.permits.local_store).acquire_owned().await.unwrap();
     let deadline = Deadline::after(Duration::from_millis(20));
-    let message = OpenEntry { key: Digest([0; 32]), deadline, permit };
+    let message = Ingest { files: Vec::new(), permit };
     let late = ask(routes.local_store.as_ref(), message, deadline).await;
     assert_eq!(late.err(), Some(AskError::Late));
     for actor in ActorName::ALL {

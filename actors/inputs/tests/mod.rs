@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
 mod content;
+mod look;
 mod observing;
 mod parts;
 mod search;
@@ -170,8 +171,9 @@ fn outcome(case: &Case, remembered: Remembered) -> bool {
     let observed = world.observe(&case.unit, start).unwrap_or_else(|why| panic!("{}: {why:?}", case.what));
     let manifest = manifest([record(observed, "result")]);
     let mut known = super::KnownManifest::new(manifest.clone(), &world.memory);
-    let find =
-        |world: &World, known: &super::KnownManifest| known.find(&world.memory, &world.place()).is_some();
+    let find = |world: &World, known: &super::KnownManifest| {
+        known.find(&world.memory, &world.place(), &drop).is_some()
+    };
     if matches!(remembered, Remembered::Everything) {
         let from = files::now();
         wait_until(|| files::now().0 > from.0 || files::now().1 - from.1 > 50_000_000);
@@ -184,7 +186,7 @@ fn outcome(case: &Case, remembered: Remembered) -> bool {
     }
     (case.change)(&world);
     let place = Place::open(&world.path("//w"));
-    place.is_ok_and(|place| known.find(&world.memory, &place).is_some())
+    place.is_ok_and(|place| known.find(&world.memory, &place, &drop).is_some())
 }
 
 pub(super) fn check(cases: &[Case]) {

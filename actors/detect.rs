@@ -2,6 +2,7 @@
 use crate::inputs::Stamp;
 use crate::jobserver_actor::Slots;
 use crate::run::{Answer, Question};
+use crate::together;
 use crate::wrapper;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::{Digest, KeyBuilder};
@@ -181,9 +182,9 @@ pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> io:
     let kind = match probe(query, scratch).await? {
         Ok((driver, version)) => {
             let candidates = stamped(candidates(query).await?);
-            let said = query.question().with(["-v"]).ask().await?.stderr;
-            parts.extend(stamped(helper_parts(query, &driver, &said).await?));
-            let identity = identity(query, (&driver, &version, &said), &parts).await;
+            let (said, helpers) = helper_parts(query, &driver, slots).await?;
+            parts.extend(stamped(helpers));
+            let identity = identity(query, (&driver, &version, &said), &parts, slots).await;
             parts.extend(candidates);
             let kind = identity.map(|identity| Known { identity, driver });
             kind.ok_or_else(|| "a part of the compiler cannot be read".to_owned())
@@ -255,8 +256,12 @@ async fn candidates(query: &CompilerQuery) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The files that the compiler runs or reads by itself, and the libraries that they load; `said` is what `-v` says.
-async fn helper_parts(query: &CompilerQuery, driver: &Driver, said: &[u8]) -> io::Result<BTreeSet<PathBuf>> {
+/// What the compiler says with `-v`; and the files that it runs or reads by itself, with the libraries that they load.
+async fn helper_parts(
+    query: &CompilerQuery,
+    driver: &Driver,
+    slots: &Slots,
+) -> io::Result<(Vec<u8>, BTreeSet<PathBuf>)> {
     let mut parts = BTreeSet::new();
     let (programs, files): (&[&str], &[&str]) = match driver.family {
         Family::Gcc => (&PROGRAMS, &FILES),
@@ -264,25 +269,39 @@ async fn helper_parts(query: &CompilerQuery, driver: &Driver, said: &[u8]) -> io
     };
     let programs = programs.iter().map(|name| format!("-print-prog-name={name}"));
     let files = files.iter().map(|name| format!("-print-file-name={name}"));
-    for word in programs.chain(files) {
-        let answer = query.question().with([word]).ask().await?;
-        let name = PathBuf::from(OsString::from_vec(answer.stdout.trim_ascii().to_vec()));
+    let words = ["-v".to_owned()].into_iter().chain(programs).chain(files);
+    let mut answers = ask_all(words.map(|word| query.question().with([word])), slots).await?.into_iter();
+    let said = answers.next().transpose()?.map(|answer| answer.stderr).unwrap_or_default();
+    for answer in answers {
+        let name = PathBuf::from(OsString::from_vec(answer?.stdout.trim_ascii().to_vec()));
         parts.extend(locate(&name, query));
     }
     if driver.family == Family::Clang {
-        parts.extend(configuration_files(said));
+        parts.extend(configuration_files(&said));
     }
     let binaries: Vec<PathBuf> = parts.iter().cloned().chain([query.program.clone()]).collect();
-    for binary in binaries.iter().filter(|path| is_elf(path)) {
-        let question = Question { program: binary.clone(), ..query.question() };
-        match question.variable("LD_TRACE_LOADED_OBJECTS", "1").ask().await {
+    let trace = |binary: PathBuf| {
+        Question { program: binary, ..query.question() }.variable("LD_TRACE_LOADED_OBJECTS", "1")
+    };
+    let binaries = binaries.into_iter().filter(|path| is_elf(path));
+    for answer in ask_all(binaries.map(trace), slots).await? {
+        match answer {
             Ok(answer) => parts.extend(libraries(&answer.stdout)),
             // A part for another machine, perhaps: it loads nothing here.
             Err(error) if is_lasting(&error) && error.kind() != io::ErrorKind::TimedOut => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(parts)
+    Ok((said, parts))
+}
+
+async fn ask_all(
+    questions: impl Iterator<Item = Question>,
+    slots: &Slots,
+) -> io::Result<Vec<io::Result<Answer>>> {
+    let answers =
+        together::all(questions.map(|question| async move { question.ask().await }).collect(), slots);
+    answers.await.ok_or_else(|| io::Error::other("a question was lost"))
 }
 
 /// A program that the compiler names: a path, or something in the client's PATH.
@@ -325,29 +344,28 @@ async fn identity(
     query: &CompilerQuery,
     (driver, version, said): (&Driver, &[u8], &[u8]),
     parts: &[Stamped],
+    slots: &Slots,
 ) -> Option<Digest> {
     let mut key = KeyBuilder::new("cachepot compiler 1");
     let name = Path::new(&query.name).file_name().unwrap_or_default();
     key.field("name", name.as_bytes()).field("version", version);
     key.field("driver", format!("{driver:?}").as_bytes());
     key.field("about", &about(said));
-    let paths: Vec<PathBuf> = parts.iter().map(|(path, _)| path.clone()).collect();
-    let digests = tokio::task::spawn_blocking(move || {
-        paths
-            .iter()
-            .map(|path| {
-                let mut hasher = blake3::Hasher::new();
-                let file = std::fs::File::open(path).ok()?;
-                hasher.update_reader(file).ok()?;
-                Some(Digest(*hasher.finalize().as_bytes()))
-            })
-            .collect::<Option<Vec<Digest>>>()
+    let digests = parts.iter().map(|(path, _)| {
+        let path = path.clone();
+        async move { tokio::task::spawn_blocking(move || digest(&path)).await.ok().flatten() }
     });
-    let digests = digests.await.ok()??;
+    let digests = together::all(digests.collect(), slots).await?;
     for ((path, _), digest) in parts.iter().zip(digests) {
-        key.field("part", path.file_name().unwrap_or_default().as_bytes()).field("digest", &digest.0);
+        key.field("part", path.file_name().unwrap_or_default().as_bytes()).field("digest", &digest?.0);
     }
     Some(key.finish())
+}
+
+fn digest(path: &Path) -> Option<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(std::fs::File::open(path).ok()?).ok()?;
+    Some(Digest(*hasher.finalize().as_bytes()))
 }
 
 /// What `-v` says, without the lines that only repeat how it was called.

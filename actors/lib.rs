@@ -39,6 +39,7 @@ mod statistics;
 mod storage_actor;
 #[cfg(test)]
 mod tests;
+mod together;
 mod wrapper;
 mod writers;
 

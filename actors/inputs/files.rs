@@ -146,6 +146,11 @@ pub fn is_file(stat: &FileStat) -> bool {
     stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG
 }
 
+/// Whether it is a link.
+pub fn is_link(stat: &FileStat) -> bool {
+    stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFLNK
+}
+
 /// Whether it is a folder.
 pub fn is_folder(stat: &FileStat) -> bool {
     stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFDIR
@@ -164,8 +169,13 @@ impl FileMemory {
 
     /// The digest of a plain file as it is now; `None` where there is none, or it cannot be read.
     pub fn digest(&self, place: &Place, path: &CStr) -> Option<Arc<Known>> {
-        let stat = stat(place, path).ok().filter(is_file)?;
-        self.recall(&Stamp::of(&stat)).or_else(|| self.read(place, path))
+        self.digest_of(place, path, &stat(place, path).ok()?)
+    }
+
+    /// The same where the kernel has just been asked.
+    pub fn digest_of(&self, place: &Place, path: &CStr, stat: &FileStat) -> Option<Arc<Known>> {
+        let known = is_file(stat).then(|| self.recall(&Stamp::of(stat)))?;
+        known.or_else(|| self.read(place, path))
     }
 
     fn read(&self, place: &Place, path: &CStr) -> Option<Arc<Known>> {

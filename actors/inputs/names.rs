@@ -38,10 +38,15 @@ impl Names {
                 }
             }
         }
-        for name in asked {
-            names.add(&normal(name));
-        }
+        names.ask(asked);
         names
+    }
+
+    /// Adds names that are searched besides, as they are spelled.
+    pub(super) fn ask<'a>(&mut self, asked: impl IntoIterator<Item = &'a [u8]>) {
+        for name in asked {
+            self.add(&normal(name));
+        }
     }
 
     /// Whether a name is searched.

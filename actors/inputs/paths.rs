@@ -1,10 +1,10 @@
 //! Paths, each kept once, and the folder that relative ones start from.
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{OFlag, open, openat, readlink};
 use nix::sys::stat::Mode;
 use std::collections::HashSet;
-use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -52,9 +52,18 @@ impl Place {
     pub fn folder(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
-    /// The absolute form of a path.
-    pub fn absolute(&self, path: &CStr) -> std::path::PathBuf {
-        self.name.join(OsStr::from_bytes(path.to_bytes()))
+    /// The path of a folder without links; `None` where there is no folder.
+    pub fn canonical(&self, folder: &CStr) -> Option<Vec<u8>> {
+        let path = if folder.is_empty() { c"." } else { folder };
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let open = openat(self.folder(), path, flags, Mode::empty()).ok()?;
+        // The kernel knows the name of what is open: one question instead of one for each component.
+        let link = format!("/proc/self/fd/{}", open.as_raw_fd());
+        let name = readlink(link.as_str()).map(OsString::into_vec).ok();
+        name.or_else(|| {
+            let path = self.name.join(OsStr::from_bytes(folder.to_bytes()));
+            Some(std::fs::canonicalize(path).ok()?.into_os_string().into_vec())
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
-use super::files::{Moment, Stamp, changed_since, link_stat, now, repeated, stat};
+use super::files::{Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
 use super::names::Names;
 use super::paths::{Place, normal};
-use super::validate::{names, search_folders};
+use super::validate::{forms, search_folders};
 use super::watch::Walk;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::key::result_key;
@@ -65,8 +65,12 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     for path in &compiled.inputs {
         let bytes = path.as_os_str().as_bytes();
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
-        let known = memory.files.digest(place, &path).ok_or(NotStorable::Unreadable)?;
-        let link = link_stat(place, &path).map_err(|_| NotStorable::TooNew)?;
+        let link = link_stat(place, &path).map_err(|_| NotStorable::Unreadable)?;
+        let known = match is_link(&link) {
+            true => memory.files.digest(place, &path),
+            false => memory.files.digest_of(place, &path, &link),
+        };
+        let known = known.ok_or(NotStorable::Unreadable)?;
         if changed_since(&known.stamp, compiled.start) || changed_since(&Stamp::of(&link), compiled.start) {
             return Err(NotStorable::TooNew);
         }
@@ -169,8 +173,10 @@ fn look_around(
     if precompiled(b".gch") || precompiled(b".pch") {
         return Err(NotStorable::Uses("precompiled header"));
     }
-    let spelled = spelled(findings, &names(paths(), &folders, &[], place));
-    let names = names(paths(), &folders, &spelled, place);
+    let forms = forms(&folders, place);
+    let mut names = Names::of(paths(), &forms, std::iter::empty());
+    let spelled = spelled(findings, &names);
+    names.ask(spelled.iter().map(Vec::as_slice));
     let expected: HashSet<Vec<u8>> = paths().map(normal).collect();
     let walk =
         Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };

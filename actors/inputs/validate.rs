@@ -9,7 +9,7 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_engine::scan::Quarter;
 use std::collections::HashSet;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -160,7 +160,8 @@ impl KnownRecord {
         let inputs = || self.inputs.iter().map(|path| path.to_bytes());
         let read = || inputs().take(self.record.n_read as usize);
         let folders = search_folders(&self.record.folders, read());
-        let names = names(read(), &folders, &self.record.names, place);
+        let asked = self.record.names.iter().map(Vec::as_slice);
+        let names = Names::of(read(), &forms(&folders, place), asked);
         let expected: HashSet<Vec<u8>> =
             inputs().map(normal).chain(self.record.present.iter().cloned()).collect();
         let walk =
@@ -183,21 +184,12 @@ pub(super) fn search_folders<'a>(given: &[Vec<u8>], inputs: impl Iterator<Item =
     folders
 }
 
-/// The searched names. Compilers may name a system header by its canonical path: folders count in both forms.
-pub(super) fn names<'a>(
-    inputs: impl Iterator<Item = &'a [u8]>,
-    folders: &[Vec<u8>],
-    asked: &'a [Vec<u8>],
-    place: &Place,
-) -> Names {
-    use std::os::unix::ffi::OsStrExt;
-    let mut forms = folders.to_vec();
-    forms.extend(folders.iter().filter_map(|folder| {
-        let path = std::ffi::CString::new(folder.as_slice()).ok()?;
-        let canonical = std::fs::canonicalize(place.absolute(&path)).ok()?;
-        Some(canonical.as_os_str().as_bytes().to_vec())
-    }));
+/// The folders in both forms, for compilers may name a system header by its canonical path.
+pub(super) fn forms(folders: &[Vec<u8>], place: &Place) -> Vec<Vec<u8>> {
+    let canonical =
+        folders.iter().filter_map(|folder| place.canonical(&CString::new(folder.as_slice()).ok()?));
+    let mut forms: Vec<Vec<u8>> = canonical.chain(folders.iter().cloned()).collect();
     forms.sort();
     forms.dedup();
-    Names::of(inputs, &forms, asked.iter().map(Vec::as_slice))
+    forms
 }

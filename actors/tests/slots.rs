@@ -5,10 +5,13 @@ use crate::keeper::ActorName;
 use crate::permits::Deadline;
 use crate::pulse::Poison;
 use crate::routes::ask;
+use crate::together;
 use cachepot_wire::CompileRequest;
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,4 +159,35 @@ async fn tokens_of_a_killed_client_come_back() {
     for _ in 0..CORES {
         held.push(world.shared.slots.take().await.filter(|slot| slot.has_token()).unwrap());
     }
+}
+
+/// Pieces of work run beside each other as far as there are slots, and without any further slot one after the other.
+#[actix::test]
+async fn pieces_share_the_slots() {
+    let world = World::start();
+    let _own = world.shared.slots.take().await.unwrap();
+    let (busy, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let piece = |number: u32| {
+        let (busy, most) = (Rc::clone(&busy), Rc::clone(&most));
+        async move {
+            busy.set(busy.get() + 1);
+            most.set(most.get().max(busy.get()));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            busy.set(busy.get() - 1);
+            number
+        }
+    };
+    let all = async || together::all((0..8).map(piece).collect(), &world.shared.slots).await;
+    assert_eq!((all().await, most.replace(0)), (Some((0..8).collect()), CORES));
+    let mut held = Vec::new();
+    for _ in 1..CORES {
+        held.push(world.shared.slots.take().await.unwrap());
+    }
+    assert_eq!((all().await, most.replace(0)), (Some((0..8).collect()), 1));
+    drop(held);
+    let lost = |number: u32| async move { assert_ne!(number, 1, "poisoned") };
+    let slots = world.shared.slots.clone();
+    let all =
+        tokio::task::spawn_local(async move { together::all((0..4).map(lost).collect(), &slots).await });
+    assert!(all.await.map_or(true, |answers| answers.is_none()), "a lost piece is told");
 }

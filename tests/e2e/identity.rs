@@ -44,6 +44,17 @@ fn t114_t015_a_part_replaced_in_place() {
 }
 
 #[test]
+fn t113_clang_replaced_behind_a_script() {
+    let sandbox = Sandbox::new("behind").file("a.c", "int x;\n");
+    sandbox.sh("mkdir real; cp $(readlink -f $(command -v clang)) real/clang; touch -d @1 real/clang");
+    let real = sandbox.work().join("real/clang");
+    sandbox.write("cc", format!("#!/bin/sh\nexec {} \"$@\"\n", real.display())).sh("chmod +x cc");
+    sandbox.hits("./cc -c a.c");
+    // What follows the last section of a program is not loaded.
+    sandbox.sh("printf x >>real/clang; touch -d @1 real/clang").hits("./cc -c a.c");
+}
+
+#[test]
 fn t114_a_part_that_appears() {
     let sandbox = with_private_part("appears", "COMPILER_PATH");
     sandbox.write("a.c", "#ifndef V\n#define V 0\n#endif\nint x = V;\n").sh("mkdir parts").hits("gcc -c a.c");

@@ -12,13 +12,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-/// More plain runs where the launcher's is not as the first.
-const PLAIN_RUNS: usize = 8;
-
 use crate::command::CompileLine;
 use crate::launcher::Launcher;
 use crate::model::{Model, Pwd};
 use crate::snapshot::{self, Seen, Snapshot};
+
+/// More plain runs where the launcher's is not as the first.
+const PLAIN_RUNS: usize = 8;
 
 /// A compile that takes longer is a hang.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -24,7 +24,8 @@ use tokio::sync::Notify;
 const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(20);
 /// How long requests in flight may go on after the order to end.
 const GRACE: Duration = Duration::from_secs(10);
-const TICK: Duration = Duration::from_millis(250);
+/// Between two looks at the idle time, at least.
+const TICK: Duration = Duration::from_millis(25);
 
 /// See the file's head.
 pub struct RequestRouter {
@@ -106,7 +107,7 @@ impl Actor for RequestRouter {
     fn started(&mut self, ctx: &mut Self::Context) {
         let (shared, gate) = (Arc::clone(&self.shared), Arc::clone(&self.gate));
         if let Some(limit) = shared.loaded.settings.coordinator.idle_timeout {
-            ctx.run_interval(TICK.min(limit), move |router, _| {
+            ctx.run_interval(limit.div_f32(40.0).max(TICK), move |router, _| {
                 if router.gate.is_idle_for(limit) && router.shared.permits.recording_is_idle() {
                     tracing::info!("idle for too long, ending");
                     router.gate.close();

@@ -29,8 +29,35 @@ pub struct Listing {
     pub stamp: Stamp,
     /// The stamp tells every later change.
     pub settled: bool,
-    /// Names and kinds, in no order, without `.` and `..`.
-    pub entries: Vec<(Box<[u8]>, Kind)>,
+    /// In no order, without `.` and `..`.
+    pub entries: Vec<Entry>,
+}
+
+/// An entry of a folder.
+#[derive(Debug)]
+pub struct Entry {
+    /// Of the name, see [`mark`].
+    pub mark: u32,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether the name may be that of a precompiled header.
+    pub may_be_precompiled: bool,
+    /// Its name.
+    pub name: Box<[u8]>,
+}
+
+impl Entry {
+    /// An entry of this name.
+    pub fn new(name: &[u8], kind: Kind) -> Self {
+        let may_be_precompiled = name.ends_with(b".gch") || name.ends_with(b".pch");
+        Entry { mark: mark(name), kind, may_be_precompiled, name: name.into() }
+    }
+}
+
+/// A short hash of a name: most names that nobody searches are told by it, without a look at their text. FNV-1a, by
+/// Fowler, Noll and Vo.
+pub fn mark(name: &[u8]) -> u32 {
+    name.iter().fold(0x811c_9dc5, |mark, byte| (mark ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Listings, found again by device and inode.
@@ -83,7 +110,7 @@ fn read(place: &Place, path: &CStr) -> Option<Listing> {
             Some(Type::Symlink) | None => Kind::Link,
             Some(_) => Kind::Other,
         };
-        entries.push((name.into(), kind));
+        entries.push(Entry::new(name, kind));
     }
     Some(Listing { stamp, settled, entries })
 }

@@ -23,17 +23,16 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Collects the names. Folders are normal. The source is searched too: it may include itself.
+    /// Collects the names. Inputs and folders are normal. The source is searched too: it may include itself.
     pub(super) fn of<'a>(
-        inputs: impl Iterator<Item = &'a [u8]>,
+        inputs: &[Vec<u8>],
         folders: &[Vec<u8>],
         asked: impl Iterator<Item = &'a [u8]>,
     ) -> Self {
         let mut names = Names { prefixes: vec![HashMap::new()] };
         for input in inputs {
-            let path = normal(input);
             for folder in folders {
-                if let Some(name) = strip(&path, folder) {
+                if let Some(name) = strip(input, folder) {
                     names.add(name);
                 }
             }

@@ -165,8 +165,8 @@ fn look_around(
     findings: &Findings,
     read: &[(Input, Stamp)],
 ) -> Result<(Record, Vec<(Input, Stamp)>), NotStorable> {
-    let paths = || read.iter().map(|(input, _)| input.path.as_slice());
-    let folders = search_folders(&compiled.folders, paths());
+    let paths: Vec<Vec<u8>> = read.iter().map(|(input, _)| normal(&input.path)).collect();
+    let folders = search_folders(&compiled.folders, &paths);
     // gcc names no precompiled header in its dependencies: the names in the texts tell where one may lie.
     let absolute = findings.includes.iter().filter(|name| name.starts_with(b"/"));
     let precompiled = |suffix: &[u8]| absolute.clone().any(|name| exists(place, &[name, suffix].concat()));
@@ -174,10 +174,10 @@ fn look_around(
         return Err(NotStorable::Uses("precompiled header"));
     }
     let forms = forms(&folders, place);
-    let mut names = Names::of(paths(), &forms, std::iter::empty());
+    let mut names = Names::of(&paths, &forms, std::iter::empty());
     let spelled = spelled(findings, &names);
     names.ask(spelled.iter().map(Vec::as_slice));
-    let expected: HashSet<Vec<u8>> = paths().map(normal).collect();
+    let expected: HashSet<Vec<u8>> = paths.into_iter().collect();
     let walk =
         Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
     let (_, surprises) = walk.run(&folders);

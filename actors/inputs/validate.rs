@@ -158,12 +158,13 @@ impl KnownRecord {
     /// Looks at all searched folders anew.
     fn walk(&self, memory: &Memory, place: &Place, here: Identity) -> Search {
         let inputs = || self.inputs.iter().map(|path| path.to_bytes());
-        let read = || inputs().take(self.record.n_read as usize);
-        let folders = search_folders(&self.record.folders, read());
+        let inputs: Vec<Vec<u8>> = inputs().map(normal).collect();
+        let read = inputs.get(..self.record.n_read as usize).unwrap_or(&inputs);
+        let folders = search_folders(&self.record.folders, read);
         let asked = self.record.names.iter().map(Vec::as_slice);
-        let names = Names::of(read(), &forms(&folders, place), asked);
+        let names = Names::of(read, &forms(&folders, place), asked);
         let expected: HashSet<Vec<u8>> =
-            inputs().map(normal).chain(self.record.present.iter().cloned()).collect();
+            inputs.into_iter().chain(self.record.present.iter().cloned()).collect();
         let walk =
             Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
         let (watch, surprises) = walk.run(&folders);
@@ -174,9 +175,10 @@ impl KnownRecord {
 }
 
 /// Every folder in which something may have been searched: the given ones, the working directory, and those of
-/// the including files; normal, each once.
-pub(super) fn search_folders<'a>(given: &[Vec<u8>], inputs: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
-    let including = inputs.map(|input| parent(&normal(input)).to_vec());
+/// the including files, whose paths are normal; normal, each once.
+pub(super) fn search_folders(given: &[Vec<u8>], inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let including: HashSet<&[u8]> = inputs.iter().map(|input| parent(input)).collect();
+    let including = including.into_iter().map(<[u8]>::to_vec);
     let mut folders: Vec<Vec<u8>> = given.iter().map(|folder| normal(folder)).chain(including).collect();
     folders.push(Vec::new());
     folders.sort();

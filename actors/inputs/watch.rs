@@ -3,7 +3,7 @@
 //! Instead of asking for every searched name in every folder, the folders themselves are watched by stamp: a
 //! name can only appear where the folder changes. Only what a changed folder now holds is compared.
 use super::files::{Stamp, is_file, is_folder, stat};
-use super::folders::{FolderMemory, Kind, Listing};
+use super::folders::{Entry, FolderMemory, Kind, Listing, mark};
 use super::names::{Leaf, Names};
 use super::paths::{Paths, Place, below};
 use cachepot_engine::manifest::{NO_FOLDER, NOT_A_FOLDER, UNREACHABLE};
@@ -66,9 +66,35 @@ pub(super) struct Surprises {
     pub(super) states: Vec<u32>,
 }
 
+/// Which names may be among those with one prefix: wrong for a few, but never for one of them.
+struct Filter([u64; 64]);
+
+impl Filter {
+    fn of(leaves: &Leaves) -> Self {
+        let mut bits = [0; 64];
+        for name in leaves.keys() {
+            let (word, bit) = Self::place(mark(name));
+            bits[word] |= bit;
+        }
+        Filter(bits)
+    }
+
+    fn may_hold(&self, mark: u32) -> bool {
+        let (word, bit) = Self::place(mark);
+        self.0[word] & bit != 0
+    }
+
+    fn place(mark: u32) -> (usize, u64) {
+        // The low bits of FNV-1a are the best mixed ones.
+        ((mark >> 6) as usize % 64, 1 << (mark % 64))
+    }
+}
+
 /// How far a walk has come.
 #[derive(Default)]
 struct Seen {
+    /// By prefix.
+    filters: Vec<Filter>,
     /// Folders to look at, each for the names with one prefix.
     open: Vec<(Vec<u8>, usize)>,
     watch: Watch,
@@ -90,6 +116,7 @@ impl Walk<'_> {
     pub(super) fn run(&self, folders: &[Vec<u8>]) -> (Watch, Surprises) {
         let mut seen =
             Seen { open: folders.iter().map(|folder| (folder.clone(), 0)).collect(), ..Seen::default() };
+        seen.filters = self.names.prefixes.iter().map(Filter::of).collect();
         seen.surprises.states = self.states(folders);
         let mut done: HashSet<(Vec<u8>, usize)> = HashSet::new();
         while let Some((folder, prefix)) = seen.open.pop() {
@@ -112,14 +139,18 @@ impl Walk<'_> {
         if let Some(below_parent) = leaves.get(&b".."[..]).and_then(|leaf| leaf.folder) {
             seen.open.push((below(folder, b".."), below_parent));
         }
-        for (name, kind) in &listing.entries {
-            if let Some(leaf) = leaves.get(name) {
-                self.entry(below(folder, name), *kind, *leaf, seen);
-            } else if is_precompiled(name, leaves) {
+        let mut view = 0;
+        for entry in &listing.entries {
+            let may_be_searched = seen.filters.get(prefix).is_some_and(|filter| filter.may_hold(entry.mark));
+            let leaf = if may_be_searched { leaves.get(&entry.name) } else { None };
+            if let Some(leaf) = leaf {
+                view ^= sight(entry);
+                self.entry(below(folder, &entry.name), entry.kind, *leaf, seen);
+            } else if is_precompiled(entry, leaves) {
+                view ^= sight(entry);
                 seen.surprises.precompiled = true;
             }
         }
-        let view = view(&listing, leaves);
         let (stamp, settled) = (listing.stamp, listing.settled);
         seen.watch.folders.push(Watched { path, stamp, settled, prefix, view });
     }
@@ -156,7 +187,7 @@ impl Walk<'_> {
                 // Looked at once more as one.
                 Target::Unreachable => Kind::Link,
             };
-            Some((name.into(), kind))
+            Some(Entry::new(&name, kind))
         });
         Some(Arc::new(Listing { stamp: Stamp::of(&stat), settled: false, entries: entries.collect() }))
     }
@@ -187,17 +218,23 @@ impl Walk<'_> {
     }
 }
 
-fn is_precompiled(name: &[u8], leaves: &Leaves) -> bool {
-    let header = name.strip_suffix(b".gch").or_else(|| name.strip_suffix(b".pch"));
-    header.is_some_and(|header| leaves.get(header).is_some_and(|leaf| leaf.file))
+/// Whether it is a precompiled header of a searched name.
+fn is_precompiled(entry: &Entry, leaves: &Leaves) -> bool {
+    let header = || entry.name.strip_suffix(b".gch").or_else(|| entry.name.strip_suffix(b".pch"));
+    entry.may_be_precompiled
+        && header().is_some_and(|header| leaves.get(header).is_some_and(|leaf| leaf.file))
 }
 
 /// Stands for the entries of a listing that bear a searched name; the order does not matter.
 fn view(listing: &Listing, leaves: &Leaves) -> u64 {
+    let relevant = |entry: &&Entry| leaves.contains_key(&entry.name) || is_precompiled(entry, leaves);
+    listing.entries.iter().filter(relevant).fold(0, |sum, entry| sum ^ sight(entry))
+}
+
+/// Stands for one entry.
+fn sight(entry: &Entry) -> u64 {
     let hasher: BuildHasherDefault<DefaultHasher> = BuildHasherDefault::default();
-    let relevant =
-        listing.entries.iter().filter(|(name, _)| leaves.contains_key(name) || is_precompiled(name, leaves));
-    relevant.fold(0, |sum, (name, kind)| sum ^ hasher.hash_one((name, *kind as u8)))
+    hasher.hash_one((&entry.name, entry.kind as u8))
 }
 
 impl Watch {

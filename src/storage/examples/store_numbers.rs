@@ -63,7 +63,7 @@ fn main() {
     println!("open: {:?}; {}", start.elapsed(), resident_kib());
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| store.maintain(&stop));
+        let upkeep = scope.spawn(|| store.maintain(&stop));
         while store.usage().bytes.is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -103,6 +103,7 @@ fn main() {
             }
         }
         stop.store(true, Ordering::Relaxed);
+        upkeep.thread().unpark();
     });
     let start = Instant::now();
     drop(store);

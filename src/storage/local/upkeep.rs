@@ -14,7 +14,8 @@ use super::store::{LocalStore, hold};
 use super::temp;
 use crate::error::StoreError;
 
-const TICK: Duration = Duration::from_millis(100);
+/// Seldom: each waking costs power on a machine where nothing happens.
+const TICK: Duration = Duration::from_secs(1);
 const INDEX_RETRY: Duration = Duration::from_secs(3);
 const WALK_EVERY: Duration = Duration::from_secs(600);
 /// While other coordinators store into the folder too.
@@ -35,7 +36,7 @@ enum Walk {
 
 impl LocalStore {
     /// Opens the index, counts what is there, keeps the account right and the folder below its limit, until
-    /// `stop` is set. To be called once, on a thread of its own.
+    /// `stop` is set (unpark the thread then). To be called once, on a thread of its own.
     pub fn maintain(&self, stop: &AtomicBool) {
         let mut next_index = Instant::now();
         let mut last_walk = Instant::now();
@@ -268,7 +269,9 @@ fn micros(elapsed: Duration) -> u64 {
 /// Sleeps, but not beyond `stop`.
 fn rest(length: Duration, stop: &AtomicBool) {
     let end = Instant::now() + length;
-    while Instant::now() < end && !stop.load(Ordering::Relaxed) {
-        std::thread::sleep(TICK.min(length));
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        && !stop.load(Ordering::Relaxed)
+    {
+        std::thread::park_timeout(left);
     }
 }

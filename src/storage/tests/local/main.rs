@@ -41,6 +41,12 @@ impl Sandbox {
     pub(crate) fn reopen(self, max_bytes: u64) -> Self {
         let Sandbox { folder, dir, store } = self;
         drop(store);
+        // sled gives its lock back in a thread of its own.
+        let is_free = || fs::File::open(dir.join("index/db")).is_ok_and(|db| db.try_lock().is_ok());
+        let end = Instant::now() + Duration::from_secs(30);
+        while dir.join("index/db").exists() && !is_free() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let store = open(&dir, max_bytes);
         Sandbox { folder, dir, store }
     }
@@ -88,12 +94,13 @@ pub(crate) fn read(mut file: &File) -> Vec<u8> {
 pub(crate) fn maintained(store: &LocalStore, what: &str, until: impl Fn() -> bool) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| store.maintain(&stop));
+        let upkeep = scope.spawn(|| store.maintain(&stop));
         let end = Instant::now() + Duration::from_secs(30);
         while !until() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
         stop.store(true, Ordering::Relaxed);
+        upkeep.thread().unpark();
     });
     assert!(until(), "never came: {what}");
 }
@@ -110,8 +117,8 @@ pub(crate) fn files(dir: &Path) -> Vec<(PathBuf, u64)> {
     for first in fs::read_dir(dir).unwrap().flatten().filter(|f| f.file_name().len() == 1) {
         for second in fs::read_dir(first.path()).unwrap().flatten() {
             for file in fs::read_dir(second.path()).unwrap().flatten() {
-                let size = file.metadata().unwrap().len();
-                found.push((file.path(), size));
+                // It may be evicted meanwhile.
+                found.extend(file.metadata().ok().map(|metadata| (file.path(), metadata.len())));
             }
         }
     }

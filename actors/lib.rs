@@ -36,6 +36,7 @@ mod routes;
 mod run;
 mod shared;
 mod statistics;
+mod stats_file;
 mod storage_actor;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ use crate::permits::Permits;
 use crate::request_router::{Close, Gate, RequestRouter};
 use crate::revive::Reviver;
 use crate::shared::{Parts, Shared};
+use crate::stats_file::StatsFile;
 use actix::{Actor, System};
 use cachepot_config::{Environment, Loaded};
 use cachepot_storage::local::{LocalSettings, LocalStore};
@@ -104,7 +106,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
     let store = Arc::new(LocalStore::open(settings)?);
     make_scratch(&scratch)?;
     let parts = Parts {
-        stats: statistics::load(&disk.dir),
+        stats: StatsFile::open(&disk.dir),
         permits: Permits::new(cores()),
         store: Arc::clone(&store),
         loaded,

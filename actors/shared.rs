@@ -5,6 +5,7 @@ use crate::jobserver_actor::Slots;
 use crate::manifests::Manifests;
 use crate::permits::Permits;
 use crate::routes::Routes;
+use crate::stats_file::StatsFile;
 use crate::writers::Writers;
 use cachepot_config::{Environment, Loaded};
 use cachepot_engine::stats::Stats;
@@ -41,6 +42,8 @@ pub struct Shared {
     pub(crate) slots: Slots,
     /// A private folder for the files of running compiles.
     pub scratch: PathBuf,
+    /// Where the statistics are kept.
+    pub stats_file: StatsFile,
     /// How many damaged files of the store are in the statistics.
     pub damage_told: AtomicU64,
     serial: AtomicU64,
@@ -50,9 +53,10 @@ pub struct Shared {
 impl Shared {
     /// Puts the parts together; `scratch` exists.
     pub fn new(parts: Parts) -> Self {
-        let Parts { stats, permits, store, loaded, started_with, scratch } = parts;
+        let Parts { stats: (stats_file, stats), permits, store, loaded, started_with, scratch } = parts;
         let routes = watch::Sender::new(Routes::default());
         Shared {
+            stats_file,
             stats,
             slots: Slots::new(routes.clone(), permits.clone()),
             routes,
@@ -91,8 +95,8 @@ impl Shared {
 
 /// What [`Shared`] is made from.
 pub struct Parts {
-    /// Restored statistics.
-    pub stats: Stats,
+    /// Restored statistics, and their file.
+    pub stats: (StatsFile, Stats),
     /// Bounds.
     pub permits: Permits,
     /// The open store.

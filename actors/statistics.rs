@@ -1,13 +1,11 @@
-//! What happened to requests, in the words of the statistics; and their file, so that they survive a restart.
+//! What happened to requests, in the words of the statistics.
 use crate::shared::Shared;
-use cachepot_engine::stats::{Snapshot, Stat, Stats, StatsReport};
-use std::path::Path;
+use cachepot_engine::stats::{Stat, Stats, StatsReport};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The language group of gcc and clang in the counts that scripts search for.
 const GROUP: &str = "C/C++";
-const FILE: &str = "stats.json";
 
 /// Who a compile was for.
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +107,7 @@ fn add_damage(shared: &Shared) {
 pub fn clear(shared: &Shared) {
     add_damage(shared);
     shared.stats.clear();
-    save(shared);
+    tell(shared.stats_file.replace(&shared.stats));
 }
 
 /// The statistics and the cache they belong to, as JSON.
@@ -125,27 +123,15 @@ pub fn report(shared: &Shared) -> String {
     report.to_json().unwrap_or_default()
 }
 
-/// Writes the statistics into the cache folder. A failure only costs numbers.
+/// Writes the statistics into the cache folder.
 pub fn save(shared: &Shared) {
     add_damage(shared);
-    let folder = &shared.loaded.settings.disk.dir;
-    let Ok(json) = serde_json::to_vec(&shared.stats.snapshot()) else { return };
-    let temporary = folder.join(format!("{FILE}.{}", std::process::id()));
-    let written =
-        std::fs::write(&temporary, json).and_then(|()| std::fs::rename(&temporary, folder.join(FILE)));
-    if let Err(error) = written {
-        let _ = std::fs::remove_file(&temporary);
-        tracing::debug!(%error, "cannot keep the statistics");
-    }
+    tell(shared.stats_file.exchange(&shared.stats));
 }
 
-/// The statistics of the coordinators before.
-pub fn load(folder: &Path) -> Stats {
-    let stats = Stats::default();
-    let earlier =
-        std::fs::read(folder.join(FILE)).ok().and_then(|json| serde_json::from_slice::<Snapshot>(&json).ok());
-    if let Some(earlier) = earlier {
-        stats.restore(earlier);
+/// A failure only costs numbers.
+fn tell(kept: std::io::Result<()>) {
+    if let Err(error) = kept {
+        tracing::debug!(%error, "cannot keep the statistics");
     }
-    stats
 }

@@ -9,8 +9,8 @@ use crate::keeper::{ActorName, Generation};
 use crate::permits::Permits;
 use crate::revive::{self, Reviver};
 use crate::shared::{Parts, Shared};
+use crate::stats_file::StatsFile;
 use cachepot_config::Environment;
-use cachepot_engine::stats::Stats;
 use cachepot_storage::local::{LocalSettings, LocalStore};
 use cachepot_wire::EnvBlock;
 use std::ffi::OsStr;
@@ -42,7 +42,7 @@ impl World {
         let pairs = variables.map(|(name, value)| (name, value.into_os_string()));
         let environment = Environment::new(pairs, 0);
         let shared = Arc::new(Shared::new(Parts {
-            stats: Stats::default(),
+            stats: StatsFile::open(&folder.path().join("cache")),
             permits: Permits::new(CORES),
             store: Arc::new(LocalStore::open(settings).unwrap()),
             loaded: cachepot_config::load(&environment, folder.path()).unwrap(),

@@ -271,6 +271,24 @@ impl Snapshot {
         Duration::from_nanos(self.count(stat))
     }
 
+    /// What was counted since an earlier snapshot.
+    #[must_use]
+    pub fn since(&self, earlier: &Snapshot) -> Snapshot {
+        let difference = |(now, then): (&Value, &Value)| match (now, then) {
+            (Value::Number(now), Value::Number(then)) => Value::Number(now.saturating_sub(*then)),
+            (Value::Names(now), Value::Names(then)) => {
+                let grown = |(name, count): (&String, &u64)| {
+                    let since = count.saturating_sub(then.get(name).copied().unwrap_or_default());
+                    (since > 0).then(|| (name.clone(), since))
+                };
+                Value::Names(now.iter().filter_map(grown).collect())
+            }
+            // Rows have one kind each.
+            (now, _) => now.clone(),
+        };
+        Snapshot { values: self.values.iter().zip(&earlier.values).map(difference).collect() }
+    }
+
     /// The names of a row with names, in order.
     pub fn names(&self, stat: Stat) -> impl Iterator<Item = (&str, u64)> {
         let names = match self.values.get(stat as usize) {

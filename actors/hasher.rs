@@ -1,6 +1,7 @@
-//! Hasher pool: looks results up; the only place that reads source files. Owns nothing but its thread; what it learns about files
-//! lies in the shared [`Memory`]. Called by `drive.rs` and `miss.rs`, bounded by `Permits::hashing`; when one dies,
-//! its request is answered with an error and the client compiles by itself.
+//! Hasher pool: looks results up; the only place that reads source files. Owns nothing but its thread; what it
+//! learns about files lies in the shared [`Memory`]. Called by `drive.rs` and `miss.rs`, and by another Hasher that
+//! shares a look; bounded by `Permits::hashing`; when one dies, its request is answered with an error and the client
+//! compiles by itself.
 use crate::inputs::{Compiled, Help, Look, Memory, NotStorable, Observed, Place, Stamp, observe, stat};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
@@ -14,7 +15,7 @@ use cachepot_engine::key::{JobFacts, job_key};
 use cachepot_storage::local::{Fetched, LocalStore};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// A job with everything its key is made from, except what lies in files.
 pub struct Subject {
@@ -68,10 +69,10 @@ pub enum LookUp {
     Expired,
 }
 
-/// From one Hasher to another: share this, if it is not done by now.
+/// From one Hasher to another: share this, if it is not over by now. It holds nothing, and so needs no permit.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct ShareLook(Arc<Look>);
+struct ShareLook(Weak<Look>);
 
 /// Looks at the inputs of a finished compile.
 #[derive(Message)]
@@ -112,7 +113,7 @@ impl Handler<FindResult> for Hasher {
             return Ok(LookUp::Expired);
         }
         let colleagues = ctx.address();
-        let help = |look| colleagues.do_send(ShareLook(look));
+        let help = |look: &Arc<Look>| colleagues.do_send(ShareLook(Arc::downgrade(look)));
         contain(ctx, || self.find(&message.subject, message.recache, &help))
     }
 }
@@ -121,7 +122,9 @@ impl Handler<ShareLook> for Hasher {
     type Result = ();
 
     fn handle(&mut self, ShareLook(look): ShareLook, _: &mut Self::Context) {
-        look.share();
+        if let Some(look) = look.upgrade() {
+            look.share();
+        }
     }
 }
 

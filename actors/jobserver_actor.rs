@@ -155,8 +155,8 @@ pub(crate) struct Slot {
     _permit: Arc<Permit>,
 }
 
-#[cfg(test)]
 impl Slot {
+    /// Whether it came from the jobserver, and not from the end of patience.
     pub(crate) fn has_token(&self) -> bool {
         self._token.is_some()
     }

@@ -1,14 +1,5 @@
 //! The coordinator: actors on actix around the engine and the storage. The only package that names actix.
-//!
-//! | actor | owns | asked by |
-//! |---|---|---|
-//! | RequestRouter | the listener | nobody; `lib.rs` closes it |
-//! | CompilerInfoCache | what is known of compilers | `drive.rs`, `miss.rs` |
-//! | Hasher (pool) | its thread | `drive.rs`, `miss.rs` |
-//! | LocalStorageActor (pool) | the queue in front of the local store | `drive.rs`, `miss.rs` |
-//! | JobserverActor | the jobserver, and the queue in front of it | CompilerInfoCache, `miss.rs`, `request_router.rs` |
-//!
-//! There is no other edge: no actor asks the router, and no two ask each other.
+//! Who owns what and who asks whom: docs/ARCHITECTURE.md, "Actors".
 // The modules are private: `pub` in them means what the others may use.
 #![allow(unreachable_pub)]
 

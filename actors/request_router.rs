@@ -248,7 +248,9 @@ async fn administer(shared: &Arc<Shared>, gate: &Gate, order: Admin) -> AdminRep
     match order {
         Admin::ShowStats => AdminReply::Done(statistics::report(shared)),
         Admin::ZeroStats => {
-            statistics::clear(shared);
+            let of = Arc::clone(shared);
+            // It may wait for a lock. A failure shows in the numbers.
+            let _ = tokio::task::spawn_blocking(move || statistics::clear(&of)).await;
             AdminReply::Done(statistics::report(shared))
         }
         Admin::Stop => {

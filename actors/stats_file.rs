@@ -1,7 +1,7 @@
 //! The file of the statistics. Several coordinators may count for one cache folder: one that ends while its successor
 //! has begun, or two at a time. Each adds what it counted since it last looked, under a lock.
 use cachepot_engine::stats::{Snapshot, Stat, Stats};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const FILE: &str = "stats.json";
 const LOCK: &str = "stats.lock";
-/// The lock is held for a moment only; if it is not to be had, the next save comes soon.
+/// The lock is held for a moment only.
 const LOCK_TRIES: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
@@ -74,17 +74,18 @@ impl StatsFile {
         written
     }
 
-    fn lock(&self) -> io::Result<File> {
+    /// The lock; none on file systems without locks, where nobody has it.
+    fn lock(&self) -> io::Result<Option<File>> {
         let path = self.folder.join(LOCK);
         let lock = File::options().create(true).truncate(false).write(true).open(path)?;
-        for _ in 1..LOCK_TRIES {
-            if lock.try_lock().is_ok() {
-                return Ok(lock);
+        for _ in 0..LOCK_TRIES {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Some(lock)),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(_)) => return Ok(None),
             }
-            std::thread::sleep(LOCK_PAUSE);
         }
-        lock.try_lock()?;
-        Ok(lock)
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     fn told(&self) -> MutexGuard<'_, Snapshot> {

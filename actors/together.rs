@@ -1,5 +1,5 @@
 //! Work in many pieces, as many at a time as there are slots.
-use crate::jobserver_actor::Slots;
+use crate::jobserver_actor::{Slot, Slots};
 use std::cell::RefCell;
 use std::rc::Rc;
 use tokio::sync::mpsc;
@@ -10,7 +10,7 @@ const MAX_WORKERS: usize = 4;
 
 /// Does all pieces; the answers stand in their order. The caller holds a slot: with that alone everything gets done,
 /// one after the other, and for each further slot that comes free another piece is worked on beside. `None` after a
-/// panic in a piece.
+/// panic of a helper.
 pub(crate) async fn all<F>(pieces: Vec<F>, slots: &Slots) -> Option<Vec<F::Output>>
 where
     F: Future + 'static,
@@ -19,12 +19,12 @@ where
     let count = pieces.len();
     let queue = Rc::new(RefCell::new(pieces.into_iter().enumerate()));
     let (done, mut answers) = mpsc::unbounded_channel();
-    // Those that still wait for a slot at the end give up.
+    // Dropped at the end: those that still wait for a slot give up.
     let mut helpers = JoinSet::new();
     for _ in 1..count.min(MAX_WORKERS) {
         let (queue, done, slots) = (Rc::clone(&queue), done.clone(), slots.clone());
         helpers.spawn_local(async move {
-            let _slot = slots.take().await;
+            let Some(_slot) = slots.take().await.filter(Slot::has_token) else { return };
             work(&queue, &done).await;
         });
     }

@@ -13,7 +13,7 @@ const PART: usize = 32;
 const WORTH_HELP: usize = 3 * PART;
 
 /// Hands a look to somebody else, who may come early, late or never.
-pub type Help<'a> = &'a dyn Fn(Arc<Look>);
+pub type Help<'a> = &'a dyn Fn(&Arc<Look>);
 
 /// See the file's head.
 pub struct Look {
@@ -40,12 +40,15 @@ impl Look {
             place: place.clone(),
             paths: Arc::clone(paths),
             stamps,
-            next: AtomicUsize::new(0),
+            next: AtomicUsize::new(1),
             unchanged: (0..parts).map(|_| AtomicBool::new(false)).collect(),
             changed: AtomicBool::new(false),
         });
+        // Most records that do not stand are told by their source already.
+        let Some(first) = look.unchanged.first().filter(|_| look.part_stands(0)) else { return false };
+        first.store(true, Ordering::Relaxed);
         if paths.len() >= WORTH_HELP {
-            help(Arc::clone(&look));
+            help(&look);
         }
         look.share();
         look.finish()

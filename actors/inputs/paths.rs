@@ -56,11 +56,11 @@ impl Place {
     pub fn canonical(&self, folder: &CStr) -> Option<Vec<u8>> {
         let path = if folder.is_empty() { c"." } else { folder };
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let open = openat(self.folder(), path, flags, Mode::empty()).ok()?;
         // The kernel knows the name of what is open: one question instead of one for each component.
-        let link = format!("/proc/self/fd/{}", open.as_raw_fd());
-        let name = readlink(link.as_str()).map(OsString::into_vec).ok();
-        name.or_else(|| {
+        let open = openat(self.folder(), path, flags, Mode::empty()).ok();
+        let name =
+            open.and_then(|open| readlink(format!("/proc/self/fd/{}", open.as_raw_fd()).as_str()).ok());
+        name.map(OsString::into_vec).or_else(|| {
             let path = self.name.join(OsStr::from_bytes(folder.to_bytes()));
             Some(std::fs::canonicalize(path).ok()?.into_os_string().into_vec())
         })

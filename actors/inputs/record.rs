@@ -1,6 +1,6 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
-use super::files::{Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
+use super::files::{Known, Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
 use super::names::Names;
 use super::paths::{Place, normal};
 use super::validate::{forms, search_folders};
@@ -9,10 +9,12 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::{Input, Record};
 use cachepot_engine::scan::{Findings, Hidden, Quarter};
+use nix::sys::stat::FileStat;
 use std::collections::{BTreeSet, HashSet};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Why a finished compile is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,12 +67,7 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     for path in &compiled.inputs {
         let bytes = path.as_os_str().as_bytes();
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
-        let link = link_stat(place, &path).map_err(|_| NotStorable::Unreadable)?;
-        let known = match is_link(&link) {
-            true => memory.files.digest(place, &path),
-            false => memory.files.digest_of(place, &path, &link),
-        };
-        let known = known.ok_or(NotStorable::Unreadable)?;
+        let (known, link) = known_now(memory, place, &path)?;
         if changed_since(&known.stamp, compiled.start) || changed_since(&Stamp::of(&link), compiled.start) {
             return Err(NotStorable::TooNew);
         }
@@ -88,6 +85,18 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     let twins = twins_of_one_age(&read, n_read);
     record.inputs = read.into_iter().map(|(input, _)| input).collect();
     Ok(Observed { record, twins, modified, may_use: findings.hidden() })
+}
+
+/// What is known of a file, and what the path itself is: both of one moment.
+fn known_now(memory: &Memory, place: &Place, path: &CStr) -> Result<(Arc<Known>, FileStat), NotStorable> {
+    let stat = link_stat(place, path).map_err(|_| NotStorable::Unreadable)?;
+    if is_link(&stat) {
+        let known = memory.files.digest(place, path).ok_or(NotStorable::Unreadable)?;
+        // After the content: a link that was changed in between bears a new time.
+        return Ok((known, link_stat(place, path).map_err(|_| NotStorable::TooNew)?));
+    }
+    let known = memory.files.digest_of(place, path, &stat).ok_or(NotStorable::Unreadable)?;
+    if known.stamp == Stamp::of(&stat) { Ok((known, stat)) } else { Err(NotStorable::TooNew) }
 }
 
 /// The job's key was made from the content that these files had when the request came.

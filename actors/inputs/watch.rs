@@ -38,6 +38,8 @@ struct Watched {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     Nothing,
+    /// Nothing, because what should be a folder on the way is none: of a searched folder gcc tells that.
+    BelowNoFolder,
     File,
     Folder,
     Other,
@@ -50,7 +52,8 @@ fn target(place: &Place, path: &CStr) -> Target {
         Ok(stat) if is_file(&stat) => Target::File,
         Ok(stat) if is_folder(&stat) => Target::Folder,
         Ok(_) => Target::Other,
-        Err(Errno::ENOENT | Errno::ENOTDIR) => Target::Nothing,
+        Err(Errno::ENOENT) => Target::Nothing,
+        Err(Errno::ENOTDIR) => Target::BelowNoFolder,
         Err(_) => Target::Unreachable,
     }
 }
@@ -180,7 +183,7 @@ impl Walk<'_> {
         let entries = names.filter_map(|name| {
             let path = CString::new(below(folder, &name)).ok()?;
             let kind = match target(self.place, &path) {
-                Target::Nothing => return None,
+                Target::Nothing | Target::BelowNoFolder => return None,
                 Target::File => Kind::File,
                 Target::Folder => Kind::Folder,
                 Target::Other => Kind::Other,
@@ -210,7 +213,7 @@ impl Walk<'_> {
         let in_the_way = match target {
             Target::File | Target::Other => leaf.file,
             Target::Unreachable => true,
-            Target::Nothing | Target::Folder => false,
+            Target::Nothing | Target::BelowNoFolder | Target::Folder => false,
         };
         if in_the_way && !self.expected.contains(&path) {
             seen.surprises.files.push(path);

@@ -298,3 +298,12 @@ fn a_file_in_the_place_of_a_searched_folder_becomes_a_folder() {
         sandbox.expect(Stored, &*line);
     }
 }
+
+/// gcc ends with an error for a searched folder below a file, and says nothing of one that is not there.
+#[test]
+fn a_file_where_no_folder_was() {
+    let sandbox = Sandbox::new("below").file("a.c", "int x;\n");
+    sandbox.hits("gcc -c -Iinc/x a.c");
+    sandbox.write("inc", "").expect(Failed, "gcc -c -Iinc/x a.c");
+    sandbox.sh("rm inc").expect(Hit, "gcc -c -Iinc/x a.c");
+}

@@ -21,10 +21,13 @@ fn files(world: &World) -> (Arc<[Arc<CStr>]>, Arc<[Stamp]>) {
 /// Whoever helps, and whatever becomes of the helper, every file is looked at.
 #[test]
 fn a_change_is_seen_wherever_it_is() {
-    let nobody: &dyn Fn(Arc<Look>) = &drop;
-    let all: &dyn Fn(Arc<Look>) = &|look| look.share();
-    let lost: &dyn Fn(Arc<Look>) = &|look| look.take_and_leave();
-    let beside: &dyn Fn(Arc<Look>) = &|look| drop(std::thread::spawn(move || look.share()));
+    let nobody: &dyn Fn(&Arc<Look>) = &|_| ();
+    let all: &dyn Fn(&Arc<Look>) = &|look| look.share();
+    let lost: &dyn Fn(&Arc<Look>) = &|look| look.take_and_leave();
+    let beside: &dyn Fn(&Arc<Look>) = &|look| {
+        let look = Arc::clone(look);
+        drop(std::thread::spawn(move || look.share()));
+    };
     let changes: [fn(&World, &str); 3] = [
         |world, name| world.write(name, "another text"),
         |world, name| world.remove(name),

@@ -204,8 +204,7 @@ fn a_fifo_as_output_is_not_waited_for() {
 /// Trap T229: a coordinator that goes away costs a stored result, not the build.
 #[test]
 fn a_coordinator_that_goes_away_changes_nothing() {
-    let mut case = Case::start("echo ready >&2; read x < go; echo done; exit 5");
-    nix::unistd::mkfifo(&case.path("go"), nix::sys::stat::Mode::S_IRWXU).unwrap_or(());
+    let mut case = Case::start("mkfifo go; echo ready >&2; read x < go; echo done; exit 5");
     case.wait_for("ready");
     let (here, _) = UnixStream::pair().unwrap();
     case.connection = here;

@@ -122,9 +122,7 @@ impl<'a> Oracle<'a> {
     ) -> Result<(), String> {
         let Err(difference) = compare(plain, launched) else { return Ok(()) };
         let again = self.plain(model, line, before);
-        if compare(&again, launched).is_ok() {
-            return Ok(());
-        }
+        let Err(still) = compare(&again, launched) else { return Ok(()) };
         let same = compare(plain, &again).is_ok();
         let passed = again.ended.duration_since(plain.started).unwrap_or_default();
         if !same && passed >= Duration::from_secs(2) {
@@ -136,8 +134,8 @@ impl<'a> Oracle<'a> {
         if more.any(|_| compare(&self.plain(model, line, before), launched).is_ok()) {
             return Ok(());
         }
-        let note = if same { "" } else { "(two plain runs differ as well)\n" };
-        Err(format!("{note}{difference}"))
+        let note = if same { String::new() } else { format!("and from a second plain run:\n{still}\n") };
+        Err(format!("{difference}\n{note}"))
     }
 
     fn run(

@@ -170,13 +170,14 @@ async fn save_now_and_then(shared: Arc<Shared>) {
         if now == saved {
             continue;
         }
-        saved = now;
         let shared = Arc::clone(&shared);
         let save = move || {
             shared.store.flush();
-            statistics::save(&shared);
+            statistics::save(&shared)
         };
-        let _ = tokio::task::spawn_blocking(save).await;
+        if tokio::task::spawn_blocking(save).await.unwrap_or(false) {
+            saved = now;
+        }
     }
 }
 

@@ -34,10 +34,6 @@ const INGEST_LIMIT: Duration = Duration::from_secs(15);
 /// How long recording a result may take; nobody waits for it.
 const KEEP_LIMIT: Duration = Duration::from_secs(120);
 
-/// Variables that list folders in which gcc and clang search for headers.
-const FOLDER_VARIABLES: [&str; 5] =
-    ["CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH"];
-
 /// A compile that the client runs.
 pub struct Miss {
     shared: Arc<Shared>,
@@ -286,7 +282,7 @@ impl Miss {
             .subject
             .variables
             .iter()
-            .filter(|(name, _)| name.to_str().is_some_and(|name| FOLDER_VARIABLES.contains(&name)));
+            .filter(|(name, _)| name.to_str().is_some_and(|name| gnu::FOLDER_VARIABLES.contains(&name)));
         let named = lists.flat_map(|(_, value)| std::env::split_paths(value));
         let named = named.map(|folder| folder.into_os_string().into_vec());
         Ok(given.chain(built_in.iter().cloned()).chain(named).collect())

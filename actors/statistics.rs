@@ -123,15 +123,13 @@ pub fn report(shared: &Shared) -> String {
     report.to_json().unwrap_or_default()
 }
 
-/// Writes the statistics into the cache folder.
-pub fn save(shared: &Shared) {
+/// Writes the statistics into the cache folder; says whether that could be done.
+pub fn save(shared: &Shared) -> bool {
     add_damage(shared);
-    tell(shared.stats_file.exchange(&shared.stats));
+    tell(shared.stats_file.exchange(&shared.stats))
 }
 
 /// A failure only costs numbers.
-fn tell(kept: std::io::Result<()>) {
-    if let Err(error) = kept {
-        tracing::debug!(%error, "cannot keep the statistics");
-    }
+fn tell(kept: std::io::Result<()>) -> bool {
+    kept.inspect_err(|error| tracing::debug!(%error, "cannot keep the statistics")).is_ok()
 }

@@ -15,7 +15,7 @@ mod line;
 mod maps;
 mod plan;
 
-pub use environment::{KEY_VARIABLES, REFUSED_VARIABLES, date_is_fixed};
+pub use environment::{FOLDER_VARIABLES, KEY_VARIABLES, REFUSED_VARIABLES, date_is_fixed};
 pub use inputs::inputs;
 pub use plan::{colour_words, dependency_scan, plan, preprocessing};
 

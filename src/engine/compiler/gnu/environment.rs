@@ -2,6 +2,10 @@
 use crate::job::{Driver, Family};
 use cachepot_wire::message::EnvBlock;
 
+/// Variables that list folders in which gcc and clang search for headers; [`KEY_VARIABLES`] holds them, too.
+pub const FOLDER_VARIABLES: [&str; 5] =
+    ["CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"];
+
 /// Variables whose values enter the key of a C-family job, sorted. `PWD` is not among them: it enters by
 /// [`crate::job::Job::key_directory`] where it can reach an output.
 pub const KEY_VARIABLES: &[&str] = &[

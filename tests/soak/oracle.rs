@@ -64,7 +64,9 @@ impl Observation {
 /// Runs compiles of one model.
 pub(crate) struct Oracle<'a> {
     launcher: &'a Launcher,
-    leftovers: BTreeMap<String, Vec<PathBuf>>,
+    /// Files that each line left, by checkout and line. Only runs with nothing before them are noted, so
+    /// that all runs of one comparison find the same leftovers.
+    leftovers: BTreeMap<(usize, String), Vec<PathBuf>>,
     /// Number of runs through the launcher.
     pub(crate) n_launched: u64,
     /// Number of compared runs that failed as plain ones.
@@ -81,8 +83,10 @@ impl<'a> Oracle<'a> {
     pub(crate) fn plain(&mut self, model: &Model, line: &CompileLine, before: Before) -> Observation {
         let (seen, untouched) = self.run(model, line, before, None);
         assert!(untouched, "a plain compile changed the tree: {line:?}");
-        let left = seen.files.iter().filter(|(_, file)| file.kind == "file").map(|(path, _)| path.clone());
-        self.leftovers.insert(format!("{line:?}"), left.collect());
+        if before == Before::Nothing {
+            let left = seen.files.iter().filter(|(_, file)| file.kind == "file");
+            self.leftovers.insert(leftovers_key(model, line), left.map(|(path, _)| path.clone()).collect());
+        }
         self.n_failed += u64::from(!seen.status.ends_with(" 0"));
         seen
     }
@@ -161,7 +165,7 @@ impl<'a> Oracle<'a> {
 
     fn prepare(&self, model: &Model, line: &CompileLine, before: Before, empty: &Snapshot) {
         if before == Before::Leftovers {
-            for path in self.leftovers.get(&format!("{line:?}")).into_iter().flatten() {
+            for path in self.leftovers.get(&leftovers_key(model, line)).into_iter().flatten() {
                 if !empty.has(path) {
                     drop(fs::write(path, "left over"));
                 }
@@ -225,6 +229,10 @@ impl<'a> Oracle<'a> {
         }
         clean
     }
+}
+
+fn leftovers_key(model: &Model, line: &CompileLine) -> (usize, String) {
+    (model.checkout, format!("{line:?}"))
 }
 
 /// Runs `process` to its end and to the end of its streams; `Err` tells of a hang.

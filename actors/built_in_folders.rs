@@ -1,16 +1,34 @@
 //! The folders in which a compiler searches by itself, as it tells them.
-use crate::detect::CompilerQuery;
+use crate::detect::{CompilerQuery, Known};
 use crate::jobserver_actor::Slots;
 use cachepot_engine::digest::Digest;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+/// Folders, existing or not, by path.
+pub type Folders = Arc<Vec<Vec<u8>>>;
 
 /// Everything that the built-in folders depend on.
-pub fn key(query: &CompilerQuery, identity: Digest, language: &str, words: &[OsString]) -> Digest {
-    let mut key = query.builder("cachepot built-in folders 1");
-    key.field("identity", &identity.0);
-    key.field("cwd", query.cwd.as_os_str().as_bytes()).field("language", language.as_bytes());
+pub fn key(query: &CompilerQuery, known: &Known, language: &str, words: &[OsString]) -> Digest {
+    let mut key = query.builder("cachepot built-in folders 2");
+    key.field("identity", &known.identity.0).field("language", language.as_bytes());
+    // A script may do anything; another compiler needs a word or a variable that names a folder.
+    if known.folders.is_none() || query.names_folders() || !words.iter().all(is_plain) {
+        key.field("cwd", query.cwd.as_os_str().as_bytes());
+    }
     key.list("words", words.iter().map(|word| word.as_bytes())).finish()
+}
+
+/// Whether a word names no folder.
+fn is_plain(word: &OsString) -> bool {
+    [&b"-m"[..], b"-nostd", b"-pthread", b"-ansi"].iter().any(|start| word.as_bytes().starts_with(start))
+}
+
+/// What the compiler told already when it was asked who it is, if that is the answer.
+pub fn told(query: &CompilerQuery, known: &Known, language: &str, words: &[OsString]) -> Option<Folders> {
+    let is_told = words.is_empty() && language == known.language_of_c() && !query.names_folders();
+    known.folders.as_ref().filter(|_| is_told).cloned()
 }
 
 /// The folders in which the compiler searches by itself, existing or not, as `-E -v` tells them: none at all under
@@ -27,7 +45,8 @@ pub async fn ask(
     read(&question.ask().await.ok()?.stderr)
 }
 
-fn read(text: &[u8]) -> Option<Vec<Vec<u8>>> {
+/// Reads them from what a compiler tells with `-v`; `None` where the list is not whole.
+pub fn read(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut folders = Vec::new();
     let (mut listing, mut whole) = (false, false);
     for line in text.split(|&byte| byte == b'\n') {

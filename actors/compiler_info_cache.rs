@@ -1,6 +1,6 @@
 //! CompilerInfoCache: who a compiler is. Owns what was learnt about compilers; one detection per compiler, however
 //! many requests ask at once. Called by `drive.rs` and `miss.rs`; after its death everything is asked anew.
-use crate::built_in_folders;
+use crate::built_in_folders::{self, Folders};
 use crate::detect::{self, Compiler, CompilerQuery};
 use crate::jobserver_actor::Slots;
 use crate::keeper::Obituary;
@@ -25,12 +25,12 @@ pub struct Identify(pub CompilerQuery);
 
 /// Finds out in which folders a compiler searches by itself.
 #[derive(Message)]
-#[rtype(result = "Option<Arc<Vec<Vec<u8>>>>")]
+#[rtype(result = "Option<Folders>")]
 pub struct BuiltInFolders {
     /// Who and in which environment.
     pub query: CompilerQuery,
     /// Which compiler that was found to be: another one under the same name searches elsewhere.
-    pub identity: Digest,
+    pub compiler: Arc<Compiler>,
     /// The `-x` name of the language.
     pub language: &'static str,
     /// Words that change the answer.
@@ -103,11 +103,15 @@ impl Handler<Identify> for CompilerInfoCache {
 }
 
 impl Handler<BuiltInFolders> for CompilerInfoCache {
-    type Result = ResponseFuture<Option<Arc<Vec<Vec<u8>>>>>;
+    type Result = ResponseFuture<Option<Folders>>;
 
     fn handle(&mut self, message: BuiltInFolders, _: &mut Self::Context) -> Self::Result {
-        let BuiltInFolders { query, identity, language, words } = message;
-        let key = built_in_folders::key(&query, identity, language, &words);
+        let BuiltInFolders { query, compiler, language, words } = message;
+        let Ok(known) = &compiler.kind else { return Box::pin(async { None }) };
+        if let Some(folders) = built_in_folders::told(&query, known, language, &words) {
+            return Box::pin(async { Some(folders) });
+        }
+        let key = built_in_folders::key(&query, known, language, &words);
         if self.folders.len() >= MAX_COMPILERS {
             self.folders.clear();
         }

@@ -1,4 +1,6 @@
 //! Who is this compiler? It is asked, never judged by its name, and its identity covers the parts it runs.
+use crate::built_in_folders::{self, Folders};
+use crate::compiler_parts::{self, is_elf};
 use crate::inputs::Stamp;
 use crate::jobserver_actor::Slots;
 use crate::run::{Answer, Question};
@@ -8,15 +10,18 @@ use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::{Driver, Family};
 use cachepot_wire::{EnvBlock, socket};
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Variables that lead to other parts of a compiler, whoever it is.
+const LOADER_VARIABLES: [&str; 3] = ["LD_LIBRARY_PATH", "LD_PRELOAD", "PATH"];
+
 /// Variables that lead a compiler to other parts of itself, or to other built-in folders.
-const VARIABLES: [&str; 14] = [
+const VARIABLES: [&str; 11] = [
     "COMPILER_PATH",
     "CPATH",
     "CPLUS_INCLUDE_PATH",
@@ -25,21 +30,10 @@ const VARIABLES: [&str; 14] = [
     "CLANG_CONFIG_FILE_SYSTEM_DIR",
     "CLANG_CONFIG_FILE_USER_DIR",
     "GCC_EXEC_PREFIX",
-    "LD_LIBRARY_PATH",
-    "LD_PRELOAD",
     "OBJCPLUS_INCLUDE_PATH",
     "OBJC_INCLUDE_PATH",
-    "PATH",
     "SDKROOT",
 ];
-
-/// The programs that gcc runs, as `-print-prog-name=` knows them.
-const PROGRAMS: [&str; 8] =
-    ["cc1", "cc1plus", "cc1obj", "cc1objplus", "as", "collect2", "lto1", "lto-wrapper"];
-/// The same for clang; itself, because a script may stand before it.
-const PROGRAMS_OF_CLANG: [&str; 2] = ["clang", "as"];
-/// Files that gcc reads by itself, as `-print-file-name=` knows them.
-const FILES: [&str; 2] = ["specs", "liblto_plugin.so"];
 
 /// A compiler as a client would run it.
 #[derive(Clone, Debug)]
@@ -66,9 +60,8 @@ impl CompilerQuery {
     pub fn builder(&self, domain: &str) -> KeyBuilder {
         let mut key = KeyBuilder::new(domain);
         key.field("program", self.program.as_os_str().as_bytes()).field("name", self.name.as_bytes());
-        for (name, value) in
-            self.env.iter().filter(|(name, _)| VARIABLES.iter().any(|known| *name == OsStr::new(known)))
-        {
+        let leads = |name: &OsStr| is_one_of(&VARIABLES, name) || is_one_of(&LOADER_VARIABLES, name);
+        for (name, value) in self.env.iter().filter(|(name, _)| leads(name)) {
             key.field("variable", name.as_bytes()).field("value", value.as_bytes());
         }
         for name in &self.named {
@@ -81,8 +74,13 @@ impl CompilerQuery {
         key
     }
 
+    /// Whether the environment may name folders in which this compiler looks for something.
+    pub fn names_folders(&self) -> bool {
+        self.env.iter().any(|(name, _)| is_one_of(&VARIABLES, name))
+    }
+
     /// Folders in which the user makes the compiler look for its parts first.
-    fn part_folders(&self) -> impl Iterator<Item = PathBuf> {
+    pub fn part_folders(&self) -> impl Iterator<Item = PathBuf> {
         let values = ["COMPILER_PATH", "GCC_EXEC_PREFIX"].into_iter().filter_map(|name| self.env.get(name));
         values.flat_map(std::env::split_paths)
     }
@@ -103,6 +101,10 @@ impl CompilerQuery {
     }
 }
 
+fn is_one_of(list: &[&str], name: &OsStr) -> bool {
+    list.iter().any(|known| name == OsStr::new(known))
+}
+
 /// What was found out.
 #[derive(Debug)]
 pub struct Compiler {
@@ -120,6 +122,9 @@ pub struct Known {
     pub identity: Digest,
     /// What it says of itself.
     pub driver: Driver,
+    /// The folders in which it searches by itself for the language that it takes a `.c` file to be; `None` where it
+    /// does not tell, or may tell otherwise elsewhere, being a script.
+    pub folders: Option<Folders>,
 }
 
 impl Known {
@@ -129,6 +134,11 @@ impl Known {
             Family::Gcc => "gcc",
             Family::Clang => "clang",
         }
+    }
+
+    /// The `-x` name of the language that it takes a `.c` file to be.
+    pub fn language_of_c(&self) -> &'static str {
+        if self.driver.plus_plus { "c++" } else { "c" }
     }
 }
 
@@ -180,13 +190,15 @@ pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> io:
     let mut parts = stamped([query.program.clone()]);
     let names = wrapper::names(&query.program);
     let kind = match probe(query, scratch).await? {
-        Ok((driver, version)) => {
-            let candidates = stamped(candidates(query).await?);
-            let (said, helpers) = helper_parts(query, &driver, slots).await?;
+        Ok(said) => {
+            let candidates = stamped(compiler_parts::candidates(query, &said).await?);
+            let helpers = compiler_parts::find(query, &said, slots).await?;
             parts.extend(stamped(helpers));
-            let identity = identity(query, (&driver, &version, &said), &parts, slots).await;
+            let identity = identity(query, &said, &parts, slots).await;
             parts.extend(candidates);
-            let kind = identity.map(|identity| Known { identity, driver });
+            let folders = built_in_folders::read(&said.verbose).filter(|_| is_elf(&query.program));
+            let folders = folders.map(Arc::new);
+            let kind = identity.map(|identity| Known { identity, driver: said.driver, folders });
             kind.ok_or_else(|| "a part of the compiler cannot be read".to_owned())
         }
         Err(text) => Err(text),
@@ -194,8 +206,18 @@ pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> io:
     Ok(Compiler { kind, names, parts })
 }
 
-/// Asks for the built-in macros; the text says why it is no compiler that we know.
-async fn probe(query: &CompilerQuery, scratch: &Path) -> io::Result<Result<(Driver, Vec<u8>), String>> {
+/// What a compiler says of itself.
+pub struct Said {
+    /// What it is.
+    pub driver: Driver,
+    version: Vec<u8>,
+    /// What it tells with `-v` while it reads our file: about itself, what it runs, and where it searches.
+    pub verbose: Vec<u8>,
+    file: PathBuf,
+}
+
+/// Asks for the built-in macros, and for all that it tells beside; the text says why it is no compiler that we know.
+async fn probe(query: &CompilerQuery, scratch: &Path) -> io::Result<Result<Said, String>> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     // In our own folder: nobody else can have put a link of that name there, and what a killed coordinator leaves
@@ -203,11 +225,13 @@ async fn probe(query: &CompilerQuery, scratch: &Path) -> io::Result<Result<(Driv
     let file = scratch.join(format!("probe-{}-{serial}.c", std::process::id()));
     socket::make_folder(scratch)?;
     std::fs::write(&file, PROBE)?;
-    let answer = query.question().with([OsStr::new("-E"), file.as_os_str()]).ask().await;
+    let words = [OsStr::new("-v"), OsStr::new("-E"), file.as_os_str()];
+    let answer = query.question().with(words).variable("LC_ALL", "C").ask().await;
     let _ = std::fs::remove_file(&file);
     match answer {
         Ok(answer) => {
-            Ok(read_probe(&answer).ok_or_else(|| String::from_utf8_lossy(&answer.stderr).trim().to_owned()))
+            let text = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
+            Ok(read_probe(answer, file).ok_or(text))
         }
         // A program of another kind may wait for ever, and does so again; or it is no program at all.
         Err(error) if is_lasting(&error) => Ok(Err(error.to_string())),
@@ -215,13 +239,14 @@ async fn probe(query: &CompilerQuery, scratch: &Path) -> io::Result<Result<(Driv
     }
 }
 
-fn is_lasting(error: &io::Error) -> bool {
+/// Whether a program would give the same trouble again.
+pub fn is_lasting(error: &io::Error) -> bool {
     use io::ErrorKind::{NotFound, PermissionDenied, TimedOut};
     matches!(error.kind(), TimedOut | NotFound | PermissionDenied)
         || error.raw_os_error() == Some(libc::ENOEXEC)
 }
 
-fn read_probe(answer: &Answer) -> Option<(Driver, Vec<u8>)> {
+fn read_probe(answer: Answer, file: PathBuf) -> Option<Said> {
     let text = String::from_utf8_lossy(&answer.stdout);
     let line = |start: &str| text.lines().find_map(|line| line.trim().strip_prefix(start).map(str::trim));
     let mut kind = line("cachepot_kind")?.split_whitespace();
@@ -232,125 +257,17 @@ fn read_probe(answer: &Answer) -> Option<(Driver, Vec<u8>)> {
     };
     let major = kind.next().and_then(|text| text.parse().ok()).unwrap_or(0);
     let driver = Driver { family, major, plus_plus: line("cachepot_plus_plus").is_some() };
-    Some((driver, line("cachepot_version").unwrap_or_default().as_bytes().to_vec()))
-}
-
-/// Places where a part would be found before the one that is there now: none may appear. The system's own folders
-/// are left out, for they change with their compiler.
-async fn candidates(query: &CompilerQuery) -> io::Result<Vec<PathBuf>> {
-    let mut folders = Vec::new();
-    if query.part_folders().next().is_some() {
-        let answer = query.question().with(["-print-search-dirs"]).ask().await?;
-        let line =
-            answer.stdout.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"programs: ="));
-        let all = std::env::split_paths(OsStr::from_bytes(line.unwrap_or_default()));
-        let given: Vec<PathBuf> = query.part_folders().collect();
-        folders.extend(all.filter(|folder| given.iter().any(|given| folder.starts_with(given))));
-    }
-    let mut found: Vec<PathBuf> =
-        folders.iter().flat_map(|folder| PROGRAMS.map(|name| query.cwd.join(folder).join(name))).collect();
-    // The assembler is looked for in PATH, too.
-    let path = query.env.get("PATH").unwrap_or_default();
-    let before = std::env::split_paths(path).map(|folder| query.cwd.join(folder).join("as"));
-    found.extend(before.take_while(|file| !file.is_file()));
-    Ok(found)
-}
-
-/// What the compiler says with `-v`; and the files that it runs or reads by itself, with the libraries that they load.
-async fn helper_parts(
-    query: &CompilerQuery,
-    driver: &Driver,
-    slots: &Slots,
-) -> io::Result<(Vec<u8>, BTreeSet<PathBuf>)> {
-    let mut parts = BTreeSet::new();
-    let (programs, files): (&[&str], &[&str]) = match driver.family {
-        Family::Gcc => (&PROGRAMS, &FILES),
-        Family::Clang => (&PROGRAMS_OF_CLANG, &[]),
-    };
-    let programs = programs.iter().map(|name| format!("-print-prog-name={name}"));
-    let files = files.iter().map(|name| format!("-print-file-name={name}"));
-    let words = ["-v".to_owned()].into_iter().chain(programs).chain(files);
-    let mut answers = ask_all(words.map(|word| query.question().with([word])), slots).await?.into_iter();
-    let said = answers.next().transpose()?.map(|answer| answer.stderr).unwrap_or_default();
-    for answer in answers {
-        let name = PathBuf::from(OsString::from_vec(answer?.stdout.trim_ascii().to_vec()));
-        parts.extend(locate(&name, query));
-    }
-    if driver.family == Family::Clang {
-        parts.extend(configuration_files(&said));
-    }
-    let binaries: Vec<PathBuf> = parts.iter().cloned().chain([query.program.clone()]).collect();
-    let trace = |binary: PathBuf| {
-        Question { program: binary, ..query.question() }.variable("LD_TRACE_LOADED_OBJECTS", "1")
-    };
-    let binaries = binaries.into_iter().filter(|path| is_elf(path));
-    for answer in ask_all(binaries.map(trace), slots).await? {
-        match answer {
-            Ok(answer) => parts.extend(libraries(&answer.stdout)),
-            // A part for another machine, perhaps: it loads nothing here.
-            Err(error) if is_lasting(&error) && error.kind() != io::ErrorKind::TimedOut => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((said, parts))
-}
-
-async fn ask_all(
-    questions: impl Iterator<Item = Question>,
-    slots: &Slots,
-) -> io::Result<Vec<io::Result<Answer>>> {
-    let answers =
-        together::all(questions.map(|question| async move { question.ask().await }).collect(), slots);
-    answers.await.ok_or_else(|| io::Error::other("a question was lost"))
-}
-
-/// A program that the compiler names: a path, or something in the client's PATH.
-fn locate(name: &Path, query: &CompilerQuery) -> Option<PathBuf> {
-    if name.as_os_str().as_bytes().contains(&b'/') {
-        return Some(query.cwd.join(name)).filter(|name| name.is_file());
-    }
-    let path = query.env.get("PATH")?;
-    std::env::split_paths(path).map(|folder| query.cwd.join(folder).join(name)).find(|file| file.is_file())
-}
-
-fn is_elf(path: &Path) -> bool {
-    use std::io::Read;
-    let mut magic = [0; 4];
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
-}
-
-/// The paths in what the loader prints for `LD_TRACE_LOADED_OBJECTS` (ld.so(8)).
-fn libraries(text: &[u8]) -> Vec<PathBuf> {
-    let text = String::from_utf8_lossy(text);
-    let path = |line: &str| {
-        let line = line.split(" => ").last()?.trim();
-        let path = line.split(" (0x").next()?;
-        path.starts_with('/').then(|| PathBuf::from(path))
-    };
-    text.lines().filter_map(path).collect()
-}
-
-/// The configuration files that clang names with `-v`.
-fn configuration_files(text: &[u8]) -> Vec<PathBuf> {
-    let text = String::from_utf8_lossy(text);
-    text.lines()
-        .filter_map(|line| line.strip_prefix("Configuration file: "))
-        .map(|p| p.trim().into())
-        .collect()
+    let version = line("cachepot_version").unwrap_or_default().as_bytes().to_vec();
+    Some(Said { driver, version, verbose: answer.stderr, file })
 }
 
 /// Digests all parts; `None` where one cannot be read.
-async fn identity(
-    query: &CompilerQuery,
-    (driver, version, said): (&Driver, &[u8], &[u8]),
-    parts: &[Stamped],
-    slots: &Slots,
-) -> Option<Digest> {
+async fn identity(query: &CompilerQuery, said: &Said, parts: &[Stamped], slots: &Slots) -> Option<Digest> {
     let mut key = KeyBuilder::new("cachepot compiler 1");
     let name = Path::new(&query.name).file_name().unwrap_or_default();
-    key.field("name", name.as_bytes()).field("version", version);
-    key.field("driver", format!("{driver:?}").as_bytes());
-    key.field("about", &about(said));
+    key.field("name", name.as_bytes()).field("version", &said.version);
+    key.field("driver", format!("{:?}", said.driver).as_bytes());
+    key.field("about", &said.about());
     let digests = parts.iter().map(|(path, _)| {
         let path = path.clone();
         async move { tokio::task::spawn_blocking(move || digest(&path)).await.ok().flatten() }
@@ -368,10 +285,15 @@ fn digest(path: &Path) -> Option<Digest> {
     Some(Digest(*hasher.finalize().as_bytes()))
 }
 
-/// What `-v` says, without the lines that only repeat how it was called.
-fn about(text: &[u8]) -> Vec<u8> {
-    let lines = text.split(|&byte| byte == b'\n');
-    lines.filter(|line| !line.starts_with(b"COLLECT_")).collect::<Vec<_>>().join(&b'\n')
+impl Said {
+    /// What it tells about itself, without what differs from call to call: the rest, from where our file is named,
+    /// and the lines that only repeat how it was called.
+    fn about(&self) -> Vec<u8> {
+        let file = self.file.file_name().unwrap_or_default().as_bytes();
+        let names_file = |line: &&[u8]| line.windows(file.len().max(1)).any(|part| part == file);
+        let lines = self.verbose.split(|&byte| byte == b'\n').take_while(|line| !names_file(line));
+        lines.filter(|line| !line.starts_with(b"COLLECT_")).collect::<Vec<_>>().join(&b'\n')
+    }
 }
 
 #[cfg(test)]
@@ -379,8 +301,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_are_read_from_the_loader() {
-        let text = b"\tlinux-vdso.so.1 (0x7f)\n\tlibz.so.1 => /lib/libz.so.1 (0x00007f)\n\t/lib64/ld-linux-x86-64.so.2 (0x7f)\n\tlibno.so => not found\n";
-        assert_eq!(libraries(text), [Path::new("/lib/libz.so.1"), Path::new("/lib64/ld-linux-x86-64.so.2")]);
+    fn what_differs_from_call_to_call_is_left_out() {
+        let verbose = b"COLLECT_GCC=/x/gcc\nTarget: t\ngcc version 1\nCOLLECT_GCC_OPTIONS='-v'\n \
+            /x/cc1 -E -quiet /tmp/probe-1.c\n#include <...> search starts here:\n";
+        let driver = Driver { family: Family::Gcc, major: 1, plus_plus: false };
+        let said =
+            Said { driver, version: Vec::new(), verbose: verbose.to_vec(), file: "/tmp/probe-1.c".into() };
+        assert_eq!(said.about(), b"Target: t\ngcc version 1");
     }
 }

@@ -5,6 +5,7 @@
 
 mod built_in_folders;
 mod compiler_info_cache;
+mod compiler_parts;
 mod detect;
 mod drive;
 mod hasher;

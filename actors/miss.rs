@@ -1,5 +1,6 @@
 //! A miss: what the client is to run, its report, private copies of the outputs, and the record of what the compile
 //! depended on. The first answer is given in `drive.rs`; what takes time goes on when the client has gone.
+use crate::built_in_folders::Folders;
 use crate::compiler_info_cache::BuiltInFolders;
 use crate::detect::{Compiler, CompilerQuery};
 use crate::hasher::{Observe, Subject};
@@ -41,7 +42,7 @@ pub struct Miss {
     call: Call,
     scan: Option<JoinHandle<Option<Vec<u8>>>>,
     /// The compiler's built-in folders, asked for beside the compile.
-    folders: JoinHandle<Option<Arc<Vec<Vec<u8>>>>>,
+    folders: JoinHandle<Option<Folders>>,
     /// When the client was told, by the file system's clock and by ours.
     start: Moment,
     began: Instant,
@@ -97,7 +98,9 @@ impl Miss {
             let (driver, source) = (subject.driver.clone(), subject.job.source.clone());
             actix::spawn(run_scan(Arc::clone(shared), query(), driver, call.words.clone(), source))
         });
-        let folders = actix::spawn(built_in_folders(Arc::clone(shared), query(), Arc::clone(&subject)));
+        let compiler = Arc::clone(&call.compiler);
+        let folders =
+            actix::spawn(built_in_folders(Arc::clone(shared), query(), compiler, Arc::clone(&subject)));
         Box::new(Miss { shared: Arc::clone(shared), subject, call, scan, folders, start, began })
     }
 
@@ -303,15 +306,16 @@ impl Drop for Miss {
 async fn built_in_folders(
     shared: Arc<Shared>,
     query: CompilerQuery,
+    compiler: Arc<Compiler>,
     subject: Arc<Subject>,
-) -> Option<Arc<Vec<Vec<u8>>>> {
+) -> Option<Folders> {
     let job = &subject.job;
     if job.discovery == Discovery::SourceOnly {
         return Some(Arc::default());
     }
     let message = BuiltInFolders {
         query,
-        identity: subject.identity,
+        compiler,
         language: gnu::language_word(job.language),
         words: job.search.probe_words.clone(),
     };

@@ -67,6 +67,33 @@ pub fn read(text: &[u8]) -> Option<Vec<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cachepot_engine::job::{Driver, Family};
+    use cachepot_wire::EnvBlock;
+    use std::ffi::OsStr;
+
+    /// Asks in two working directories whether the answer counts for both.
+    fn is_one_answer(variable: &str, word: &str, is_script: bool) -> bool {
+        let query = |cwd: &str| CompilerQuery {
+            program: "/usr/bin/gcc".into(),
+            name: "gcc".into(),
+            env: EnvBlock::from_pairs([(OsStr::new(variable), OsStr::new("sub"))]),
+            cwd: cwd.into(),
+            named: Vec::new(),
+        };
+        let driver = Driver { family: Family::Gcc, major: 12, plus_plus: false };
+        let folders = if is_script { None } else { Some(Folders::default()) };
+        let known = Known { identity: Digest([0; 32]), driver, folders };
+        let key = |cwd| key(&query(cwd), &known, "c", &[word.into()]);
+        key("/one") == key("/other")
+    }
+
+    #[test]
+    fn one_answer_counts_for_all_folders_where_nothing_names_one() {
+        assert!(is_one_answer("PATH", "-m32", false));
+        assert!(!is_one_answer("CPATH", "-m32", false));
+        assert!(!is_one_answer("PATH", "--sysroot=sub", false));
+        assert!(!is_one_answer("PATH", "-m32", true));
+    }
 
     #[test]
     fn folders_are_read_existing_or_not() {

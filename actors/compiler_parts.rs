@@ -1,7 +1,7 @@
 //! The parts of a compiler: the programs it runs, the files it reads by itself, and the libraries that they load.
 use crate::detect::{CompilerQuery, Said, is_lasting};
 use crate::jobserver_actor::Slots;
-use crate::run::{Answer, Question};
+use crate::run::Question;
 use crate::together;
 use cachepot_engine::job::Family;
 use std::collections::BTreeSet;
@@ -10,13 +10,8 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// The programs that gcc runs, as `-print-prog-name=` knows them.
-const PROGRAMS: [&str; 8] =
-    ["cc1", "cc1plus", "cc1obj", "cc1objplus", "as", "collect2", "lto1", "lto-wrapper"];
-/// The same for clang.
-const PROGRAMS_OF_CLANG: [&str; 1] = ["as"];
-/// Files that gcc reads by itself, as `-print-file-name=` knows them.
-const FILES: [&str; 2] = ["specs", "liblto_plugin.so"];
+/// The programs that gcc runs, without those that only run when it links; and the plugin for its linker.
+const PROGRAMS: [&str; 7] = ["cc1", "cc1plus", "cc1obj", "cc1objplus", "as", "collect2", "liblto_plugin.so"];
 
 /// Places where a part would be found before the one that is there now: none may appear. The system's own folders
 /// are left out, for they change with their compiler; but a clang looks there for the newest gcc's headers.
@@ -43,63 +38,91 @@ pub async fn candidates(query: &CompilerQuery, said: &Said) -> io::Result<BTreeS
     Ok(found)
 }
 
-/// The files that the compiler runs or reads by itself, with the libraries that they load.
+/// The files that the compiler runs or reads by itself, with the libraries that they load; `None` where it does not
+/// tell.
 ///
 /// # Errors
 /// When the compiler does not answer.
-pub async fn find(query: &CompilerQuery, said: &Said, slots: &Slots) -> io::Result<BTreeSet<PathBuf>> {
+pub async fn find(
+    query: &CompilerQuery,
+    said: &Said,
+    slots: &Slots,
+) -> io::Result<Option<BTreeSet<PathBuf>>> {
+    let mut itself = BTreeSet::from([query.program.canonicalize()?]);
     let mut parts = BTreeSet::new();
-    let (programs, files): (&[&str], &[&str]) = match said.driver.family {
-        Family::Gcc => (&PROGRAMS, &FILES),
-        Family::Clang => (&PROGRAMS_OF_CLANG, &[]),
-    };
-    let programs = programs.iter().map(|name| format!("-print-prog-name={name}"));
-    let files = files.iter().map(|name| format!("-print-file-name={name}"));
-    for answer in ask_all(programs.chain(files).map(|word| query.question().with([word])), slots).await? {
-        let name = PathBuf::from(OsString::from_vec(answer?.stdout.trim_ascii().to_vec()));
-        parts.extend(locate(&name, query));
+    let mut pieces = Vec::new();
+    match said.driver.family {
+        Family::Gcc => {
+            parts.extend(named_files(&said.verbose, "Reading specs from "));
+            let Some(folders) = program_folders(&said.verbose) else { return Ok(None) };
+            let programs = PROGRAMS.iter().filter_map(|name| locate(Path::new(name), &folders, query));
+            pieces.extend(programs.map(Part::Found));
+        }
+        Family::Clang => {
+            parts.extend(named_files(&said.verbose, "Configuration file: "));
+            // A script may stand before it.
+            let Some(clang) = clang_itself(&said.verbose) else { return Ok(None) };
+            itself.insert(clang.canonicalize()?);
+            parts.insert(clang);
+            pieces.push(Part::Named("-print-prog-name=as"));
+        }
     }
-    if said.driver.family == Family::Clang {
-        parts.extend(configuration_files(&said.verbose));
-        // Itself, because a script may stand before it.
-        parts.insert(clang_itself(&said.verbose).ok_or(io::ErrorKind::InvalidData)?);
+    pieces.extend(itself.into_iter().map(Part::Found));
+    let pieces = pieces.into_iter().map(|piece| part(query.clone(), piece));
+    let found = together::all(pieces.collect(), slots).await;
+    for some in found.ok_or_else(|| io::Error::other("a question was lost"))? {
+        parts.extend(some?);
     }
-    let trace = |binary: PathBuf| {
-        Question { program: binary, ..query.question() }.variable("LD_TRACE_LOADED_OBJECTS", "1")
+    Ok(Some(parts))
+}
+
+/// A part to look at.
+enum Part {
+    /// The compiler finds it: the option that asks for it.
+    Named(&'static str),
+    /// Here it is.
+    Found(PathBuf),
+}
+
+/// One part, where it is there, and the libraries that it loads.
+async fn part(query: CompilerQuery, part: Part) -> io::Result<Vec<PathBuf>> {
+    let path = match part {
+        Part::Found(path) => path,
+        Part::Named(word) => {
+            let name = query.question().with([word]).ask().await?.stdout;
+            let name = PathBuf::from(OsString::from_vec(name.trim_ascii().to_vec()));
+            let Some(path) = locate(&name, &[], &query) else { return Ok(Vec::new()) };
+            path
+        }
     };
-    let binaries = different(parts.iter().chain([&query.program])).into_iter().filter(|path| is_elf(path));
-    for answer in ask_all(binaries.map(trace), slots).await? {
-        match answer {
-            Ok(answer) => parts.extend(libraries(&answer.stdout)),
+    let mut found = vec![path.clone()];
+    let is_library = path.extension() == Some(OsStr::new("so"));
+    if is_elf(&path) && !is_library {
+        let question = Question { program: path, ..query.question() };
+        match question.variable("LD_TRACE_LOADED_OBJECTS", "1").ask().await {
+            Ok(answer) => found.extend(libraries(&answer.stdout)),
             // A part for another machine, perhaps: it loads nothing here.
             Err(error) if is_lasting(&error) && error.kind() != io::ErrorKind::TimedOut => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(parts)
+    Ok(found)
 }
 
-/// One path for each file.
-fn different<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> BTreeSet<PathBuf> {
-    paths.filter_map(|path| path.canonicalize().ok()).collect()
-}
-
-async fn ask_all(
-    questions: impl Iterator<Item = Question>,
-    slots: &Slots,
-) -> io::Result<Vec<io::Result<Answer>>> {
-    let answers =
-        together::all(questions.map(|question| async move { question.ask().await }).collect(), slots);
-    answers.await.ok_or_else(|| io::Error::other("a question was lost"))
-}
-
-/// A program that the compiler names: a path, or something in the client's PATH.
-fn locate(name: &Path, query: &CompilerQuery) -> Option<PathBuf> {
+/// A program that the compiler names: a path, or something in its own folders or in the client's PATH.
+fn locate(name: &Path, folders: &[PathBuf], query: &CompilerQuery) -> Option<PathBuf> {
     if name.as_os_str().as_bytes().contains(&b'/') {
         return Some(query.cwd.join(name)).filter(|name| name.is_file());
     }
-    let path = query.env.get("PATH")?;
-    std::env::split_paths(path).map(|folder| query.cwd.join(folder).join(name)).find(|file| file.is_file())
+    let path = std::env::split_paths(query.env.get("PATH").unwrap_or_default());
+    let places = folders.iter().cloned().chain(path).map(|folder| query.cwd.join(folder).join(name));
+    places.into_iter().find(|file| file.is_file())
+}
+
+/// The folders in which gcc looks for what it runs, as it tells them with `-v`.
+fn program_folders(text: &[u8]) -> Option<Vec<PathBuf>> {
+    let line = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"COMPILER_PATH="))?;
+    Some(std::env::split_paths(OsStr::from_bytes(line)).collect())
 }
 
 /// Whether it is a program for the machine itself, not a script.
@@ -120,13 +143,10 @@ fn libraries(text: &[u8]) -> Vec<PathBuf> {
     text.lines().filter_map(path).collect()
 }
 
-/// The configuration files that clang names with `-v`.
-fn configuration_files(text: &[u8]) -> Vec<PathBuf> {
+/// The files that a compiler names with `-v` in lines that begin so.
+fn named_files(text: &[u8], start: &str) -> Vec<PathBuf> {
     let text = String::from_utf8_lossy(text);
-    text.lines()
-        .filter_map(|line| line.strip_prefix("Configuration file: "))
-        .map(|p| p.trim().into())
-        .collect()
+    text.lines().filter_map(|line| line.strip_prefix(start)).map(|path| path.trim().into()).collect()
 }
 
 /// The program that clang names with `-v` as the one that compiles: ` "/usr/lib/llvm-14/bin/clang" -cc1 ...`.
@@ -151,6 +171,15 @@ mod tests {
     fn libraries_are_read_from_the_loader() {
         let text = b"\tlinux-vdso.so.1 (0x7f)\n\tlibz.so.1 => /lib/libz.so.1 (0x00007f)\n\t/lib64/ld-linux-x86-64.so.2 (0x7f)\n\tlibno.so => not found\n";
         assert_eq!(libraries(text), [Path::new("/lib/libz.so.1"), Path::new("/lib64/ld-linux-x86-64.so.2")]);
+    }
+
+    #[test]
+    fn gcc_names_its_folders_and_specs() {
+        let text =
+            b"Reading specs from /opt/gcc/specs\nCOLLECT_GCC=gcc\nCOMPILER_PATH=/opt/gcc/12/:/opt/gcc/\n";
+        assert_eq!(program_folders(text), Some(vec!["/opt/gcc/12/".into(), "/opt/gcc/".into()]));
+        assert_eq!(named_files(text, "Reading specs from "), [Path::new("/opt/gcc/specs")]);
+        assert_eq!(program_folders(b"COLLECT_GCC=gcc\n"), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::{Driver, Family};
 use cachepot_wire::{EnvBlock, socket};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -192,18 +193,24 @@ pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> io:
     let kind = match probe(query, scratch).await? {
         Ok(said) => {
             let candidates = stamped(compiler_parts::candidates(query, &said).await?);
-            let helpers = compiler_parts::find(query, &said, slots).await?;
-            parts.extend(stamped(helpers));
-            let identity = identity(query, &said, &parts, slots).await;
+            match compiler_parts::find(query, &said, slots).await? {
+                Some(found) => parts.extend(stamped(found)),
+                None => return Ok(unknown("the compiler does not tell what it runs", names, parts)),
+            }
+            let Some(identity) = identity(query, &said, &parts, slots).await else {
+                return Ok(unknown("a part of the compiler cannot be read", names, parts));
+            };
             parts.extend(candidates);
             let folders = built_in_folders::read(&said.verbose).filter(|_| is_elf(&query.program));
-            let folders = folders.map(Arc::new);
-            let kind = identity.map(|identity| Known { identity, driver: said.driver, folders });
-            kind.ok_or_else(|| "a part of the compiler cannot be read".to_owned())
+            Ok(Known { identity, driver: said.driver, folders: folders.map(Arc::new) })
         }
         Err(text) => Err(text),
     };
     Ok(Compiler { kind, names, parts })
+}
+
+fn unknown(why: &str, names: Vec<String>, parts: Vec<Stamped>) -> Compiler {
+    Compiler { kind: Err(why.to_owned()), names, parts }
 }
 
 /// What a compiler says of itself.
@@ -268,12 +275,15 @@ async fn identity(query: &CompilerQuery, said: &Said, parts: &[Stamped], slots: 
     key.field("name", name.as_bytes()).field("version", &said.version);
     key.field("driver", format!("{:?}", said.driver).as_bytes());
     key.field("about", &said.about());
-    let digests = parts.iter().map(|(path, _)| {
-        let path = path.clone();
-        async move { tokio::task::spawn_blocking(move || digest(&path)).await.ok().flatten() }
-    });
-    let digests = together::all(digests.collect(), slots).await?;
-    for ((path, _), digest) in parts.iter().zip(digests) {
+    // The large ones first: then the last ones, which nobody helps with, are small.
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|at| parts.get(*at).and_then(|(_, stamp)| *stamp).map_or(0, |stamp| -stamp.size));
+    let paths = order.iter().filter_map(|at| parts.get(*at)).map(|(path, _)| path.clone());
+    let pieces = paths
+        .map(|path| async move { tokio::task::spawn_blocking(move || digest(&path)).await.ok().flatten() });
+    let digests = together::all(pieces.collect(), slots).await?;
+    let digests: BTreeMap<_, _> = order.into_iter().zip(digests).collect();
+    for ((path, _), digest) in parts.iter().zip(digests.into_values()) {
         key.field("part", path.file_name().unwrap_or_default().as_bytes()).field("digest", &digest?.0);
     }
     Some(key.finish())

@@ -1,4 +1,5 @@
 //! Paths, each kept once, and the folder that relative ones start from.
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlink};
 use nix::sys::stat::Mode;
 use std::collections::HashSet;
@@ -57,7 +58,10 @@ impl Place {
         let path = if folder.is_empty() { c"." } else { folder };
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         // The kernel knows the name of what is open: one question instead of one for each component.
-        let open = openat(self.folder(), path, flags, Mode::empty()).ok();
+        let open = match openat(self.folder(), path, flags, Mode::empty()) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return None,
+            open => open.ok(),
+        };
         let name =
             open.and_then(|open| readlink(format!("/proc/self/fd/{}", open.as_raw_fd()).as_str()).ok());
         name.map(OsString::into_vec).or_else(|| {

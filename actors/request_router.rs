@@ -2,6 +2,7 @@
 //! listener. Nobody asks it anything but to close; when it dies the coordinator ends, for nobody could reach it.
 use crate::drive::{self, Outcome};
 use crate::jobserver_actor::Wanted;
+use crate::pulse;
 use crate::shared::Shared;
 use crate::statistics;
 use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
@@ -117,6 +118,15 @@ impl Actor for RequestRouter {
         if let Some(listener) = self.listener.take() {
             ctx.spawn(actix::fut::wrap_future(accept(listener, shared, gate)));
         }
+    }
+}
+
+pulse::lives!(RequestRouter, poisoned_in_context);
+
+impl Drop for RequestRouter {
+    /// However it ends: without it nobody reaches this coordinator, and the next client starts another.
+    fn drop(&mut self) {
+        self.gate.close();
     }
 }
 

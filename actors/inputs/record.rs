@@ -1,6 +1,6 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
-use super::files::{Known, Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
+use super::files::{Identity, Known, Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
 use super::names::Names;
 use super::paths::{Place, normal};
 use super::validate::{forms, search_folders};
@@ -10,7 +10,7 @@ use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::{Input, Record};
 use cachepot_engine::scan::{Findings, Hidden, Quarter};
 use nix::sys::stat::FileStat;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -194,6 +194,11 @@ fn look_around(
         return Err(NotStorable::Uses("precompiled header"));
     }
     let mut twins = Vec::new();
+    let (mut sizes, mut digests) = (HashSet::new(), HashSet::new());
+    if !surprises.files.is_empty() {
+        sizes.extend(read.iter().map(|(_, stamp)| stamp.size));
+        digests.extend(read.iter().map(|(input, _)| input.digest));
+    }
     for bytes in &surprises.files {
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
         let stat = stat(place, &path).map_err(|_| NotStorable::TooNew)?;
@@ -202,10 +207,9 @@ fn look_around(
         if [stat, link].iter().any(|stat| changed_since(&Stamp::of(stat), compiled.start)) {
             return Err(NotStorable::TooNew);
         }
-        let is_candidate = read.iter().any(|(_, stamp)| stamp.size == stat.st_size);
+        let is_candidate = sizes.contains(&stat.st_size);
         let known = if is_candidate { memory.files.digest(place, &path) } else { None };
-        if let Some(known) = known.filter(|known| read.iter().any(|(input, _)| input.digest == known.digest))
-        {
+        if let Some(known) = known.filter(|known| digests.contains(&known.digest)) {
             twins.push((Input { path: bytes.clone(), digest: known.digest }, known.stamp));
         }
     }
@@ -245,13 +249,31 @@ fn spelled(findings: &Findings, derived: &Names) -> Vec<Vec<u8>> {
 /// The inputs, by index, that have another file as a twin of the same age: compilers compare that as well.
 fn twins_of_one_age(all: &[(Input, Stamp)], n_read: usize) -> Vec<u32> {
     let (read, twins) = all.split_at(n_read.min(all.len()));
-    let is_pair = |one: &(Input, Stamp), other: &(Input, Stamp)| {
-        one.0.digest == other.0.digest
-            && one.1.identity() != other.1.identity()
-            && one.1.modified.0 == other.1.modified.0
-    };
-    let of_read = |one| twins.iter().any(|other| is_pair(one, other));
-    let of_twin = |one| all.iter().any(|other| is_pair(one, other));
-    let pairs = read.iter().map(of_read).chain(twins.iter().map(of_twin));
+    if twins.is_empty() {
+        return Vec::new();
+    }
+    let (of_twins, of_all) = (Likes::of(twins), Likes::of(all));
+    let pairs = read.iter().map(|one| of_twins.hold_another(one));
+    let pairs = pairs.chain(twins.iter().map(|one| of_all.hold_another(one)));
     (0..).zip(pairs).filter(|(_, is_pair)| *is_pair).map(|(index, _)| index).collect()
+}
+
+/// Files by content and age, in whole seconds: one of each, and whether there is a second.
+struct Likes(HashMap<(Digest, i64), (Identity, bool)>);
+
+impl Likes {
+    fn of(files: &[(Input, Stamp)]) -> Self {
+        let mut likes = HashMap::with_capacity(files.len());
+        for (input, stamp) in files {
+            let (first, has_second) =
+                likes.entry((input.digest, stamp.modified.0)).or_insert((stamp.identity(), false));
+            *has_second |= *first != stamp.identity();
+        }
+        Likes(likes)
+    }
+
+    fn hold_another(&self, (input, stamp): &(Input, Stamp)) -> bool {
+        let like = self.0.get(&(input.digest, stamp.modified.0));
+        like.is_some_and(|(first, has_second)| *has_second || *first != stamp.identity())
+    }
 }

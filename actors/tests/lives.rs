@@ -4,8 +4,10 @@ use crate::drive::{self, Outcome};
 use crate::keeper::ActorName;
 use crate::permits::Deadline;
 use crate::pulse::{Poison, Pulse};
+use crate::request_router::{Gate, RequestRouter};
 use crate::routes::{AskError, ask};
 use crate::storage_actor::Ingest;
+use actix::Actor;
 use cachepot_engine::stats::Stat;
 use cachepot_wire::{CompileRequest, EnvBlock};
 use std::ffi::OsStr;
@@ -37,6 +39,17 @@ async fn the_compiler_cache_is_given_up_after_too_many_deaths() {
     }
     assert!(world.shared.routes().compilers.is_none());
     assert!(matches!(compile(&world, "int x;").await, Outcome::Yours));
+}
+
+#[actix::test]
+async fn a_coordinator_ends_with_its_router() {
+    let world = World::start();
+    let listener = tokio::net::UnixListener::bind(world.folder.path().join("socket")).unwrap();
+    let gate = Arc::new(Gate::new());
+    let router = RequestRouter::new(listener, Arc::clone(&world.shared), Arc::clone(&gate)).start();
+    assert!(router.send(Pulse).await.is_ok());
+    assert!(router.send(Poison::Panic).await.is_err());
+    tokio::time::timeout(super::LIMIT, gate.closed()).await.unwrap();
 }
 
 #[actix::test]

@@ -8,17 +8,20 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The programs that gcc runs, without those that only run when it links; and the plugin for its linker.
-const PROGRAMS: [&str; 7] = ["cc1", "cc1plus", "cc1obj", "cc1objplus", "as", "collect2", "liblto_plugin.so"];
+/// The programs that gcc runs, without those that read what has been compiled (`lto1`, `lto-wrapper`).
+const PROGRAMS: [&str; 6] = ["cc1", "cc1plus", "cc1obj", "cc1objplus", "collect2", "as"];
+/// What it reads by itself.
+const FILES: [&str; 2] = ["specs", "liblto_plugin.so"];
 
 /// Places where a part would be found before the one that is there now: none may appear. The system's own folders
-/// are left out, for they change with their compiler; but a clang looks there for the newest gcc's headers.
+/// are left out, for they change with their compiler.
 ///
 /// # Errors
 /// When the compiler does not answer.
-pub async fn candidates(query: &CompilerQuery, said: &Said) -> io::Result<BTreeSet<PathBuf>> {
+pub async fn candidates(query: &CompilerQuery) -> io::Result<BTreeSet<PathBuf>> {
     let mut folders = Vec::new();
     if query.part_folders().next().is_some() {
         let answer = query.question().with(["-print-search-dirs"]).ask().await?;
@@ -33,8 +36,7 @@ pub async fn candidates(query: &CompilerQuery, said: &Said) -> io::Result<BTreeS
     // The assembler is looked for in PATH, too.
     let path = query.env.get("PATH").unwrap_or_default();
     let before = std::env::split_paths(path).map(|folder| query.cwd.join(folder).join("as"));
-    found.extend(before.take_while(|file| !file.is_file()));
-    found.extend(gcc_folders(&said.verbose));
+    found.extend(before.take_while(|file| !is_program(file)));
     Ok(found)
 }
 
@@ -48,26 +50,34 @@ pub async fn find(
     said: &Said,
     slots: &Slots,
 ) -> io::Result<Option<BTreeSet<PathBuf>>> {
-    let mut itself = BTreeSet::from([query.program.canonicalize()?]);
-    let mut parts = BTreeSet::new();
-    let mut pieces = Vec::new();
+    let mut parts: BTreeSet<PathBuf> = said.files_read(query).collect();
+    let mut pieces = vec![Part::Found(query.program.clone())];
+    let ask = |name: &&str| Part::Named(format!("-print-prog-name={name}"));
     match said.driver.family {
-        Family::Gcc => {
-            parts.extend(named_files(&said.verbose, "Reading specs from "));
-            let Some(folders) = program_folders(&said.verbose) else { return Ok(None) };
-            let programs = PROGRAMS.iter().filter_map(|name| locate(Path::new(name), &folders, query));
-            pieces.extend(programs.map(Part::Found));
-        }
+        Family::Gcc => match own_files(query, said) {
+            Some(found) => {
+                pieces.extend(found.into_iter().map(Part::Found));
+                // Which assembler it runs may be built in (`--with-as`).
+                pieces.push(ask(&"as"));
+            }
+            None => {
+                pieces.extend(PROGRAMS.iter().map(ask));
+                pieces.extend(FILES.iter().map(|name| Part::Named(format!("-print-file-name={name}"))));
+            }
+        },
         Family::Clang => {
-            parts.extend(named_files(&said.verbose, "Configuration file: "));
             // A script may stand before it.
-            let Some(clang) = clang_itself(&said.verbose) else { return Ok(None) };
-            itself.insert(clang.canonicalize()?);
-            parts.insert(clang);
-            pieces.push(Part::Named("-print-prog-name=as"));
+            let Some(clang) =
+                clang_itself(&said.verbose).and_then(|path| query.cwd.join(path).canonicalize().ok())
+            else {
+                return Ok(None);
+            };
+            if query.program.canonicalize()? == clang {
+                pieces.clear();
+            }
+            pieces.extend([Part::Found(clang), ask(&"as")]);
         }
     }
-    pieces.extend(itself.into_iter().map(Part::Found));
     let pieces = pieces.into_iter().map(|piece| part(query.clone(), piece));
     let found = together::all(pieces.collect(), slots).await;
     for some in found.ok_or_else(|| io::Error::other("a question was lost"))? {
@@ -76,10 +86,28 @@ pub async fn find(
     Ok(Some(parts))
 }
 
+/// What gcc runs and reads but for the assembler, as far as it follows from what it told: each question costs a
+/// process. `None` where a variable, a script or a specs file may make it look elsewhere.
+fn own_files(query: &CompilerQuery, said: &Said) -> Option<Vec<PathBuf>> {
+    let is_plain =
+        is_elf(&query.program) && !query.names_folders() && said.files_read(query).next().is_none();
+    let folders = program_folders(&said.verbose).filter(|_| is_plain)?;
+    let find = |name: &str, is_it: fn(&Path) -> bool| {
+        folders.iter().map(|folder| folder.join(name)).find(|file| is_it(file))
+    };
+    let programs = PROGRAMS.iter().filter(|name| **name != "as").filter_map(|name| find(name, is_program));
+    let plugin = find("liblto_plugin.so", Path::is_file);
+    let found: Vec<PathBuf> = programs.chain(plugin).collect();
+    // The one that it ran for us must be among them.
+    let ran = said.verbose.split(|&byte| byte == b'\n').filter_map(|line| line.strip_prefix(b" "));
+    let mut ran = ran.filter_map(|line| line.split(|&byte| byte == b' ').next());
+    ran.any(|ran| found.iter().any(|file| file.as_os_str().as_bytes() == ran)).then_some(found)
+}
+
 /// A part to look at.
 enum Part {
     /// The compiler finds it: the option that asks for it.
-    Named(&'static str),
+    Named(String),
     /// Here it is.
     Found(PathBuf),
 }
@@ -91,7 +119,7 @@ async fn part(query: CompilerQuery, part: Part) -> io::Result<Vec<PathBuf>> {
         Part::Named(word) => {
             let name = query.question().with([word]).ask().await?.stdout;
             let name = PathBuf::from(OsString::from_vec(name.trim_ascii().to_vec()));
-            let Some(path) = locate(&name, &[], &query) else { return Ok(Vec::new()) };
+            let Some(path) = locate(&name, &query) else { return Ok(Vec::new()) };
             path
         }
     };
@@ -109,14 +137,17 @@ async fn part(query: CompilerQuery, part: Part) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A program that the compiler names: a path, or something in its own folders or in the client's PATH.
-fn locate(name: &Path, folders: &[PathBuf], query: &CompilerQuery) -> Option<PathBuf> {
+/// A part that the compiler names: a path, or a program in the client's PATH.
+fn locate(name: &Path, query: &CompilerQuery) -> Option<PathBuf> {
     if name.as_os_str().as_bytes().contains(&b'/') {
         return Some(query.cwd.join(name)).filter(|name| name.is_file());
     }
-    let path = std::env::split_paths(query.env.get("PATH").unwrap_or_default());
-    let places = folders.iter().cloned().chain(path).map(|folder| query.cwd.join(folder).join(name));
-    places.into_iter().find(|file| file.is_file())
+    let path = query.env.get("PATH")?;
+    std::env::split_paths(path).map(|folder| query.cwd.join(folder).join(name)).find(|file| is_program(file))
+}
+
+fn is_program(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
 /// The folders in which gcc looks for what it runs, as it tells them with `-v`.
@@ -143,21 +174,21 @@ fn libraries(text: &[u8]) -> Vec<PathBuf> {
     text.lines().filter_map(path).collect()
 }
 
-/// The files that a compiler names with `-v` in lines that begin so.
-fn named_files(text: &[u8], start: &str) -> Vec<PathBuf> {
-    let text = String::from_utf8_lossy(text);
-    text.lines().filter_map(|line| line.strip_prefix(start)).map(|path| path.trim().into()).collect()
-}
-
 /// The program that clang names with `-v` as the one that compiles: ` "/usr/lib/llvm-14/bin/clang" -cc1 ...`.
 fn clang_itself(text: &[u8]) -> Option<PathBuf> {
     let line = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b" \""))?;
-    let end = line.windows(8).position(|part| part == b"\" \"-cc1\"" || part.starts_with(b"\" -cc1"))?;
-    line.get(..end).map(|path| OsStr::from_bytes(path).into())
+    let end = line.windows(6).position(|part| part == b"\" -cc1")?;
+    // A backslash stands before what a shell would take for its own.
+    let mut path = Vec::with_capacity(end);
+    let mut bytes = line.get(..end)?.iter();
+    while let Some(&byte) = bytes.next() {
+        path.extend(if byte == b'\\' { bytes.next().copied() } else { Some(byte) });
+    }
+    Some(OsString::from_vec(path).into())
 }
 
 /// The folders in which clang found a gcc, as it tells with `-v`: a newer one would be taken instead.
-fn gcc_folders(text: &[u8]) -> Vec<PathBuf> {
+pub fn gcc_folders(text: &[u8]) -> Vec<PathBuf> {
     let lines = text.split(|&byte| byte == b'\n');
     let found = lines.filter_map(|line| line.strip_prefix(b"Found candidate GCC installation: "));
     found.filter_map(|path| Some(Path::new(OsStr::from_bytes(path)).parent()?.to_owned())).collect()
@@ -174,19 +205,17 @@ mod tests {
     }
 
     #[test]
-    fn gcc_names_its_folders_and_specs() {
-        let text =
-            b"Reading specs from /opt/gcc/specs\nCOLLECT_GCC=gcc\nCOMPILER_PATH=/opt/gcc/12/:/opt/gcc/\n";
+    fn gcc_names_its_folders() {
+        let text = b"COLLECT_GCC=gcc\nCOMPILER_PATH=/opt/gcc/12/:/opt/gcc/\n";
         assert_eq!(program_folders(text), Some(vec!["/opt/gcc/12/".into(), "/opt/gcc/".into()]));
-        assert_eq!(named_files(text, "Reading specs from "), [Path::new("/opt/gcc/specs")]);
         assert_eq!(program_folders(b"COLLECT_GCC=gcc\n"), None);
     }
 
     #[test]
     fn clang_names_itself_and_the_gcc_beside_it() {
         let text = b"clang version 14\nInstalledDir: /usr/bin\nFound candidate GCC installation: /usr/lib/gcc/t/12\n\
-             (in-process)\n \"/opt/my llvm/clang-14\" -cc1 -triple t \"-E\" x.c\nclang -cc1 version 14\n";
-        assert_eq!(clang_itself(text), Some("/opt/my llvm/clang-14".into()));
+             (in-process)\n \"/opt/my \\$llvm/clang-14\" -cc1 -triple t \"-E\" x.c\nclang -cc1 version 14\n";
+        assert_eq!(clang_itself(text), Some("/opt/my $llvm/clang-14".into()));
         assert_eq!(gcc_folders(text), [Path::new("/usr/lib/gcc/t")]);
         assert_eq!(clang_itself(b"clang version 14\n"), None);
     }

@@ -1,7 +1,7 @@
 //! Who is this compiler? It is asked, never judged by its name, and its identity covers the parts it runs.
 use crate::built_in_folders::{self, Folders};
 use crate::compiler_parts::{self, is_elf};
-use crate::inputs::Stamp;
+use crate::inputs::{Stamp, changed_since, now};
 use crate::jobserver_actor::Slots;
 use crate::run::{Answer, Question};
 use crate::together;
@@ -188,29 +188,28 @@ fn stamped(paths: impl IntoIterator<Item = PathBuf>) -> Vec<Stamped> {
 pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> io::Result<Compiler> {
     let _slot = slots.take().await;
     // Stamps first: a part that changes while we look gives a stamp that no longer fits.
-    let mut parts = stamped([query.program.clone()]);
+    let (began, mut parts) = (now(), stamped([query.program.clone()]));
     let names = wrapper::names(&query.program);
-    let kind = match probe(query, scratch).await? {
-        Ok(said) => {
-            let candidates = stamped(compiler_parts::candidates(query, &said).await?);
-            match compiler_parts::find(query, &said, slots).await? {
-                Some(found) => parts.extend(stamped(found)),
-                None => return Ok(unknown("the compiler does not tell what it runs", names, parts)),
-            }
-            let Some(identity) = identity(query, &said, &parts, slots).await else {
-                return Ok(unknown("a part of the compiler cannot be read", names, parts));
-            };
-            parts.extend(candidates);
-            let folders = built_in_folders::read(&said.verbose).filter(|_| is_elf(&query.program));
-            Ok(Known { identity, driver: said.driver, folders: folders.map(Arc::new) })
-        }
-        Err(text) => Err(text),
+    let candidates = stamped(compiler_parts::candidates(query).await?);
+    let said = match probe(query, scratch).await? {
+        Ok(said) => said,
+        Err(text) => return Ok(Compiler { kind: Err(text), names, parts }),
     };
+    let found = compiler_parts::find(query, &said, slots).await?;
+    let is_told = found.is_some();
+    parts.extend(stamped(found.into_iter().flatten()));
+    let identity = if is_told { identity(query, &said, &parts, slots).await } else { None };
+    parts.extend(candidates);
+    let gcc_folders = stamped(compiler_parts::gcc_folders(&said.verbose));
+    if gcc_folders.iter().any(|(_, stamp)| stamp.is_none_or(|stamp| changed_since(&stamp, began))) {
+        return Err(io::Error::other("the compiler changed while it was asked"));
+    }
+    parts.extend(gcc_folders);
+    let why = if is_told { "a part of the compiler cannot be read" } else { "it does not tell what it runs" };
+    let folders = said.folders_everywhere(query).map(Arc::new);
+    let kind =
+        identity.map(|identity| Known { identity, driver: said.driver, folders }).ok_or(why.to_owned());
     Ok(Compiler { kind, names, parts })
-}
-
-fn unknown(why: &str, names: Vec<String>, parts: Vec<Stamped>) -> Compiler {
-    Compiler { kind: Err(why.to_owned()), names, parts }
 }
 
 /// What a compiler says of itself.
@@ -232,12 +231,12 @@ async fn probe(query: &CompilerQuery, scratch: &Path) -> io::Result<Result<Said,
     let file = scratch.join(format!("probe-{}-{serial}.c", std::process::id()));
     socket::make_folder(scratch)?;
     std::fs::write(&file, PROBE)?;
-    let words = [OsStr::new("-v"), OsStr::new("-E"), file.as_os_str()];
+    let words = [OsStr::new("-E"), file.as_os_str(), OsStr::new("-v")];
     let answer = query.question().with(words).variable("LC_ALL", "C").ask().await;
     let _ = std::fs::remove_file(&file);
     match answer {
         Ok(answer) => {
-            let text = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
+            let text = trouble(&answer.stderr);
             Ok(read_probe(answer, file).ok_or(text))
         }
         // A program of another kind may wait for ever, and does so again; or it is no program at all.
@@ -251,6 +250,13 @@ pub fn is_lasting(error: &io::Error) -> bool {
     use io::ErrorKind::{NotFound, PermissionDenied, TimedOut};
     matches!(error.kind(), TimedOut | NotFound | PermissionDenied)
         || error.raw_os_error() == Some(libc::ENOEXEC)
+}
+
+/// What went wrong, out of all that a program says.
+fn trouble(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let line = text.lines().find(|line| line.contains("error")).or(text.lines().last());
+    line.unwrap_or("it does not preprocess").trim().to_owned()
 }
 
 fn read_probe(answer: Answer, file: PathBuf) -> Option<Said> {
@@ -270,21 +276,27 @@ fn read_probe(answer: Answer, file: PathBuf) -> Option<Said> {
 
 /// Digests all parts; `None` where one cannot be read.
 async fn identity(query: &CompilerQuery, said: &Said, parts: &[Stamped], slots: &Slots) -> Option<Digest> {
-    let mut key = KeyBuilder::new("cachepot compiler 1");
+    let mut key = KeyBuilder::new("cachepot compiler 2");
     let name = Path::new(&query.name).file_name().unwrap_or_default();
     key.field("name", name.as_bytes()).field("version", &said.version);
     key.field("driver", format!("{:?}", said.driver).as_bytes());
     key.field("about", &said.about());
+    let file_of = |stamp: &Option<Stamp>| stamp.map(|stamp| stamp.identity());
+    let files =
+        parts.iter().filter_map(|(path, stamp)| Some((file_of(stamp)?, (stamp.as_ref()?.size, path))));
+    let files: BTreeMap<_, _> = files.collect();
     // The large ones first: then the last ones, which nobody helps with, are small.
-    let mut order: Vec<usize> = (0..parts.len()).collect();
-    order.sort_by_key(|at| parts.get(*at).and_then(|(_, stamp)| *stamp).map_or(0, |stamp| -stamp.size));
-    let paths = order.iter().filter_map(|at| parts.get(*at)).map(|(path, _)| path.clone());
-    let pieces = paths
-        .map(|path| async move { tokio::task::spawn_blocking(move || digest(&path)).await.ok().flatten() });
+    let mut order: Vec<_> = files.into_iter().collect();
+    order.sort_by_key(|(_, (size, _))| -size);
+    let pieces = order.iter().map(|(_, (_, path))| {
+        let path = (*path).clone();
+        async move { tokio::task::spawn_blocking(move || digest(&path)).await.ok().flatten() }
+    });
     let digests = together::all(pieces.collect(), slots).await?;
-    let digests: BTreeMap<_, _> = order.into_iter().zip(digests).collect();
-    for ((path, _), digest) in parts.iter().zip(digests.into_values()) {
-        key.field("part", path.file_name().unwrap_or_default().as_bytes()).field("digest", &digest?.0);
+    let digests: BTreeMap<_, _> = order.iter().map(|(file, _)| *file).zip(digests).collect();
+    for (path, stamp) in parts {
+        let digest = digests.get(&file_of(stamp)?)?.as_ref()?;
+        key.field("part", path.file_name().unwrap_or_default().as_bytes()).field("digest", &digest.0);
     }
     Some(key.finish())
 }
@@ -296,13 +308,32 @@ fn digest(path: &Path) -> Option<Digest> {
 }
 
 impl Said {
-    /// What it tells about itself, without what differs from call to call: the rest, from where our file is named,
-    /// and the lines that only repeat how it was called.
+    /// What it tells about itself, without what differs from call to call: the rest, from where it runs something
+    /// with our file, and the lines that only repeat how it was called.
     fn about(&self) -> Vec<u8> {
         let file = self.file.file_name().unwrap_or_default().as_bytes();
-        let names_file = |line: &&[u8]| line.windows(file.len().max(1)).any(|part| part == file);
-        let lines = self.verbose.split(|&byte| byte == b'\n').take_while(|line| !names_file(line));
-        lines.filter(|line| !line.starts_with(b"COLLECT_")).collect::<Vec<_>>().join(&b'\n')
+        let names_file = |line: &[u8]| line.windows(file.len().max(1)).any(|part| part == file);
+        let lines = self.verbose.split(|&byte| byte == b'\n');
+        let lines = lines.take_while(|line| !(line.starts_with(b" ") && names_file(line)));
+        let lines = lines.filter(|line| !line.starts_with(b"COLLECT_") && !names_file(line));
+        lines.collect::<Vec<_>>().join(&b'\n')
+    }
+
+    /// The files with options that it names: specs of gcc, configuration of clang.
+    pub fn files_read<'a>(&'a self, query: &'a CompilerQuery) -> impl Iterator<Item = PathBuf> + 'a {
+        let lines = self.verbose.split(|&byte| byte == b'\n');
+        let name = |line: &'a [u8]| {
+            line.strip_prefix(b"Reading specs from ").or(line.strip_prefix(b"Configuration file: "))
+        };
+        lines.filter_map(name).map(|name| query.cwd.join(OsStr::from_bytes(name.trim_ascii())))
+    }
+
+    /// The folders in which it searches, where they are the same in every working directory: a script or a file with
+    /// options may name others elsewhere.
+    fn folders_everywhere(&self, query: &CompilerQuery) -> Option<Vec<Vec<u8>>> {
+        let folders = built_in_folders::read(&self.verbose)?;
+        let is_absolute = folders.iter().all(|folder| folder.starts_with(b"/"));
+        (is_absolute && is_elf(&query.program) && self.files_read(query).next().is_none()).then_some(folders)
     }
 }
 
@@ -310,13 +341,36 @@ impl Said {
 mod tests {
     use super::*;
 
+    fn said(verbose: &[u8]) -> Said {
+        let driver = Driver { family: Family::Gcc, major: 1, plus_plus: false };
+        Said { driver, version: Vec::new(), verbose: verbose.to_vec(), file: "/tmp/probe-1.c".into() }
+    }
+
     #[test]
     fn what_differs_from_call_to_call_is_left_out() {
-        let verbose = b"COLLECT_GCC=/x/gcc\nTarget: t\ngcc version 1\nCOLLECT_GCC_OPTIONS='-v'\n \
+        let verbose = b"+ exec gcc -E /tmp/probe-1.c\nCOLLECT_GCC=/x/gcc\nTarget: t\ngcc version 1\nCOLLECT_GCC_OPTIONS='-v'\n \
             /x/cc1 -E -quiet /tmp/probe-1.c\n#include <...> search starts here:\n";
-        let driver = Driver { family: Family::Gcc, major: 1, plus_plus: false };
-        let said =
-            Said { driver, version: Vec::new(), verbose: verbose.to_vec(), file: "/tmp/probe-1.c".into() };
-        assert_eq!(said.about(), b"Target: t\ngcc version 1");
+        assert_eq!(said(verbose).about(), b"Target: t\ngcc version 1");
+    }
+
+    #[test]
+    fn folders_are_the_same_everywhere_only_where_no_file_has_a_say() {
+        let query = |program: PathBuf| CompilerQuery {
+            program,
+            name: "clang".into(),
+            env: EnvBlock::default(),
+            cwd: "/here".into(),
+            named: Vec::new(),
+        };
+        let list = "#include <...> search starts here:\n /usr/include\nEnd of search list.\n";
+        let is_one_list = |program: &Path, text: &str| {
+            said(format!("{text}{list}").as_bytes()).folders_everywhere(&query(program.into())).is_some()
+        };
+        let program = std::env::current_exe().unwrap();
+        assert!(is_one_list(&program, ""));
+        assert!(!is_one_list(Path::new("/etc/passwd"), ""));
+        assert!(!is_one_list(&program, "ignoring nonexistent directory \"sub/include\"\n"));
+        assert!(!is_one_list(&program, "Configuration file: /etc/clang.cfg\n"));
+        assert!(!is_one_list(&program, "Reading specs from specs\n"));
     }
 }

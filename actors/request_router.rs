@@ -2,7 +2,6 @@
 //! listener. Nobody asks it anything but to close; when it dies the coordinator ends, for nobody could reach it.
 use crate::drive::{self, Outcome};
 use crate::jobserver_actor::Wanted;
-use crate::pulse;
 use crate::shared::Shared;
 use crate::statistics;
 use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
@@ -120,8 +119,6 @@ impl Actor for RequestRouter {
         }
     }
 }
-
-pulse::lives!(RequestRouter, poisoned_in_context);
 
 impl Drop for RequestRouter {
     /// However it ends: without it nobody reaches this coordinator, and the next client starts another.

@@ -57,8 +57,9 @@ pub(crate) struct Observation {
 }
 
 impl Observation {
+    /// Ended by itself, with another status than 0.
     fn has_failed(&self) -> bool {
-        !self.status.ends_with(": 0")
+        self.status.starts_with("exit status") && !self.status.ends_with(": 0")
     }
 
     /// The same with its messages in one order and without its status: what two failing programs tell at once.

@@ -91,6 +91,8 @@ pub const ROWS: &[Row] = &[
     row("-S", Flag, Assemble),
     row("-T", Either, Key),
     row("-U", Either, Key),
+    // The old name of `-Wextra`.
+    row("-W", Flag, Key),
     row("-Wa,", Joined, AssemblerWords),
     row("-Wl,", Joined, Key),
     row("-Wp,", Joined, Preprocessor),

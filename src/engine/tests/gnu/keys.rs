@@ -52,6 +52,7 @@ pub(super) const DIFFER: &[(&str, &str)] = &[
     ("gcc -c a.c -O2", "gcc -c a.c -O0"),
     ("gcc -c a.c -O2 -O0", "gcc -c a.c -O0 -O2"),
     ("gcc -c a.c -Wall -Wno-x", "gcc -c a.c -Wno-x -Wall"),
+    ("gcc -c a.c -W", "gcc -c a.c"),
     ("gcc -c a.c -DA -UA", "gcc -c a.c -UA -DA"),
     ("gcc -c a.c -Ia -Ib", "gcc -c a.c -Ib -Ia"),
     ("gcc -c a.c -Ia", "gcc -c a.c -isystem a"),

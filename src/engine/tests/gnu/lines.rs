@@ -156,7 +156,7 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("gcc -fsyntax-only a.c", "!-fsyntax-only"),
     // Words (T95, T96).
     (
-        "gcc -c a.c -O2 -Wall -Wno-x -march=x86-64 -fPIC -std=c11 -g3 -DA -UB -I. -w -pipe -pthread",
+        "gcc -c a.c -O2 -W -Wall -Wno-x -march=x86-64 -fPIC -std=c11 -g3 -DA -UB -I. -w -pipe -pthread",
         "a.o [C] private",
     ),
     ("gcc -c a.c -Wl,-z,now -Xlinker x -lm -L. -shared -z now", "a.o [C] private"),

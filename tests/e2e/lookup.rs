@@ -307,3 +307,41 @@ fn a_file_where_no_folder_was() {
     sandbox.write("inc", "").expect(Failed, "gcc -c -Iinc/x a.c");
     sandbox.sh("rm inc").expect(Hit, "gcc -c -Iinc/x a.c");
 }
+
+/// `-MMD` leaves system headers out of the dependencies: they count all the same.
+#[test]
+fn headers_that_the_dependency_file_leaves_out_count() {
+    for compiler in COMPILERS {
+        let sandbox = Sandbox::new("mmd")
+            .file("a.c", "#include <s.h>\n#include \"user.h\"\n#ifndef N\n#define N 0\n#endif\nint x = N;\n")
+            .file("user.h", "#define NAME <named.h>\n")
+            .file("inc/between.h", "")
+            .file("sys/s.h", "#include <between.h>\n#ifdef MORE\n#include <more.h>\n#endif\n")
+            .file("sys/more.h", "")
+            .file("sys/named.h", "")
+            .file("sys/forced.h", "");
+        let line = |words: &str| format!("{compiler} -Iinc -isystem sys -MMD -c a.c {words}");
+        for words in ["", "-DMORE", "-include forced.h"] {
+            sandbox.hits(line(words));
+        }
+        // One that only a system header takes, a system header, a forced one.
+        let change = |name: &str, number: u32| {
+            sandbox.sh(&format!("printf '#undef N\n#define N {number}\n' > {name}"));
+        };
+        change("inc/between.h", 1);
+        sandbox.expect(Stored, line(""));
+        change("sys/more.h", 2);
+        sandbox.expect(Stored, line("-DMORE"));
+        change("sys/forced.h", 3);
+        sandbox.expect(Stored, line("-include forced.h"));
+        // One whose name only a macro tells.
+        sandbox.sh("echo '#include NAME' >> user.h").expect(Stored, line(""));
+        sandbox.expect(Hit, line(""));
+        change("sys/named.h", 4);
+        sandbox.expect(Stored, line(""));
+        // One that appears earlier.
+        sandbox.expect(Hit, line(""));
+        change("inc/s.h", 5);
+        sandbox.expect(Stored, line(""));
+    }
+}

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
+mod closure;
 mod content;
 mod look;
 mod observing;
@@ -102,6 +103,7 @@ impl World {
             folders: unit.folders.iter().map(|name| bytes(&self.spelled(name))).collect(),
             words: Findings::default(),
             key_files: Vec::new(),
+            open: None,
             asked: start,
             start,
         }

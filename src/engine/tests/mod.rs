@@ -2,6 +2,7 @@
 
 mod depfile;
 mod gnu;
+mod includes;
 mod keys;
 mod manifest;
 mod options;

@@ -82,7 +82,7 @@ mod tests {
         };
         let driver = Driver { family: Family::Gcc, major: 12, plus_plus: false };
         let folders = if is_script { None } else { Some(Folders::default()) };
-        let known = Known { identity: Digest([0; 32]), driver, folders, is_plain: false };
+        let known = Known { identity: Digest([0; 32]), driver, folders };
         let key = |cwd| key(&query(cwd), &known, "c", &[word.into()]);
         key("/one") == key("/other")
     }

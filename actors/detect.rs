@@ -126,8 +126,6 @@ pub struct Known {
     /// The folders in which it searches by itself for the language that it takes a `.c` file to be; `None` where it
     /// does not tell, or may tell otherwise elsewhere, being a script.
     pub folders: Option<Folders>,
-    /// Nothing but its words and variables decides what it includes: no script, no file with options.
-    pub is_plain: bool,
 }
 
 impl Known {
@@ -209,9 +207,8 @@ pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> io:
     parts.extend(gcc_folders);
     let why = if is_told { "a part of the compiler cannot be read" } else { "it does not tell what it runs" };
     let folders = said.folders_everywhere(query).map(Arc::new);
-    let is_plain = folders.is_some() && said.includes_only_itself();
-    let known = |identity| Known { identity, driver: said.driver, folders, is_plain };
-    let kind = identity.map(known).ok_or(why.to_owned());
+    let kind =
+        identity.map(|identity| Known { identity, driver: said.driver, folders }).ok_or(why.to_owned());
     Ok(Compiler { kind, names, parts })
 }
 
@@ -222,8 +219,6 @@ pub struct Said {
     version: Vec<u8>,
     /// What it tells with `-v` while it reads our file: about itself, what it runs, and where it searches.
     pub verbose: Vec<u8>,
-    /// Our file, preprocessed.
-    text: Vec<u8>,
     file: PathBuf,
 }
 
@@ -276,7 +271,7 @@ fn read_probe(answer: Answer, file: PathBuf) -> Option<Said> {
     let major = kind.next().and_then(|text| text.parse().ok()).unwrap_or(0);
     let driver = Driver { family, major, plus_plus: line("cachepot_plus_plus").is_some() };
     let version = line("cachepot_version").unwrap_or_default().as_bytes().to_vec();
-    Some(Said { driver, version, verbose: answer.stderr, text: answer.stdout, file })
+    Some(Said { driver, version, verbose: answer.stderr, file })
 }
 
 /// Digests all parts; `None` where one cannot be read.
@@ -333,18 +328,6 @@ impl Said {
         lines.filter_map(name).map(|name| query.cwd.join(OsStr::from_bytes(name.trim_ascii())))
     }
 
-    /// Whether nothing was included into our file but the header that gcc takes on its own. The names stand in line
-    /// markers: `# 1 "/usr/include/stdc-predef.h" 1 3 4`.
-    fn includes_only_itself(&self) -> bool {
-        let markers = self.text.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"# "));
-        let name = |line: &'_ [u8]| line.split(|&byte| byte == b'"').nth(1).map(<[u8]>::to_vec);
-        markers.filter_map(name).all(|name| {
-            name.starts_with(b"<")
-                || name.ends_with(b"/stdc-predef.h")
-                || name == self.file.as_os_str().as_bytes()
-        })
-    }
-
     /// The folders in which it searches, where they are the same in every working directory: a script or a file with
     /// options may name others elsewhere.
     fn folders_everywhere(&self, query: &CompilerQuery) -> Option<Vec<Vec<u8>>> {
@@ -360,13 +343,7 @@ mod tests {
 
     fn said(verbose: &[u8]) -> Said {
         let driver = Driver { family: Family::Gcc, major: 1, plus_plus: false };
-        Said {
-            driver,
-            version: Vec::new(),
-            verbose: verbose.to_vec(),
-            text: Vec::new(),
-            file: "/tmp/probe-1.c".into(),
-        }
+        Said { driver, version: Vec::new(), verbose: verbose.to_vec(), file: "/tmp/probe-1.c".into() }
     }
 
     #[test]

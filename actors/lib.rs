@@ -16,7 +16,6 @@ mod keeper;
 mod manifests;
 mod miss;
 mod outputs;
-mod own_runs;
 mod permits;
 mod pidfd;
 mod pool;

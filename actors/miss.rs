@@ -4,9 +4,8 @@ use crate::built_in_folders::Folders;
 use crate::compiler_info_cache::BuiltInFolders;
 use crate::detect::{Compiler, CompilerQuery};
 use crate::hasher::{Observe, Subject};
-use crate::inputs::{Compiled, Moment, NotStorable, Observed, Open, now};
+use crate::inputs::{Compiled, Moment, NotStorable, Observed, now};
 use crate::outputs::{opened, present_outputs, read_from_start, words_say};
-use crate::own_runs::{self, Scan};
 use crate::permits::{Deadline, Permit, acquire};
 use crate::response_file;
 use crate::routes::ask;
@@ -16,15 +15,16 @@ use crate::storage_actor::{Ingest, Keep};
 use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
-use cachepot_engine::job::{Discovery, Role};
+use cachepot_engine::job::{Discovery, Driver, Role};
 use cachepot_engine::scan::Hidden;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested};
 use cachepot_wire::{Ending, Plan, Report};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -40,7 +40,7 @@ pub struct Miss {
     shared: Arc<Shared>,
     subject: Arc<Subject>,
     call: Call,
-    scan: Option<Scan>,
+    scan: Option<JoinHandle<Option<Vec<u8>>>>,
     /// The compiler's built-in folders, asked for beside the compile.
     folders: JoinHandle<Option<Folders>>,
     /// When the client was told, by the file system's clock and by ours.
@@ -94,9 +94,10 @@ impl Miss {
     pub fn new(shared: &Arc<Shared>, subject: Arc<Subject>, call: Call) -> Box<Self> {
         let (start, began) = (now(), Instant::now());
         let query = || call.query.clone();
-        let wants_scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_));
-        let scan = (wants_scan && !own_runs::is_foreseeable(&subject, &call))
-            .then(|| Scan::start(shared, &subject, &call));
+        let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| {
+            let (driver, source) = (subject.driver.clone(), subject.job.source.clone());
+            actix::spawn(run_scan(Arc::clone(shared), query(), driver, call.words.clone(), source))
+        });
         let compiler = Arc::clone(&call.compiler);
         let folders =
             actix::spawn(built_in_folders(Arc::clone(shared), query(), compiler, Arc::clone(&subject)));
@@ -153,16 +154,9 @@ impl Miss {
             present_outputs(&self.subject.job.outputs, opened, self.start, &self.call.query.cwd)?;
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
         let deadline = Deadline::after(INGEST_LIMIT);
-        let mut compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
+        let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let permit = Arc::new(permit);
-        let mut observed = self.observe(&compiled, &permit, deadline).await;
-        if let (Some(_), Err(why)) = (&compiled.open, &observed) {
-            // What may be included but is not may stand in the way.
-            tracing::debug!(?why, source = %self.subject.job.source.display(), "the texts do not tell the headers");
-            compiled = self.scanned(compiled, dependencies.as_deref(), deadline).await?;
-            observed = self.observe(&compiled, &permit, deadline).await;
-        }
-        let observed = observed?;
+        let observed = self.observe(&compiled, &permit, deadline).await?;
         let store_permit = acquire(&self.shared.permits.local_store, deadline).await;
         let store_permit = store_permit.ok_or_else(|| NotStored::skipped("store busy"))?;
         let message = Ingest { files, permit: store_permit };
@@ -183,7 +177,10 @@ impl Miss {
         deadline: Deadline,
     ) -> Result<Compiled, NotStored> {
         let trace = match &mut self.scan {
-            Some(scan) => Some(scan.listed(deadline).await?),
+            Some(scan) => tokio::time::timeout(deadline.left(), scan)
+                .await
+                .map_err(NotStored::skipped)?
+                .map_err(NotStored::skipped)?,
             None => trace,
         };
         let folders = self.folders(deadline).await?;
@@ -194,14 +191,7 @@ impl Miss {
             return Err(NotStored::TooNew);
         }
         let inputs = gnu::inputs(job, dependencies, trace.as_deref());
-        let is_open = self.scan.is_none() && matches!(job.discovery, Discovery::UserFileAndScan(_));
-        let bytes = |text: &OsStr| text.as_bytes().to_vec();
-        let open = Open {
-            forced: job.search.forced.iter().map(|file| bytes(file.as_os_str())).collect(),
-            words: self.call.words.iter().map(|word| bytes(word)).collect(),
-        };
         Ok(Compiled {
-            open: is_open.then_some(open),
             inputs: inputs.map_err(|reason| NotStored::Uses(reason.0))?,
             folders,
             words: words_say(job),
@@ -209,18 +199,6 @@ impl Miss {
             asked: self.call.asked_at,
             start: self.start,
         })
-    }
-
-    /// The same with the exact list of a scan.
-    async fn scanned(
-        &self,
-        open: Compiled,
-        dependencies: Option<&[u8]>,
-        deadline: Deadline,
-    ) -> Result<Compiled, NotStored> {
-        let trace = Scan::start(&self.shared, &self.subject, &self.call).listed(deadline).await?;
-        let inputs = gnu::inputs(&self.subject.job, dependencies, Some(&trace));
-        Ok(Compiled { inputs: inputs.map_err(|reason| NotStored::Uses(reason.0))?, open: None, ..open })
     }
 
     async fn observe(
@@ -288,7 +266,7 @@ impl Miss {
 
     async fn used_when_preprocessed(&self) -> Result<Hidden, NotStored> {
         let words = gnu::preprocessing(&self.subject.driver, &self.call.words);
-        let answer = own_runs::run(&self.shared, &self.call.query, &words).await;
+        let answer = run_compiler(&self.shared, &self.call.query, &words).await;
         let text = answer.ok_or_else(|| NotStored::skipped("preprocessor failed"))?;
         Ok(Hidden::in_preprocessed(&text))
     }
@@ -318,6 +296,9 @@ impl Drop for Miss {
     /// Ends what was begun beside the compile, however the story ends: also when the client is gone.
     fn drop(&mut self) {
         self.folders.abort();
+        if let Some(scan) = &self.scan {
+            scan.abort();
+        }
     }
 }
 
@@ -339,6 +320,40 @@ async fn built_in_folders(
         words: job.search.probe_words.clone(),
     };
     ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?
+}
+
+/// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
+async fn run_scan(
+    shared: Arc<Shared>,
+    query: CompilerQuery,
+    driver: Driver,
+    words: Vec<OsString>,
+    source: PathBuf,
+) -> Option<Vec<u8>> {
+    // What can be read only once is the compile's.
+    if !std::fs::metadata(query.cwd.join(&source)).is_ok_and(|source| source.is_file()) {
+        return None;
+    }
+    let file = Scratch(shared.scratch_name());
+    run_compiler(&shared, &query, &gnu::dependency_scan(&driver, &words, &file.0)).await?;
+    std::fs::read(&file.0).ok()
+}
+
+/// A private file that goes with its owner, also when the scan is given up.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Runs the compiler for ourselves, in the client's environment; the value is its standard output.
+async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString]) -> Option<Vec<u8>> {
+    let _slot = shared.slots.take().await;
+    let (_, words) = argv.split_first()?;
+    let answer = query.question().with(words).ask().await.ok()?;
+    answer.succeeded.then_some(answer.stdout)
 }
 
 fn flat<T>(result: Result<T, StoreError>) -> Result<T, NotStored> {

@@ -141,18 +141,6 @@ pub fn link_stat(place: &Place, path: &CStr) -> nix::Result<FileStat> {
     fstatat(place.folder(), path, AtFlags::AT_SYMLINK_NOFOLLOW)
 }
 
-/// The content of a plain file; `None` where it cannot be read.
-pub fn bytes_of(place: &Place, path: &CStr) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
-    open_to_read(place, path)?.read_to_end(&mut text).ok()?;
-    Some(text)
-}
-
-fn open_to_read(place: &Place, path: &CStr) -> Option<File> {
-    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    openat(place.folder(), path, flags, Mode::empty()).ok().map(File::from)
-}
-
 /// Whether it is a plain file.
 pub fn is_file(stat: &FileStat) -> bool {
     stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG
@@ -193,7 +181,14 @@ impl FileMemory {
     fn read(&self, place: &Place, path: &CStr) -> Option<Arc<Known>> {
         // Written while it is read: the next try sees the new state.
         for _ in 0..3 {
-            let mut file = open_to_read(place, path)?;
+            let descriptor = openat(
+                place.folder(),
+                path,
+                OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK,
+                Mode::empty(),
+            )
+            .ok()?;
+            let mut file = File::from(descriptor);
             let before = fstat(&file).ok().filter(is_file)?;
             // Before the content is read: what is written during a slow read may bear the stamp of before.
             let began = now();

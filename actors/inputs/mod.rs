@@ -1,7 +1,6 @@
 //! What the files of a compile are now: stamps, digests, folder listings, and whether an earlier result still
 //! stands. Plain synchronous code without actors; only the Hasher calls it.
 
-mod closure;
 mod files;
 mod folders;
 mod look;
@@ -14,7 +13,6 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use closure::{Definitions, Open};
 pub use files::{FileMemory, Moment, Stamp, changed_since, now, stat};
 pub use folders::FolderMemory;
 pub use look::{Help, Look};
@@ -31,6 +29,4 @@ pub struct Memory {
     pub folders: FolderMemory,
     /// Every path once.
     pub paths: Paths,
-    /// Which texts may define which macros.
-    pub definitions: Definitions,
 }

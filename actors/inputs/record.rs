@@ -1,6 +1,5 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
-use super::closure::{Open, close};
 use super::files::{Identity, Known, Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
 use super::names::Names;
 use super::paths::{Place, normal};
@@ -52,8 +51,6 @@ pub struct Compiled {
     pub words: Findings,
     /// Files whose content is part of the job's key, as spelled.
     pub key_files: Vec<PathBuf>,
-    /// Where the inputs are not all: what else says which.
-    pub open: Option<Open>,
     /// When the request came, before the key was made.
     pub asked: Moment,
     /// When the compile began, by the file system's clock.
@@ -65,14 +62,18 @@ pub struct Compiled {
 /// # Errors
 /// [`NotStorable`] where the result must not be kept.
 pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Observed, NotStorable> {
-    let mut reader = Reader::new(memory, place, compiled);
+    let mut findings = compiled.words.clone();
+    let mut read = Vec::with_capacity(compiled.inputs.len());
     for path in &compiled.inputs {
-        reader.read(path.as_os_str().as_bytes())?;
+        let bytes = path.as_os_str().as_bytes();
+        let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
+        let (known, link) = known_now(memory, place, &path)?;
+        if changed_since(&known.stamp, compiled.start) || changed_since(&Stamp::of(&link), compiled.start) {
+            return Err(NotStorable::TooNew);
+        }
+        findings.merge(&known.findings);
+        read.push((Input { path: bytes.to_vec(), digest: known.digest }, known.stamp));
     }
-    if let Some(open) = &compiled.open {
-        close(&mut reader, &compiled.folders, open)?;
-    }
-    let Reader { findings, mut read, .. } = reader;
     key_files_stand(memory, place, compiled)?;
     unknown_effects(&findings)?;
     let (mut record, twins) = look_around(memory, place, compiled, &findings, &read)?;
@@ -84,44 +85,6 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     let twins = twins_of_one_age(&read, n_read);
     record.inputs = read.into_iter().map(|(input, _)| input).collect();
     Ok(Observed { record, twins, modified, may_use: findings.hidden() })
-}
-
-/// Reads the inputs one after the other.
-pub(super) struct Reader<'a> {
-    pub(super) memory: &'a Memory,
-    pub(super) place: &'a Place,
-    start: Moment,
-    findings: Findings,
-    read: Vec<(Input, Stamp)>,
-    /// Where the list is open: what was read, by normal path.
-    pub(super) texts: Vec<(Vec<u8>, Arc<Known>)>,
-    /// Their paths.
-    pub(super) seen: HashSet<Vec<u8>>,
-    is_open: bool,
-}
-
-impl<'a> Reader<'a> {
-    fn new(memory: &'a Memory, place: &'a Place, compiled: &Compiled) -> Self {
-        let (findings, start, is_open) = (compiled.words.clone(), compiled.start, compiled.open.is_some());
-        let read = Vec::with_capacity(compiled.inputs.len());
-        Reader { memory, place, start, findings, read, texts: Vec::new(), seen: HashSet::new(), is_open }
-    }
-
-    /// Reads a file that must have stood as it is when the compile began.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), NotStorable> {
-        let path = self.memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
-        let (known, link) = known_now(self.memory, self.place, &path)?;
-        if changed_since(&known.stamp, self.start) || changed_since(&Stamp::of(&link), self.start) {
-            return Err(NotStorable::TooNew);
-        }
-        self.findings.merge(&known.findings);
-        self.read.push((Input { path: bytes.to_vec(), digest: known.digest }, known.stamp));
-        if self.is_open {
-            self.seen.insert(normal(bytes));
-            self.texts.push((normal(bytes), known));
-        }
-        Ok(())
-    }
 }
 
 /// What is known of a file, and what the path itself is: both of one moment.

@@ -105,8 +105,7 @@ pub enum Discovery {
     /// We ask for a private dependency file.
     PrivateFile,
     /// The user's dependency file leaves system headers out (`-MMD`), and nothing makes the compiler name them
-    /// without changing that file or the object: they follow from the texts, or else a preprocessor run of its own
-    /// lists all headers.
+    /// without changing that file or the object: a preprocessor run of its own lists all headers.
     UserFileAndScan(PathBuf),
     /// No dependency file can be had, but a header trace can (preprocessed text under clang).
     Trace,

@@ -51,11 +51,6 @@ pub struct Findings {
     pub has_include: BTreeSet<Vec<u8>>,
     /// Names in `#include` and its like, as spelled.
     pub includes: BTreeSet<Vec<u8>>,
-    /// Macros that `#include` takes its name from.
-    pub include_macros: BTreeSet<Vec<u8>>,
-    /// Something else may be included: a macro with arguments tells it, or the directive is spelled in a way that
-    /// hides it (spliced, as a digraph, with a comment inside).
-    pub includes_unspelled: bool,
 }
 
 /// What only the preprocessed text can tell: whether a unit uses what its files, taken together, could make up.
@@ -158,20 +153,7 @@ impl Findings {
                 self.embed = true;
                 lexer.doubt_line();
             }
-            (b"include" | b"include_next" | b"import", Place::Directive) => {
-                match only_word(after).filter(|_| lexer::follows_hash(before)) {
-                    Some(name) => drop(self.include_macros.insert(name.to_vec())),
-                    None => self.includes_unspelled = true,
-                }
-                lexer.doubt_line();
-            }
-            // `#pragma include_alias`: another name than the one that is spelled.
-            (b"include_alias", _) => self.includes_unspelled = true,
-            (b"include" | b"include_next" | b"import", _) => {
-                // The end of a `%:` or `??=` with a splice inside.
-                self.includes_unspelled |= matches!(before.trim_ascii_end().last(), Some(b':' | b'='));
-            }
-            (_, Place::Directive) if is_cut_include(word, after) => self.includes_unspelled = true,
+            (b"include" | b"include_next" | b"import", Place::Directive) => lexer.doubt_line(),
             (b"dependency", _) => {
                 let before = before.trim_ascii_end();
                 self.dependency |= before.ends_with(b"GCC") || before.ends_with(b"clang");
@@ -267,8 +249,6 @@ impl Findings {
         self.dependency |= other.dependency;
         self.computed_has_include |= other.computed_has_include;
         self.unread |= other.unread;
-        self.includes_unspelled |= other.includes_unspelled;
-        self.include_macros.extend(other.include_macros.iter().cloned());
         self.has_include.extend(other.has_include.iter().cloned());
         self.includes.extend(other.includes.iter().cloned());
     }
@@ -305,42 +285,6 @@ fn takes_operand(after: &[u8]) -> bool {
         [byte, ..] => is_word(*byte),
         [] => false,
     }
-}
-
-/// The word that fills the rest of a line alone.
-fn only_word(after: &[u8]) -> Option<&[u8]> {
-    let line = after.split(|&byte| byte == b'\n').next()?.trim_ascii();
-    (line.iter().all(|&byte| is_word(byte)) && !line.first()?.is_ascii_digit()).then_some(line)
-}
-
-/// Whether a text may define a macro of this name: it occurs elsewhere than in a question for it, or a word is spliced.
-pub fn may_define(text: &[u8], name: &[u8]) -> bool {
-    let is_word_at = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(|&byte| is_word(byte));
-    let is_harmless = |at: usize| {
-        if is_word_at(at.checked_sub(1)) || is_word_at(Some(at + name.len())) {
-            return true;
-        }
-        let before = text.get(..at).unwrap_or_default().trim_ascii_end();
-        let before = before.strip_suffix(b"(").unwrap_or(before).trim_ascii_end();
-        let word = before.rsplit(|&byte| !is_word(byte)).next().unwrap_or_default();
-        matches!(word, b"ifdef" | b"ifndef" | b"defined" | b"include" | b"include_next" | b"undef" | b"if")
-    };
-    let is_splice = |at: usize| {
-        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
-        let rest = text.get(at + 1..).unwrap_or_default();
-        let rest = rest.get(rest.iter().take_while(|byte| blank(byte)).count()..).unwrap_or_default();
-        let next = rest.strip_prefix(b"\n").and_then(<[u8]>::first);
-        is_word_at(at.checked_sub(1)) && next.is_some_and(|&byte| is_word(byte))
-    };
-    contains(text, b"??/")
-        || memchr::memchr_iter(b'\\', text).any(is_splice)
-        || memchr::memmem::find_iter(text, name).any(|at| !is_harmless(at))
-}
-
-/// Whether a word may be the first part of an `include` with a splice or a comment inside.
-fn is_cut_include(word: &[u8], after: &[u8]) -> bool {
-    let starts = |name: &[u8]| word.len() < name.len() && name.starts_with(word);
-    (starts(b"include_next") || starts(b"import")) && matches!(after.first(), Some(b'\\' | b'?' | b'/'))
 }
 
 /// Whether a word is the name of a question, or the start of one.

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
-mod closure;
 mod content;
 mod look;
 mod observing;
@@ -103,7 +102,6 @@ impl World {
             folders: unit.folders.iter().map(|name| bytes(&self.spelled(name))).collect(),
             words: Findings::default(),
             key_files: Vec::new(),
-            open: None,
             asked: start,
             start,
         }

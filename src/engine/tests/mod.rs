@@ -2,7 +2,6 @@
 
 mod depfile;
 mod gnu;
-mod includes;
 mod keys;
 mod manifest;
 mod options;

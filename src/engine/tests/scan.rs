@@ -284,6 +284,13 @@ fn embed_and_dependency_pragmas_are_found() {
     assert!(!of("int dependency; // GCC dependency").dependency);
 }
 
+#[test]
+fn includes_are_found_as_spelled() {
+    let text = "#include <a.h>\n # include \"b/../c.h\"\n#include_next <d.h>\n#import <e.h>\n#include N\n/*\n#include <no.h>\n*/";
+    let found: Vec<_> = of(text).includes.into_iter().map(|name| String::from_utf8(name).unwrap()).collect();
+    assert_eq!(found, ["a.h", "b/../c.h", "d.h", "e.h"]);
+}
+
 /// Whole tokens and comments: between any two of them there is code.
 const TOKENS: &[&str] = &[
     "x",

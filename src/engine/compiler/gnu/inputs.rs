@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Every file that the compile read, the source first, each once, as the compiler spelled it.
 ///
 /// `dependency_text` is the content of the user's or the private dependency file; `trace` is clang's header file, or
-/// under [`Discovery::UserFileAndScan`] the file of the scan; without one, what the user's file leaves out is missing.
+/// under [`Discovery::UserFileAndScan`] the file of the scan.
 ///
 /// # Errors
 /// A reason not to store the result: a list is missing or damaged, a precompiled header was used, or a path below
@@ -32,7 +32,7 @@ pub fn inputs(
         Discovery::Trace => {
             names.extend(depfile::header_trace(trace.ok_or_else(|| Reason("no header trace".to_owned()))?));
         }
-        Discovery::UserFileAndScan(_) if trace.is_some() => {
+        Discovery::UserFileAndScan(_) => {
             let scanned = rule(trace)?;
             // A header that the compile read and the scan did not: something changed in between.
             let known: HashSet<&[u8]> = scanned.iter().map(|path| without_dot(path)).collect();
@@ -41,10 +41,7 @@ pub fn inputs(
             }
             names.extend(scanned);
         }
-        Discovery::SourceOnly
-        | Discovery::UserFile(_)
-        | Discovery::UserFileAndScan(_)
-        | Discovery::PrivateFile => {}
+        Discovery::SourceOnly | Discovery::UserFile(_) | Discovery::PrivateFile => {}
     }
     let mut seen = HashSet::new();
     let files: Vec<PathBuf> =

@@ -50,7 +50,9 @@ pub(super) struct Lexer<'t> {
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
-        let (plain, unsure, after_slashes, directive) = (false, false, false, false);
+        // `??/` is a trigraph of the backslash for some: it may splice anything, also the end of a comment.
+        let plain = super::contains(text, b"??/");
+        let (unsure, after_slashes, directive) = (false, false, false);
         Lexer { text, at: 0, plain, unsure, after_slashes, fresh: true, directive, string_end: 0 }
     }
 
@@ -198,10 +200,9 @@ impl<'t> Iterator for Lexer<'t> {
                         return Some(Part::Include(name));
                     }
                 }
-                // `%:` and, as a trigraph, `??=` are spellings of `#`; `??/` is one of the backslash.
+                // `%:` and, as a trigraph, `??=` are spellings of `#`.
                 b'%' if rest.get(1) == Some(&b':') => self.directive = true,
                 b'?' if rest.starts_with(b"??=") => self.directive = true,
-                b'?' if rest.starts_with(b"??/") => self.plain = true,
                 _ if is_word(byte) => return Some(self.word(rest)),
                 _ => self.fresh = false,
             }

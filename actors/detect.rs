@@ -190,18 +190,27 @@ pub async fn detect(query: &CompilerQuery, slots: &Slots, scratch: &Path) -> io:
     // Stamps first: a part that changes while we look gives a stamp that no longer fits.
     let (began, mut parts) = (now(), stamped([query.program.clone()]));
     let names = wrapper::names(&query.program);
-    let candidates = stamped(compiler_parts::candidates(query).await?);
+    let candidates = match compiler_parts::candidates(query).await {
+        Ok(candidates) => stamped(candidates),
+        Err(error) if is_lasting(&error) => {
+            return Ok(Compiler { kind: Err(error.to_string()), names, parts });
+        }
+        Err(error) => return Err(error),
+    };
     let said = match probe(query, scratch).await? {
         Ok(said) => said,
         Err(text) => return Ok(Compiler { kind: Err(text), names, parts }),
     };
     let found = compiler_parts::find(query, &said, slots).await?;
     let is_told = found.is_some();
-    parts.extend(stamped(found.into_iter().flatten()));
+    parts.extend(stamped(found.into_iter().flatten().filter(|part| *part != query.program)));
     let identity = if is_told { identity(query, &said, &parts, slots).await } else { None };
     parts.extend(candidates);
-    let gcc_folders = stamped(compiler_parts::gcc_folders(&said.verbose));
-    if gcc_folders.iter().any(|(_, stamp)| stamp.is_none_or(|stamp| changed_since(&stamp, began))) {
+    let gcc_folders = compiler_parts::gcc_folders(&said.verbose).into_iter();
+    let gcc_folders = stamped(gcc_folders.map(|folder| query.cwd.join(folder)));
+    // By the time that nobody can set: a folder may well bear a date of tomorrow.
+    let by_change = |stamp: Stamp| Stamp { modified: stamp.changed, ..stamp };
+    if gcc_folders.iter().any(|(_, stamp)| stamp.is_some_and(|s| changed_since(&by_change(s), began))) {
         return Err(io::Error::other("the compiler changed while it was asked"));
     }
     parts.extend(gcc_folders);

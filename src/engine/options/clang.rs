@@ -106,6 +106,7 @@ pub const ROWS: &[Row] = &[
     row("-mllvm=", Joined, Mllvm),
     row("-mmacosx-version-min=", Joined, Probe),
     row("-mmlir", Separate, Hard),
+    row("-multi-lib-config=", Joined, Hard),
     row("-no-integrated-as", Flag, Key),
     row("-nobuiltininc", Flag, Probe),
     row("-nogpulib", Flag, Probe),

@@ -154,6 +154,7 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("gcc -M a.c", "!-M"),
     ("gcc -MM a.c", "!-MM"),
     ("gcc -fsyntax-only a.c", "!-fsyntax-only"),
+    ("clang -c a.c -multi-lib-config=m.yaml", "!-multi-lib-config="),
     // Words (T95, T96).
     (
         "gcc -c a.c -O2 -W -Wall -Wno-x -march=x86-64 -fPIC -std=c11 -g3 -DA -UB -I. -w -pipe -pthread",

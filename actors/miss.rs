@@ -15,7 +15,7 @@ use crate::storage_actor::{Ingest, Keep};
 use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
-use cachepot_engine::job::{Discovery, Driver, Role};
+use cachepot_engine::job::{Discovery, Role};
 use cachepot_engine::scan::Hidden;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested};
@@ -24,10 +24,12 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
+
+mod narrow;
 
 /// How long it may take to get hold of the outputs.
 const INGEST_LIMIT: Duration = Duration::from_secs(15);
@@ -78,6 +80,8 @@ struct Taken {
     outputs: Vec<(Role, bool, Ingested)>,
     compiled: Compiled,
     observed: Observed,
+    /// The dependency file as it will be, where it was widened.
+    narrowed: Option<Vec<u8>>,
     permit: Arc<Permit>,
 }
 
@@ -95,8 +99,9 @@ impl Miss {
         let (start, began) = (now(), Instant::now());
         let query = || call.query.clone();
         let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| {
-            let (driver, source) = (subject.driver.clone(), subject.job.source.clone());
-            actix::spawn(run_scan(Arc::clone(shared), query(), driver, call.words.clone(), source))
+            let (driver, words) = (subject.driver.clone(), call.words.clone());
+            let line = move |file: &Path| gnu::dependency_scan(&driver, &words, "-M", file);
+            actix::spawn(run_scan(Arc::clone(shared), query(), subject.job.source.clone(), line))
         });
         let compiler = Arc::clone(&call.compiler);
         let folders =
@@ -111,19 +116,27 @@ impl Miss {
 
     /// Takes the client's report. When this returns, the outputs are the build's alone; the rest goes on behind.
     /// A client that no longer waits by then may have let the build change them already: such copies are not kept.
+    /// The value is the text for a dependency file that was widened.
     pub async fn report(
         mut self: Box<Self>,
         report: Report,
         descriptors: Vec<OwnedFd>,
         waits: impl Fn() -> bool,
-    ) {
+    ) -> Option<Vec<u8>> {
         let succeeded = report.ending == Ending::Exited(0);
         statistics::compiled(&self.shared.stats, succeeded, self.began.elapsed());
         if !succeeded {
-            return;
+            return self.narrowed_after_failure(&report, descriptors, Deadline::after(INGEST_LIMIT)).await;
         }
         statistics::miss(&self.shared.stats, self.call.of, self.call.looked_up);
-        let taken = self.take_in(report, descriptors).await;
+        let mut text = None;
+        let taken = self.take_in(report, descriptors, &mut text).await;
+        // A result that is not kept has a dependency file, too.
+        let narrowed = match (&taken, text) {
+            (Ok(taken), _) => taken.narrowed.clone(),
+            (Err(_), Some(text)) if self.is_widened() => self.narrowed(&text, None).await,
+            _ => None,
+        };
         let was_alone = self.call.writing.end();
         match taken {
             Ok(_) if !was_alone => {
@@ -140,9 +153,17 @@ impl Miss {
             }
             Err(why) => statistics::not_stored(&self.shared.stats, &why),
         }
+        narrowed
     }
 
-    async fn take_in(&mut self, report: Report, descriptors: Vec<OwnedFd>) -> Result<Taken, NotStored> {
+    /// Takes copies of the outputs and looks at the inputs. `text` becomes what the compiler wrote into the dependency
+    /// file, also where the rest fails.
+    async fn take_in(
+        &mut self,
+        report: Report,
+        descriptors: Vec<OwnedFd>,
+        text: &mut Option<Vec<u8>>,
+    ) -> Result<Taken, NotStored> {
         if report.cut {
             return Err(NotStored::skipped("messages too long"));
         }
@@ -153,6 +174,7 @@ impl Miss {
         let (roles, files) =
             present_outputs(&self.subject.job.outputs, opened, self.start, &self.call.query.cwd)?;
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
+        text.clone_from(&dependencies);
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let permit = Arc::new(permit);
@@ -164,8 +186,10 @@ impl Miss {
         let copies = flat(copies.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?)?;
         let outputs =
             roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
+        let mut outputs: Vec<_> = outputs.collect();
+        let narrowed = self.narrow_copy(&mut outputs, text.as_deref(), &compiled, &observed).await?;
         let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
-        Ok(Taken { meta, outputs: outputs.collect(), compiled, observed, permit })
+        Ok(Taken { meta, outputs, compiled, observed, narrowed, permit })
     }
 
     /// What to look at, before the client goes on: whatever the build does then must not be taken for the
@@ -183,7 +207,7 @@ impl Miss {
                 .map_err(NotStored::skipped)?,
             None => trace,
         };
-        let folders = self.folders(deadline).await?;
+        let (folders, built_in) = self.folders(deadline).await?;
         let job = &self.subject.job;
         // The compiler has read the response files after us.
         if !response_file::expand(&job.argv, &self.call.query.cwd).is_ok_and(|words| words == self.call.words)
@@ -196,6 +220,7 @@ impl Miss {
             folders,
             words: words_say(job),
             key_files: job.key_files.clone(),
+            sides: self.sides(&built_in),
             asked: self.call.asked_at,
             start: self.start,
         })
@@ -226,7 +251,9 @@ impl Miss {
         let text = |file: &File| read_from_start(file).ok();
         match &self.subject.job.discovery {
             Discovery::SourceOnly => (None, None),
-            Discovery::UserFile(_) | Discovery::UserFileAndScan(_) => (users.and_then(text), None),
+            Discovery::UserFile(_) | Discovery::UserFileAndScan(_) | Discovery::Widened(_) => {
+                (users.and_then(text), None)
+            }
             Discovery::PrivateFile => (private.as_ref().and_then(text), None),
             Discovery::Trace => (None, private.as_ref().and_then(text)),
         }
@@ -242,7 +269,7 @@ impl Miss {
 
     async fn conclude(&self, taken: Taken) -> Result<(), NotStored> {
         let deadline = Deadline::after(KEEP_LIMIT);
-        let Taken { meta, outputs, compiled, observed, permit } = taken;
+        let Taken { meta, outputs, compiled, observed, permit, .. } = taken;
         // The result bears the name of the compiler that was found: it must be the one that ran.
         if !self.call.compiler.is_current() {
             return Err(NotStored::TooNew);
@@ -271,8 +298,8 @@ impl Miss {
         Ok(Hidden::in_preprocessed(&text))
     }
 
-    /// Every folder in which the compiler may have searched.
-    async fn folders(&mut self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
+    /// Every folder in which the compiler may have searched, and those of them that are built in.
+    async fn folders(&mut self, deadline: Deadline) -> Result<(Vec<Vec<u8>>, Folders), NotStored> {
         let built_in =
             tokio::time::timeout(deadline.left(), &mut self.folders).await.map_err(NotStored::skipped)?;
         let built_in = built_in
@@ -288,7 +315,7 @@ impl Miss {
             .filter(|(name, _)| name.to_str().is_some_and(|name| gnu::FOLDER_VARIABLES.contains(&name)));
         let named = lists.flat_map(|(_, value)| std::env::split_paths(value));
         let named = named.map(|folder| folder.into_os_string().into_vec());
-        Ok(given.chain(built_in.iter().cloned()).chain(named).collect())
+        Ok((given.chain(built_in.iter().cloned()).chain(named).collect(), built_in))
     }
 }
 
@@ -322,20 +349,19 @@ async fn built_in_folders(
     ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?
 }
 
-/// A preprocessor run of ours, where the user's dependency file leaves headers out and nothing else names them.
+/// A preprocessor run of ours, of the line for a private file: the value is what that holds then.
 async fn run_scan(
     shared: Arc<Shared>,
     query: CompilerQuery,
-    driver: Driver,
-    words: Vec<OsString>,
     source: PathBuf,
+    line: impl FnOnce(&Path) -> Vec<OsString>,
 ) -> Option<Vec<u8>> {
     // What can be read only once is the compile's.
     if !std::fs::metadata(query.cwd.join(&source)).is_ok_and(|source| source.is_file()) {
         return None;
     }
     let file = Scratch(shared.scratch_name());
-    run_compiler(&shared, &query, &gnu::dependency_scan(&driver, &words, &file.0)).await?;
+    run_compiler(&shared, &query, &line(&file.0)).await?;
     std::fs::read(&file.0).ok()
 }
 

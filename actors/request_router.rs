@@ -187,7 +187,7 @@ async fn session(shared: &Arc<Shared>, gate: &Gate, stream: &UnixStream) -> Resu
         Ok((WireMessage::Report(_), _)) => Err(WireError::Malformed),
         Err(WireError::OtherBuild) => {
             // The head of any frame tells the client which build this is; it starts a successor when we are gone.
-            let _ = send(stream, Reply::Stored, &[]).await;
+            let _ = send(stream, Reply::Stored { narrowed: None }, &[]).await;
             tracing::info!("a client of another build came, making room for its coordinator");
             gate.close();
             Ok(())
@@ -224,8 +224,8 @@ async fn compile(
             send(stream, Reply::CompileAndTellMe(miss.plan().clone()), &[]).await?;
             match receive(stream).await? {
                 (WireMessage::Report(report), descriptors) => {
-                    miss.report(report, descriptors, || waits(stream)).await;
-                    send(stream, Reply::Stored, &[]).await
+                    let narrowed = miss.report(report, descriptors, || waits(stream)).await;
+                    send(stream, Reply::Stored { narrowed }, &[]).await
                 }
                 _ => Err(WireError::Malformed),
             }

@@ -7,6 +7,7 @@ mod look;
 mod names;
 mod paths;
 mod record;
+mod users;
 mod validate;
 mod watch;
 
@@ -18,6 +19,7 @@ pub use folders::FolderMemory;
 pub use look::{Help, Look};
 pub use paths::{Paths, Place};
 pub use record::{Compiled, NotStorable, Observed, observe};
+pub use users::Sides;
 pub use validate::KnownManifest;
 
 /// Everything remembered about files, shared by all Hashers.

@@ -3,6 +3,7 @@ use super::Memory;
 use super::files::{Identity, Known, Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
 use super::names::Names;
 use super::paths::{Place, normal};
+use super::users::{Seen, Sides, system_headers};
 use super::validate::{forms, search_folders};
 use super::watch::Walk;
 use cachepot_engine::digest::Digest;
@@ -38,6 +39,8 @@ pub struct Observed {
     pub modified: Vec<i64>,
     /// What the text may use; only the preprocessed text can tell.
     pub may_use: Hidden,
+    /// For each file that was read, whether it is a system header: where that was asked for and is sure.
+    pub system: Option<Vec<bool>>,
 }
 
 /// What to look at after a compile.
@@ -51,6 +54,8 @@ pub struct Compiled {
     pub words: Findings,
     /// Files whose content is part of the job's key, as spelled.
     pub key_files: Vec<PathBuf>,
+    /// Asks which of the inputs are system headers.
+    pub sides: Option<Sides>,
     /// When the request came, before the key was made.
     pub asked: Moment,
     /// When the compile began, by the file system's clock.
@@ -64,6 +69,7 @@ pub struct Compiled {
 pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Observed, NotStorable> {
     let mut findings = compiled.words.clone();
     let mut read = Vec::with_capacity(compiled.inputs.len());
+    let mut seen = Vec::new();
     for path in &compiled.inputs {
         let bytes = path.as_os_str().as_bytes();
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
@@ -73,6 +79,9 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
         }
         findings.merge(&known.findings);
         read.push((Input { path: bytes.to_vec(), digest: known.digest }, known.stamp));
+        if compiled.sides.is_some() {
+            seen.push(Seen { path: bytes.to_vec(), known, link });
+        }
     }
     key_files_stand(memory, place, compiled)?;
     unknown_effects(&findings)?;
@@ -84,7 +93,9 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     let modified = read.iter().map(|(_, stamp)| stamp.modified.0).collect();
     let twins = twins_of_one_age(&read, n_read);
     record.inputs = read.into_iter().map(|(input, _)| input).collect();
-    Ok(Observed { record, twins, modified, may_use: findings.hidden() })
+    let sides = compiled.sides.as_ref();
+    let system = sides.and_then(|sides| system_headers(place, sides, &compiled.words, &seen));
+    Ok(Observed { record, twins, modified, may_use: findings.hidden(), system })
 }
 
 /// What is known of a file, and what the path itself is: both of one moment.

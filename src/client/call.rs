@@ -194,6 +194,6 @@ fn ask(request: CompileRequest, attempt: Option<Attempt>) -> i32 {
             replay::notice(&notice);
             bypass::exec(&argv, &env, &added)
         }
-        Ok((Reply::Stored | Reply::Admin(_), ..)) | Err(_) => bypass::exec(&argv, &env, &[]),
+        Ok((Reply::Stored { .. } | Reply::Admin(_), ..)) | Err(_) => bypass::exec(&argv, &env, &[]),
     }
 }

@@ -2,10 +2,11 @@
 use crate::attend::attend;
 use crate::bypass::{self, DEPTH_VARIABLE, Found};
 use crate::connect;
+use crate::narrow::Watch;
 use crate::process;
 use crate::relay::Relay;
 use crate::signals::{self, die_by};
-use cachepot_wire::{Ending, EnvBlock, Message, Plan, Report, frame, socket};
+use cachepot_wire::{Ending, EnvBlock, Message, Plan, Reply, Report, frame, socket};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -34,9 +35,11 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
     };
     let mut command = Command::new(&program);
     // `links/gcc`, a link to us, must not be the compiler's idea of where it lives.
-    command.arg0(bypass::called(name, &program, behind)).args(words);
+    let called = bypass::called(name, &program, behind);
+    command.arg0(called).args(words);
     command.envs(plan.env.iter().map(|(name, value)| (name, value)));
     command.env(DEPTH_VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let watch = plan.widened.as_ref().map(Watch::begin);
     let held = signals::hold();
     held.spare(&mut command);
     let mut child = match command.spawn() {
@@ -53,9 +56,11 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
     let ending = attend(pid, &mut streams, &held);
     drop(held);
     let [stdout, stderr] = streams;
-    report(plan, ending, stdout, stderr, &connection);
+    let narrowed = report(plan, ending, stdout, stderr, &connection);
     match ending {
-        Ending::Exited(status) => status,
+        Ending::Exited(status) => {
+            watch.map_or(status, |watch| watch.settle(status, (&program, called), narrowed.as_deref()))
+        }
         Ending::Signaled(signal) => die_by(signal),
     }
 }
@@ -83,11 +88,20 @@ fn open_output(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
-/// Tells the coordinator and waits until it has its own copies.
-fn report(plan: &Plan, ending: Ending, stdout: Relay, stderr: Relay, connection: &UnixStream) {
-    let succeeded = ending == Ending::Exited(0);
+/// Tells the coordinator and waits until it has its own copies; the value is the text for the user's dependency file
+/// where the compile wrote more into it.
+fn report(
+    plan: &Plan,
+    ending: Ending,
+    stdout: Relay,
+    stderr: Relay,
+    connection: &UnixStream,
+) -> Option<Vec<u8>> {
+    // Of a compile that failed, only a dependency file to be narrowed counts.
+    let counts =
+        ending == Ending::Exited(0) || (plan.widened.is_some() && matches!(ending, Ending::Exited(_)));
     let opened: Vec<Option<File>> =
-        plan.watched.iter().map(|path| if succeeded { open_output(path).ok() } else { None }).collect();
+        plan.watched.iter().map(|path| if counts { open_output(path).ok() } else { None }).collect();
     remove_scratch(plan);
     let message = Message::Report(Report {
         ending,
@@ -98,8 +112,10 @@ fn report(plan: &Plan, ending: Ending, stdout: Relay, stderr: Relay, connection:
     });
     let descriptors: Vec<_> = opened.iter().flatten().map(AsRawFd::as_raw_fd).collect();
     // Whatever goes wrong from here on costs a stored result, not the build.
-    let Ok(bytes) = frame::encode(message.encode()) else { return };
-    if connect::send(connection, &bytes, &descriptors).is_ok() && succeeded {
-        let _ = connect::receive(connection);
+    let bytes = frame::encode(message.encode()).ok()?;
+    connect::send(connection, &bytes, &descriptors).ok().filter(|()| counts)?;
+    match connect::receive(connection) {
+        Ok((Reply::Stored { narrowed }, _)) => narrowed,
+        _ => None,
     }
 }

@@ -33,7 +33,7 @@ pub fn inputs(text: &[u8]) -> Result<Vec<OsString>, DepfileError> {
 }
 
 /// A colon ends the targets when a blank, a line end or nothing follows.
-fn ends_targets(text: &[u8], colon: usize) -> bool {
+pub(crate) fn ends_targets(text: &[u8], colon: usize) -> bool {
     match text.get(colon + 1) {
         None | Some(b' ' | b'\t' | b'\n' | b'\r') => true,
         Some(b'\\') => matches!(text.get(colon + 2), Some(b'\n' | b'\r')),

@@ -107,6 +107,8 @@ pub enum Discovery {
     /// The user's dependency file leaves system headers out (`-MMD`), and nothing makes the compiler name them
     /// without changing that file or the object: a preprocessor run of its own lists all headers.
     UserFileAndScan(PathBuf),
+    /// The user asked for `-MMD`; the compile runs with `-MD` into the user's file, which is narrowed afterwards.
+    Widened(PathBuf),
     /// No dependency file can be had, but a header trace can (preprocessed text under clang).
     Trace,
 }

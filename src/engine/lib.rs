@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod job;
 pub mod key;
 pub mod manifest;
+pub mod narrow;
 pub mod options;
 pub mod scan;
 pub mod stats;

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 mod lexer;
 mod pieces;
 mod strings;
+mod system;
 
 /// A quarter of an hour since the epoch. Every offset of a time zone is a multiple of one, so the local day is
 /// the same all through it, whatever the zone.
@@ -45,6 +46,10 @@ pub struct Findings {
     pub dependency: bool,
     /// `__has_include` with an operand that is not spelled out.
     computed_has_include: bool,
+    /// An `#include` or its like whose name is not spelled out.
+    pub computed_include: bool,
+    /// From some line on, the text may count as a system header (`#pragma GCC system_header`, `# 1 "file" 3`).
+    pub may_turn_system: bool,
     /// The text was too long to be looked at.
     pub unread: bool,
     /// Operands of `__has_include` and `__has_include_next`.
@@ -113,9 +118,15 @@ impl Findings {
     pub fn of(text: &[u8]) -> Self {
         let mut found = Findings::default();
         let mut lexer = Lexer::new(text);
+        found.computed_include = system::hides_words(text);
+        found.may_turn_system = found.computed_include;
         while let Some(part) = lexer.next() {
+            if let Part::Word { word, after, leads, place, .. } = part {
+                found.computed_include |= leads && system::may_include(word, after);
+                found.may_turn_system |= system::may_turn(word, after, leads, place == Place::String);
+            }
             match part {
-                Part::Word { word, before, after, place } => match word.first() {
+                Part::Word { word, before, after, place, .. } => match word.first() {
                     Some(b'_' | b'h') if is_start_of_question(word) => {
                         found.question((word, before, after), place, &mut lexer);
                     }
@@ -247,6 +258,8 @@ impl Findings {
         self.questions.iter_mut().zip(&other.questions).for_each(|(mine, theirs)| mine.merge(theirs));
         self.embed |= other.embed;
         self.dependency |= other.dependency;
+        self.computed_include |= other.computed_include;
+        self.may_turn_system |= other.may_turn_system;
         self.computed_has_include |= other.computed_has_include;
         self.unread |= other.unread;
         self.has_include.extend(other.has_include.iter().cloned());

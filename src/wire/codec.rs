@@ -25,6 +25,12 @@ impl Writer {
     pub(crate) fn os(&mut self, value: &OsStr) {
         self.bytes(value.as_bytes());
     }
+    pub(crate) fn option<T>(&mut self, value: Option<&T>, each: impl FnOnce(&mut Self, &T)) {
+        self.u8(value.is_some().into());
+        if let Some(value) = value {
+            each(self, value);
+        }
+    }
     pub(crate) fn list<T>(&mut self, values: &[T], mut each: impl FnMut(&mut Self, &T)) {
         self.u32(u32::try_from(values.len()).unwrap_or(u32::MAX));
         for value in values {
@@ -71,6 +77,12 @@ impl<'a> Reader<'a> {
     }
     pub(crate) fn os(&mut self) -> Result<OsString, WireError> {
         Ok(OsString::from_vec(self.bytes()?))
+    }
+    pub(crate) fn option<T>(
+        &mut self,
+        each: impl FnOnce(&mut Self) -> Result<T, WireError>,
+    ) -> Result<Option<T>, WireError> {
+        if self.flag()? { each(self).map(Some) } else { Ok(None) }
     }
     /// A list whose claimed length is never trusted for an allocation.
     pub(crate) fn list<T>(

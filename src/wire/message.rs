@@ -115,6 +115,15 @@ pub struct HitReply {
     pub notice: String,
 }
 
+/// A dependency file to which the compile writes more than the user asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Widened {
+    /// The file.
+    pub file: PathBuf,
+    /// Compiles nothing and writes the file as the user asked: for a client that does not learn its text.
+    pub argv: Vec<OsString>,
+}
+
 /// A compile that the client is to run, and what it is to watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -126,6 +135,8 @@ pub struct Plan {
     pub watched: Vec<PathBuf>,
     /// Files to remove after they were opened: they are ours, not the build's.
     pub scratch: Vec<PathBuf>,
+    /// The dependency file that is to be written again after the compile.
+    pub widened: Option<Widened>,
     /// As in [`HitReply::notice`].
     pub notice: String,
 }
@@ -145,7 +156,10 @@ pub enum Reply {
     /// Run this and send a [`Report`].
     CompileAndTellMe(Plan),
     /// The report was taken; the outputs are the build's alone from here on.
-    Stored,
+    Stored {
+        /// The text of [`Plan::widened`]'s file, where it is known.
+        narrowed: Option<Vec<u8>>,
+    },
     /// The answer to [`Message::Admin`].
     Admin(AdminReply),
 }
@@ -302,6 +316,10 @@ impl Plan {
         write_env(w, &self.env);
         w.list(&self.watched, |w, path| w.os(path.as_os_str()));
         w.list(&self.scratch, |w, path| w.os(path.as_os_str()));
+        w.option(self.widened.as_ref(), |w, widened| {
+            w.os(widened.file.as_os_str());
+            w.list(&widened.argv, |w, word| w.os(word));
+        });
         w.bytes(self.notice.as_bytes());
     }
 
@@ -311,6 +329,7 @@ impl Plan {
             env: read_env(r)?,
             watched: r.list(|r| Ok(r.os()?.into()))?,
             scratch: r.list(|r| Ok(r.os()?.into()))?,
+            widened: r.option(|r| Ok(Widened { file: r.os()?.into(), argv: r.list(Reader::os)? }))?,
             notice: read_text(r)?,
         })
     }
@@ -334,7 +353,10 @@ impl Reply {
                 plan.write(&mut w);
                 COMPILE_AND_TELL_ME
             }
-            Reply::Stored => STORED,
+            Reply::Stored { narrowed } => {
+                w.option(narrowed.as_ref(), |w, text| w.bytes(text));
+                STORED
+            }
             Reply::Admin(reply) => {
                 let (tag, text) = match reply {
                     AdminReply::Done(text) => (0, text),
@@ -358,7 +380,7 @@ impl Reply {
             RUN_IT_YOURSELF => Reply::RunItYourself { env: read_env(&mut r)?, notice: read_text(&mut r)? },
             HIT => Reply::Hit(HitReply::read(&mut r)?),
             COMPILE_AND_TELL_ME => Reply::CompileAndTellMe(Plan::read(&mut r)?),
-            STORED => Reply::Stored,
+            STORED => Reply::Stored { narrowed: r.option(Reader::bytes)? },
             ADMIN_REPLY => {
                 let failed = r.flag()?;
                 let text = read_text(&mut r)?;

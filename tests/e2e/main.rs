@@ -13,3 +13,4 @@ mod masquerade;
 mod outputs;
 mod refused;
 mod settings;
+mod user_headers;

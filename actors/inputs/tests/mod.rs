@@ -17,6 +17,7 @@ mod observing;
 mod parts;
 mod search;
 mod spelling;
+mod users;
 
 /// A folder with a working directory `w` in it. Names are relative to that; a leading `//` stands for the folder.
 pub(super) struct World {
@@ -101,6 +102,7 @@ impl World {
             inputs: unit.inputs.iter().map(|name| self.spelled(name)).collect(),
             folders: unit.folders.iter().map(|name| bytes(&self.spelled(name))).collect(),
             words: Findings::default(),
+            sides: None,
             key_files: Vec::new(),
             asked: start,
             start,

@@ -76,7 +76,7 @@ impl Case {
     fn report(&mut self) -> (Report, Vec<OwnedFd>) {
         let (kind, payload, descriptors) = fd::receive_frame(self.connection.as_fd()).unwrap();
         let Ok(Message::Report(report)) = Message::decode(kind, &payload) else { panic!("no report") };
-        let answer = frame::encode(cachepot_wire::Reply::Stored.encode()).unwrap();
+        let answer = frame::encode(cachepot_wire::Reply::Stored { narrowed: None }.encode()).unwrap();
         let _ = fd::send_all(self.connection.as_fd(), &answer, &[]);
         (report, descriptors)
     }

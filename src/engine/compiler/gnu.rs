@@ -61,7 +61,9 @@ fn job(
     }
     let main = main_output(line, mode, source)?;
     let dependency_file = dependency_file(line, kind.preprocessed, source)?;
-    let discovery = discovery(driver, line, kind, dependency_file.as_ref());
+    line.chooses_system |= environment::names_folders(&request.env);
+    let can_widen = mode == Mode::Object && words == request.argv && can_widen(line, &request.argv);
+    let discovery = discovery(driver, line, kind, dependency_file.as_ref(), can_widen);
     let outputs = outputs(driver, line, (main, mode, kind.language), dependency_file, source);
     refuse_overlaps(&request.cwd, &outputs, source)?;
     // clang's assembler writes the directory down unmapped.
@@ -274,13 +276,28 @@ fn dependency_file(line: &Line<'_>, preprocessed: bool, source: &OsStr) -> Resul
     Ok(Some(path))
 }
 
-fn discovery(driver: &Driver, line: &Line<'_>, kind: Kind, file: Option<&PathBuf>) -> Discovery {
+/// Whether `-MD` may stand in for the `-MMD` of a line: there is one to replace, the words reach no output, and
+/// nothing but the compiler itself says which folders hold system headers.
+fn can_widen(line: &Line<'_>, argv: &[OsString]) -> bool {
+    let n_asked = argv.iter().filter(|word| *word == "-MMD" || *word == "-MD").count();
+    let is_plain = line.record.is_none() && !line.lto && !line.output_in_key;
+    n_asked == 1 && !line.dependencies.by_preprocessor && is_plain && !line.chooses_system
+}
+
+fn discovery(
+    driver: &Driver,
+    line: &Line<'_>,
+    kind: Kind,
+    file: Option<&PathBuf>,
+    can_widen: bool,
+) -> Discovery {
     match (kind.preprocessed, line.dependencies.depth.zip(file.cloned()), driver.family) {
         // clang obeys an `#include` in preprocessed text, but lists it nowhere else.
         (true, _, Family::Clang) if kind.language != Language::Assembler => Discovery::Trace,
         (true, _, _) => Discovery::SourceOnly,
         (false, None, _) => Discovery::PrivateFile,
         (false, Some((Depth::All, file)), _) => Discovery::UserFile(file),
+        (false, Some((Depth::User, file)), _) if can_widen => Discovery::Widened(file),
         (false, Some((Depth::User, file)), _) => Discovery::UserFileAndScan(file),
     }
 }

@@ -9,7 +9,14 @@
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part<'t> {
     /// Letters, digits and underscores, with what stands before and after.
-    Word { word: &'t [u8], before: &'t [u8], after: &'t [u8], place: Place },
+    Word {
+        word: &'t [u8],
+        before: &'t [u8],
+        after: &'t [u8],
+        place: Place,
+        /// The first behind a `#`: the name of a directive.
+        leads: bool,
+    },
     /// The name of an `#include` or its like, quotes and brackets left out.
     Include(&'t [u8]),
     /// A comment.
@@ -44,6 +51,8 @@ pub(super) struct Lexer<'t> {
     fresh: bool,
     /// A `#` was on this line.
     directive: bool,
+    /// No word since the last `#`.
+    after_hash: bool,
     /// The end of the string that we are in.
     string_end: usize,
 }
@@ -52,8 +61,8 @@ impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
         // `??/` is a trigraph of the backslash for some: it may splice anything, also the end of a comment.
         let plain = super::contains(text, b"??/");
-        let (unsure, after_slashes, directive) = (false, false, false);
-        Lexer { text, at: 0, plain, unsure, after_slashes, fresh: true, directive, string_end: 0 }
+        let (unsure, after_slashes, directive, after_hash) = (false, false, false, false);
+        Lexer { text, at: 0, plain, unsure, after_slashes, fresh: true, directive, after_hash, string_end: 0 }
     }
 
     fn before(&self) -> &'t [u8] {
@@ -134,7 +143,7 @@ impl<'t> Lexer<'t> {
             return None;
         }
         let starts_line = self.fresh;
-        (self.directive, self.fresh) = (true, false);
+        (self.directive, self.after_hash, self.fresh) = (true, true, false);
         let (offset, name) = include_name(rest)?;
         if starts_line && !self.plain && !self.unsure {
             self.at += offset + name.len() + 1;
@@ -163,7 +172,8 @@ impl<'t> Lexer<'t> {
         self.directive &= !is_message;
         self.at += length;
         self.fresh = false;
-        Part::Word { word, before, after, place }
+        let leads = std::mem::replace(&mut self.after_hash, false);
+        Part::Word { word, before, after, place, leads }
     }
 }
 
@@ -201,8 +211,8 @@ impl<'t> Iterator for Lexer<'t> {
                     }
                 }
                 // `%:` and, as a trigraph, `??=` are spellings of `#`.
-                b'%' if rest.get(1) == Some(&b':') => self.directive = true,
-                b'?' if rest.starts_with(b"??=") => self.directive = true,
+                b'%' if rest.get(1) == Some(&b':') => (self.directive, self.after_hash) = (true, true),
+                b'?' if rest.starts_with(b"??=") => (self.directive, self.after_hash) = (true, true),
                 _ if is_word(byte) => return Some(self.word(rest)),
                 _ => self.fresh = false,
             }

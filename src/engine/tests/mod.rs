@@ -4,6 +4,7 @@ mod depfile;
 mod gnu;
 mod keys;
 mod manifest;
+mod narrow;
 mod options;
 mod response;
 mod scan;

@@ -53,16 +53,18 @@ fn reply() -> impl Strategy<Value = Reply> {
             Reply::Hit(HitReply { status, stdout, stderr, outputs, notice })
         },
     );
-    let plan = (vec(os(), 0..5), env(), paths(), paths(), any::<String>()).prop_map(
-        |(argv, env, watched, scratch, notice)| {
-            Reply::CompileAndTellMe(Plan { argv, env, watched, scratch, notice })
+    let widened = (os(), vec(os(), 0..3)).prop_map(|(file, argv)| Widened { file: file.into(), argv });
+    let plan = (vec(os(), 0..5), env(), paths(), paths(), option::of(widened), any::<String>()).prop_map(
+        |(argv, env, watched, scratch, widened, notice)| {
+            Reply::CompileAndTellMe(Plan { argv, env, watched, scratch, widened, notice })
         },
     );
+    let stored = option::of(bytes()).prop_map(|narrowed| Reply::Stored { narrowed });
     let admin = (any::<bool>(), any::<String>()).prop_map(|(done, text)| {
         Reply::Admin(if done { AdminReply::Done(text) } else { AdminReply::Failed(text) })
     });
     let yours = (env(), any::<String>()).prop_map(|(env, notice)| Reply::RunItYourself { env, notice });
-    prop_oneof![hit, plan, admin, yours, Just(Reply::Stored)]
+    prop_oneof![hit, plan, admin, yours, stored]
 }
 
 proptest! {
@@ -171,6 +173,7 @@ fn the_protocol_is_as_recorded() {
         env: vec![("A".into(), "b".into())],
         watched: vec!["o".into()],
         scratch: vec!["d".into()],
+        widened: Some(Widened { file: "f".into(), argv: vec!["w".into()] }),
         notice: String::new(),
     });
     let replies = [
@@ -183,9 +186,11 @@ fn the_protocol_is_as_recorded() {
         (
             plan,
             "3 0100000002000000636301000000010000004101000000620100000001000000\
-             6f01000000010000006400000000",
+             6f0100000001000000640101000000660100000001000000\
+             7700000000",
         ),
-        (Reply::Stored, "4 "),
+        (Reply::Stored { narrowed: None }, "4 00"),
+        (Reply::Stored { narrowed: Some(b"t".to_vec()) }, "4 010100000074"),
         (Reply::Admin(AdminReply::Failed("no".to_owned())), "5 01020000006e6f"),
     ];
     for (reply, expected) in replies {

@@ -262,6 +262,17 @@ impl Sandbox {
         self.expect(Went::Hit, words.words())
     }
 
+    /// The compile, and what is found of it the next time if it was stored, look like the plain one.
+    #[track_caller]
+    pub(crate) fn expect_same(&self, words: impl Words) {
+        let words = words.words();
+        let (seen, went) = self.cached(words.clone());
+        assert_eq!(seen, self.plain(words.clone()), "{words:?}");
+        if went == Went::Stored {
+            self.expect(Went::Hit, words);
+        }
+    }
+
     /// Waits until the work folder is older than a compile that begins now: younger inputs are not stored.
     #[track_caller]
     pub(crate) fn settle(&self) {

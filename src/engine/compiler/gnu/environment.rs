@@ -73,6 +73,11 @@ pub const REFUSED_VARIABLES: &[&str] = &[
     "SUNPRO_DEPENDENCIES",
 ];
 
+/// Whether a variable adds folders in which headers are searched.
+pub(super) fn names_folders(env: &EnvBlock) -> bool {
+    FOLDER_VARIABLES.iter().any(|name| env.get(name).is_some())
+}
+
 /// Whether `SOURCE_DATE_EPOCH` decides what `__DATE__` and `__TIME__` are: gcc obeys it since 7, clang since 16.
 pub fn date_is_fixed(driver: &Driver, env: &EnvBlock) -> bool {
     let since = match driver.family {

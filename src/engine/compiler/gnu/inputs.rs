@@ -41,7 +41,7 @@ pub fn inputs(
             }
             names.extend(scanned);
         }
-        Discovery::SourceOnly | Discovery::UserFile(_) | Discovery::PrivateFile => {}
+        Discovery::SourceOnly | Discovery::UserFile(_) | Discovery::Widened(_) | Discovery::PrivateFile => {}
     }
     let mut seen = HashSet::new();
     let files: Vec<PathBuf> =

@@ -54,6 +54,8 @@ pub(super) struct Line<'a> {
     pub(super) dependencies: Dependencies,
     pub(super) folders: Vec<PathBuf>,
     pub(super) forced: Vec<PathBuf>,
+    /// Something beside the compiler itself says which folders hold system headers.
+    pub(super) chooses_system: bool,
     pub(super) probe_words: Vec<OsString>,
     pub(super) key_files: Vec<PathBuf>,
     pub(super) maps: Vec<Map>,
@@ -152,7 +154,10 @@ impl<'a> Line<'a> {
             | Treatment::DependPhony => self.dependency(row, token),
             Treatment::Preprocessor => self.preprocessor(family, token),
             Treatment::AssemblerWords => self.assembler(token),
-            Treatment::Xclang => self.xclang(token.value),
+            Treatment::Xclang => {
+                self.chooses_system = true;
+                self.xclang(token.value);
+            }
             Treatment::DebugMap | Treatment::MacroMap => {
                 self.maps.push(Map::new(row, self.key.len(), token.value));
                 self.key.push(token.word.to_owned());
@@ -179,7 +184,10 @@ impl<'a> Line<'a> {
             {
                 self.refuse(format!("{}=", row.word));
             }
-            Treatment::Folder => self.folders.push(token.value.into()),
+            Treatment::Folder => {
+                self.chooses_system |= !matches!(row.word, "-I" | "-iquote");
+                self.folders.push(token.value.into());
+            }
             Treatment::Forced => self.forced.push(token.value.into()),
             Treatment::KeyFile => self.key_files.push(token.value.into()),
             Treatment::Cpu if token.value == "native" => self.native_cpu = true,

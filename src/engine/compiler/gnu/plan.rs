@@ -2,10 +2,11 @@
 //!
 //! Tried with gcc 12 and clang 14: `-MD -MF FILE` and the colour words leave the object as it is under `-g`, `-g3`,
 //! `-flto`, prefix maps and sanitizers. Nothing does so under `-MMD`: gcc writes `-H` into the debug information, and
-//! clang's `CC_PRINT_HEADERS` puts system headers into the user's dependency file. There a scan of its own follows.
+//! clang's `CC_PRINT_HEADERS` puts system headers into the user's dependency file. There `-MD` is run instead, and
+//! the file narrowed to what `-MMD` would have written (see `narrow.rs`), or a scan of its own runs beside it.
 use crate::job::{Discovery, Driver, Family, Job};
 use crate::options::{Sort, Tokens, Treatment};
-use cachepot_wire::message::{CompileRequest, Plan};
+use cachepot_wire::message::{CompileRequest, Plan, Widened};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,12 @@ pub fn plan(job: &Job, driver: &Driver, scratch_base: &Path, request: &CompileRe
             added.extend(["-MD".into(), "-MF".into(), file.clone().into_os_string()]);
             plan.scratch.push(file);
         }
+        Discovery::Widened(file) => {
+            let mut argv = plan.argv.clone();
+            insert_words(&mut argv, ["-fsyntax-only".into()]);
+            plan.widened = Some(Widened { file: file.clone(), argv });
+            plan.argv.iter_mut().filter(|word| *word == "-MMD").for_each(|word| *word = "-MD".into());
+        }
         Discovery::Trace => {
             let file = with_suffix(scratch_base, ".h");
             plan.env.push(("CC_PRINT_HEADERS".into(), "1".into()));
@@ -48,12 +55,16 @@ pub fn plan(job: &Job, driver: &Driver, scratch_base: &Path, request: &CompileRe
             plan.scratch.push(file);
         }
     }
-    // After `--` there are only inputs.
-    let end = plan.argv.iter().position(|word| word == "--").unwrap_or(plan.argv.len());
-    plan.argv.splice(end..end, added);
+    insert_words(&mut plan.argv, added);
     plan.watched =
         job.outputs.iter().map(|output| output.path.clone()).chain(plan.scratch.iter().cloned()).collect();
     plan
+}
+
+/// Adds options to a line. After `--` there are only inputs.
+fn insert_words(argv: &mut Vec<OsString>, words: impl IntoIterator<Item = OsString>) {
+    let end = argv.iter().position(|word| word == "--").unwrap_or(argv.len());
+    argv.splice(end..end, words);
 }
 
 fn with_suffix(base: &Path, suffix: &str) -> PathBuf {
@@ -62,11 +73,12 @@ fn with_suffix(base: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// The line that makes gcc write the names of all headers, system headers too, to `file` and nothing else.
-/// Needed under `-MMD` ([`Discovery::UserFileAndScan`]); costs a preprocessor run. `words` as for `parse`.
-pub fn dependency_scan(driver: &Driver, words: &[OsString], file: &Path) -> Vec<OsString> {
+/// The line that makes the compiler write the names of all headers to `file` and nothing else: with `-M` system
+/// headers too ([`Discovery::UserFileAndScan`]), with `-MM` without them ([`Discovery::Widened`], where nothing
+/// else tells which are). Costs a preprocessor run. `words` as for `parse`.
+pub fn dependency_scan(driver: &Driver, words: &[OsString], depth: &str, file: &Path) -> Vec<OsString> {
     let mut argv = without_outputs(driver, words);
-    argv.extend(["-M".into(), "-MF".into(), file.as_os_str().to_owned()]);
+    argv.extend([depth.into(), "-MF".into(), file.as_os_str().to_owned()]);
     argv
 }
 

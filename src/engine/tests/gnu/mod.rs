@@ -64,6 +64,7 @@ fn summary(line: &str) -> String {
                 Discovery::UserFile(file) => format!("user {}", file.display()),
                 Discovery::PrivateFile => "private".to_owned(),
                 Discovery::UserFileAndScan(file) => format!("scan {}", file.display()),
+                Discovery::Widened(file) => format!("widened {}", file.display()),
                 Discovery::Trace => "trace".to_owned(),
             };
             format!("{} [{}] {how}", outputs.join(" "), job.language.name())

@@ -15,11 +15,12 @@ fn words_are_added() {
     const ROWS: &[(&str, &str)] = &[
         ("gcc -c a.c", "gcc -c a.c -MD -MF /s/1.d"),
         ("gcc -c a.c -MD", "gcc -c a.c -MD"),
-        ("gcc -c a.c -MMD", "gcc -c a.c -MMD"),
+        ("gcc -c a.c -MMD", "gcc -c a.c -MD"),
+        ("gcc -c a.c -MMD -isystem i", "gcc -c a.c -MMD -isystem i"),
         ("gcc -c a.s", "gcc -c a.s"),
         ("clang -c a.c", "clang -c a.c -MD -MF /s/1.d"),
         ("clang -c -- a.c", "clang -c -MD -MF /s/1.d -- a.c"),
-        ("clang -c a.c -MMD", "clang -c a.c -MMD"),
+        ("clang -c a.c -MMD", "clang -c a.c -MD"),
         ("clang -c a.i", "CC_PRINT_HEADERS=1 CC_PRINT_HEADERS_FILE=/s/1.h clang -c a.i"),
         ("tty gcc -c a.c -MD", "gcc -c a.c -MD -fdiagnostics-color=always"),
         (
@@ -35,6 +36,16 @@ fn words_are_added() {
     for (line, expected) in ROWS {
         assert_eq!(argv(line), *expected, "{line}");
     }
+}
+
+#[test]
+fn a_widened_file_has_its_narrow_line() {
+    let (request, driver) = call("clang -c -MMD -o o/a.o -- a.c");
+    let plan = plan(&job("clang -c -MMD -o o/a.o -- a.c"), &driver, Path::new("/s/1"), &request);
+    let widened = plan.widened.unwrap();
+    assert_eq!(plan.argv.join(OsStr::new(" ")), "clang -c -MD -o o/a.o -- a.c");
+    assert_eq!(widened.argv.join(OsStr::new(" ")), "clang -c -MMD -o o/a.o -fsyntax-only -- a.c");
+    assert_eq!(widened.file, Path::new("o/a.d"));
 }
 
 #[test]
@@ -57,7 +68,7 @@ fn a_scan_writes_nothing_but_its_file() {
     ];
     for (line, expected) in ROWS {
         let (request, driver) = call(line);
-        let words = dependency_scan(&driver, &request.argv, Path::new("/s/1.d"));
+        let words = dependency_scan(&driver, &request.argv, "-M", Path::new("/s/1.d"));
         assert_eq!(words.join(OsStr::new(" ")), *expected);
     }
 }
@@ -78,11 +89,17 @@ fn inputs_of_a_finished_compile() {
     assert_eq!(found("clang -c ./a.c", Some("a.o: a.c h.h\n"), None), "./a.c a.c h.h");
     assert_eq!(found("gcc -c a.c", Some(""), None), "!no rule in the dependency text");
     assert_eq!(found("gcc -c a.c", Some("a.o: a.c p.h.gch\n"), None), "!precompiled header");
-    assert_eq!(found("gcc -MMD -c a.c", Some("a.o: a.c\n"), None), "!no dependency file");
-    assert_eq!(found("gcc -MMD -c a.c", Some("a.o: a.c h\n"), Some("a.o: a.c h /s\n")), "a.c h /s");
-    assert_eq!(found("clang -MMD -c a.c", Some("a.o: a.c h\n"), Some("a.o: a.c h /s\n")), "a.c h /s");
+    assert_eq!(found("gcc -MMD -isystem i -c a.c", Some("a.o: a.c\n"), None), "!no dependency file");
     assert_eq!(
-        found("gcc -MMD -c a.c", Some("a.o: a.c h\n"), Some("a.o: a.c i /s\n")),
+        found("gcc -MMD -isystem i -c a.c", Some("a.o: a.c h\n"), Some("a.o: a.c h /s\n")),
+        "a.c h /s"
+    );
+    assert_eq!(
+        found("clang -MMD -isystem i -c a.c", Some("a.o: a.c h\n"), Some("a.o: a.c h /s\n")),
+        "a.c h /s"
+    );
+    assert_eq!(
+        found("gcc -MMD -isystem i -c a.c", Some("a.o: a.c h\n"), Some("a.o: a.c i /s\n")),
         "!headers changed during the compile"
     );
     assert_eq!(found("clang -c a.i", None, Some("./h\n")), "a.i ./h");

@@ -1,0 +1,106 @@
+//! Which inputs are system headers, by folders and texts. The built-in folder is `//s`.
+use super::*;
+use crate::inputs::Sides;
+use cachepot_engine::job::Family::{self, Clang, Gcc};
+use std::sync::Arc;
+
+/// What `system` says of a compile that read these, `1` for a system header; `?` where it is not sure.
+fn told(family: Family, given: &[&str], read: &[(&str, &str)], prepare: fn(&World)) -> String {
+    let world = World::new();
+    world.folder("//s");
+    read.iter().filter(|(_, text)| !text.is_empty()).for_each(|(name, text)| world.write(name, text));
+    prepare(&world);
+    let built_in = Arc::new(vec![bytes(&world.path("//s"))]);
+    let given = given.iter().map(|name| bytes(&world.spelled(name))).collect();
+    let unit = Unit { folders: &[], inputs: &[] };
+    let compiled = Compiled {
+        inputs: read.iter().map(|(name, _)| world.spelled(name)).collect(),
+        sides: Some(Sides { family, built_in, given }),
+        ..world.compiled(&unit, world.start())
+    };
+    let observed = observe(&world.memory, &world.place(), &compiled).unwrap();
+    let flags = observed.system.map(|flags| flags.iter().map(|&flag| if flag { '1' } else { '0' }).collect());
+    flags.unwrap_or_else(|| "?".to_owned())
+}
+
+const A: (&str, &str) = ("a.c", "int a;\n");
+const S: (&str, &str) = ("//s/s.h", "int s;\n");
+
+#[test]
+fn folders_and_texts_decide() {
+    type Row = (&'static str, Family, &'static [&'static str], &'static [(&'static str, &'static str)]);
+    const ROWS: &[Row] = &[
+        ("001", Gcc, &["i"], &[A, ("i/h.h", "#include <s.h>\n"), S]),
+        ("001", Clang, &["i"], &[A, ("i/h.h", "#include <s.h>\n"), S]),
+        // One of the user's texts turns; one of the system's may.
+        ("?", Gcc, &["i"], &[A, ("i/h.h", "#pragma GCC system_header\n"), S]),
+        ("001", Gcc, &["i"], &[A, ("i/h.h", "int h;\n"), ("//s/s.h", "#pragma GCC system_header\n")]),
+        ("?", Gcc, &["i"], &[A, ("i/h.h", "#include H\n"), S]),
+        ("?", Gcc, &["i"], &[A, ("i/h.h", "int h;\n"), ("//s/s.h", "#include H\n")]),
+        // A system header names one of the user's.
+        ("?", Gcc, &["i"], &[A, ("i/h.h", "int h;\n"), ("//s/s.h", "#include <h.h>\n")]),
+        ("?", Gcc, &["i"], &[A, ("i/b/h.h", "int h;\n"), ("//s/s.h", "#include <b/h.h>\n")]),
+        ("?", Gcc, &["i"], &[A, ("i/b/h.h", "int h;\n"), ("//s/s.h", "#include <../b/h.h>\n")]),
+        ("001", Gcc, &["i"], &[A, ("i/b/h.h", "int h;\n"), ("//s/s.h", "#include <c/h.h>\n")]),
+        ("001", Gcc, &["i"], &[A, ("i/bh.h", "int h;\n"), ("//s/s.h", "#include <h.h>\n")]),
+        // Folders in one another.
+        ("?", Gcc, &["//s"], &[A, ("i/h.h", "int h;\n"), S]),
+        ("?", Gcc, &["//s/t"], &[A, ("//s/t/h.h", "int h;\n"), S]),
+        ("?", Gcc, &["//"], &[A, ("i/h.h", "int h;\n"), S]),
+        ("?", Gcc, &["../s"], &[A, ("../s/h.h", "int h;\n"), S]),
+        // By a path of its own.
+        ("?", Gcc, &[], &[("//w/a.c", "int a;\n"), ("//w/h.h", "int h;\n"), S]),
+        ("001", Clang, &[], &[("//w/a.c", "int a;\n"), ("//w/h.h", "int h;\n"), S]),
+        ("01", Gcc, &[], &[("//w/a.c", "int a;\n"), S]),
+        ("?", Clang, &["i"], &[A, ("//list", "int h;\n"), S]),
+        ("001", Clang, &["//i"], &[A, ("//i/h.h", "int h;\n"), S]),
+    ];
+    for (expected, family, given, read) in ROWS {
+        assert_eq!(
+            told(*family, given, read, |world| world.folder("//s/t")),
+            *expected,
+            "{given:?} {read:?}"
+        );
+    }
+}
+
+#[test]
+fn links_make_it_unsure() {
+    type Row = (&'static str, fn(&World));
+    let rows: [Row; 4] = [
+        ("i/h.h", |world| world.write("i/h.h", "int h;\n")),
+        ("i/h.h", |world| {
+            world.write("i/x.h", "int h;\n");
+            world.link("x.h", "i/h.h");
+        }),
+        ("i/h.h", |world| {
+            world.write("i/x.h", "int h;\n");
+            fs::hard_link(world.path("i/x.h"), world.path("i/h.h")).unwrap();
+        }),
+        ("j/s.h", |world| world.link("//s", "j")),
+    ];
+    for ((name, prepare), expected) in rows.into_iter().zip(["001", "?", "?", "?"]) {
+        assert_eq!(told(Gcc, &["i"], &[A, (name, ""), S], prepare), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_system_header_by_its_path() {
+    let world = World::new();
+    let absolute = format!("#include \"{}\"\n", world.path("//s/s.h").display());
+    world.write("a.c", &absolute);
+    world.write("//s/s.h", "int s;\n");
+    let sides = |folder: &str| Sides {
+        family: Gcc,
+        built_in: Arc::new(vec![bytes(&world.path(folder))]),
+        given: Vec::new(),
+    };
+    let unit = Unit { folders: &[], inputs: &["a.c", "//s/s.h"] };
+    let compiled = Compiled { sides: Some(sides("//s")), ..world.compiled(&unit, world.start()) };
+    assert_eq!(observe(&world.memory, &world.place(), &compiled).unwrap().system, None);
+    // The compiler may name its folder by a link, and the header by the path behind it.
+    world.link("//s", "//link");
+    world.write("a.c", "#include <s.h>\n");
+    let compiled = Compiled { sides: Some(sides("//link")), ..world.compiled(&unit, world.start()) };
+    assert_eq!(observe(&world.memory, &world.place(), &compiled).unwrap().system, Some(vec![false, true]));
+}

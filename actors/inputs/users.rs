@@ -1,0 +1,147 @@
+//! Under `-MMD` run as `-MD`: which of the files that a compile read are system headers.
+//!
+//! Both compilers go by where a header was found, and by who included it: whatever a system header takes in is one as
+//! well. So the answer is sure where the folders of the two kinds are apart, where no system header names a file of
+//! the user's, and where no text declares itself a system header. Everything else is left to the compiler.
+//!
+//! Source: libcpp, `_cpp_stack_file` and `_cpp_find_file`; clang, `Preprocessor::HandleHeaderIncludeOrImport` and
+//! `DependencyCollector::sawDependency`.
+use super::files::{Identity, Known, is_link};
+use super::paths::{Place, normal, parent, strip};
+use cachepot_engine::job::Family;
+use cachepot_engine::scan::Findings;
+use nix::sys::stat::FileStat;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::CString;
+use std::sync::Arc;
+
+/// What decides beside the files themselves.
+#[derive(Clone, Debug)]
+pub struct Sides {
+    /// The compiler.
+    pub family: Family,
+    /// Its built-in folders, as it names them: those of system headers.
+    pub built_in: Arc<Vec<Vec<u8>>>,
+    /// The folders given by `-I` and `-iquote`, as spelled.
+    pub given: Vec<Vec<u8>>,
+}
+
+/// A file that was read.
+pub(super) struct Seen {
+    /// As the compiler spelled it.
+    pub(super) path: Vec<u8>,
+    /// What is known of it.
+    pub(super) known: Arc<Known>,
+    /// What the path itself is.
+    pub(super) link: FileStat,
+}
+
+/// For each file, the source first, whether it is a system header; `None` where that is not sure. `words` is what the
+/// command line says.
+pub(super) fn system_headers(
+    place: &Place,
+    sides: &Sides,
+    words: &Findings,
+    read: &[Seen],
+) -> Option<Vec<bool>> {
+    let canonical = canonical(place, sides.built_in.iter().map(Vec::as_slice));
+    // gcc names a system header by its path without links where that is shorter.
+    let built_in: Vec<Vec<u8>> =
+        sides.built_in.iter().map(|folder| normal(folder)).chain(canonical.iter().cloned()).collect();
+    let paths: Vec<Vec<u8>> = read.iter().map(|seen| normal(&seen.path)).collect();
+    let in_system = |path: &[u8]| built_in.iter().any(|folder| strip(path, folder).is_some());
+    let is_system: Vec<bool> = paths.iter().map(|path| in_system(path)).collect();
+    let all = || paths.iter().zip(&is_system).zip(read);
+    let users = || all().filter(|((_, is_system), _)| !**is_system).map(|((path, _), seen)| (path, seen));
+    let system = || all().filter(|((_, is_system), _)| **is_system).map(|(_, seen)| seen);
+
+    let absolute = built_in.iter().all(|folder| folder.starts_with(b"/"));
+    let hidden = |findings: &Findings| findings.unread || findings.computed_include;
+    let spelled = !hidden(words) && !read.iter().any(|seen| hidden(&seen.known.findings));
+    let turned = words.may_turn_system || users().any(|(_, seen)| seen.known.findings.may_turn_system);
+    // `#include "/usr/include/stdio.h"` is no system header, though it lies among them.
+    let mut names =
+        read.iter().map(|seen| &seen.known.findings).chain([words]).flat_map(|found| &found.includes);
+    let by_path = names.any(|name| name.starts_with(b"/") && in_system(&normal(name)));
+    let sure = absolute
+        && spelled
+        && !turned
+        && !by_path
+        && each_once(read, &paths)
+        && users().all(|(path, seen)| is_plain(seen) && is_explained(sides, path, &paths))
+        && are_apart(place, sides, &canonical, users().map(|(path, _)| path.as_slice()))
+        && !reaches_users(system(), users().map(|(path, _)| path.as_slice()));
+    sure.then_some(is_system)
+}
+
+/// Compilers remember of a file, and not of its name, where it was found.
+fn each_once(read: &[Seen], paths: &[Vec<u8>]) -> bool {
+    let files: HashSet<Identity> = read.iter().map(|seen| seen.known.stamp.identity()).collect();
+    let names: HashSet<&Vec<u8>> = paths.iter().collect();
+    // The source is named twice, as the user and as the compiler spelled it.
+    files.len() == names.len()
+}
+
+/// No second name, through which it could be found elsewhere.
+fn is_plain(seen: &Seen) -> bool {
+    !is_link(&seen.link) && seen.link.st_nlink == 1
+}
+
+/// By a link in a built-in folder, the path of a system header without links may lie outside of them all (gcc); and
+/// clang lists files of its own (ignore lists of sanitizers). Such paths are absolute.
+fn is_explained(sides: &Sides, path: &[u8], all: &[Vec<u8>]) -> bool {
+    if !path.starts_with(b"/") {
+        return true;
+    }
+    let is_source = all.first().is_some_and(|source| source == path);
+    let by_folder = || sides.given.iter().any(|folder| strip(path, &normal(folder)).is_some());
+    let beside_source = || all.first().is_some_and(|source| strip(path, parent(source)).is_some());
+    is_source || (sides.family == Family::Clang && (by_folder() || beside_source()))
+}
+
+/// No folder of one kind lies in a folder of the other.
+fn are_apart<'a>(
+    place: &Place,
+    sides: &'a Sides,
+    system: &BTreeSet<Vec<u8>>,
+    users: impl Iterator<Item = &'a [u8]>,
+) -> bool {
+    let users: BTreeSet<&[u8]> = users.map(parent).chain(sides.given.iter().map(Vec::as_slice)).collect();
+    let users = canonical(place, users.into_iter());
+    let within = |one: &Vec<u8>, other: &Vec<u8>| one == other || strip(one, other).is_some();
+    !users.iter().any(|user| system.iter().any(|system| within(user, system) || within(system, user)))
+}
+
+/// The paths without links of those that are folders.
+fn canonical<'a>(place: &Place, folders: impl Iterator<Item = &'a [u8]>) -> BTreeSet<Vec<u8>> {
+    folders.filter_map(|folder| place.canonical(&CString::new(folder).ok()?)).collect()
+}
+
+/// Whether a system header names what may be one of the user's files, which would be a system header then.
+fn reaches_users<'a>(
+    mut system: impl Iterator<Item = &'a Seen>,
+    users: impl Iterator<Item = &'a [u8]>,
+) -> bool {
+    let mut by_name: HashMap<&[u8], Vec<&[u8]>> = HashMap::new();
+    users.for_each(|path| by_name.entry(last(path)).or_default().push(path));
+    system.any(|seen| {
+        seen.known.findings.includes.iter().any(|name| {
+            let paths = by_name.get(last(name)).map(Vec::as_slice).unwrap_or_default();
+            !paths.is_empty() && may_be_one(&normal(name), paths)
+        })
+    })
+}
+
+/// Whether a name, searched in some folder, may lead to one of these paths.
+fn may_be_one(name: &[u8], paths: &[&[u8]]) -> bool {
+    let is_tail = |path: &&[u8]| {
+        path.strip_suffix(name).is_some_and(|folder| folder.is_empty() || folder.ends_with(b"/"))
+    };
+    name.starts_with(b"/")
+        || name.split(|&byte| byte == b'/').any(|part| part == b"..")
+        || paths.iter().any(is_tail)
+}
+
+fn last(path: &[u8]) -> &[u8] {
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+}

@@ -1,0 +1,50 @@
+//! What makes a text, or one that it includes, a system header, and what hides an `#include`. All of it only has to be
+//! never missed: a text that is suspected for nothing costs a preprocessor run under `-MMD`.
+use super::{contains, is_word};
+
+/// Whether words may be cut without a backslash: a trigraph stands for one.
+pub(super) fn hides_words(text: &[u8]) -> bool {
+    contains(text, b"??/")
+}
+
+/// Whether the first word behind a `#` names an include whose operand is no spelled name, or the start of such a word.
+/// Includes with a spelled name are no words.
+pub(super) fn may_include(word: &[u8], after: &[u8]) -> bool {
+    matches!(word, b"include" | b"include_next" | b"import") || is_cut(after)
+}
+
+/// Whether a word may be what makes the rest of a text a system header. `leads`: it is the first behind a `#`.
+pub(super) fn may_turn(word: &[u8], after: &[u8], leads: bool, is_string: bool) -> bool {
+    let by_directive = leads
+        && (is_cut(after)
+            || word.first().is_some_and(u8::is_ascii_digit)
+            || (word == b"pragma" && goes_on(after)));
+    let by_operator = match word {
+        b"_Pragma" => !is_spelled_operand(after),
+        b"__pragma" => true,
+        // `##` may put the operator together.
+        _ => (3..7).contains(&word.len()) && !is_string && contains(b"_Pragma", word),
+    };
+    by_directive || by_operator || contains(word, b"system_header")
+}
+
+/// Whether a splice cuts a word.
+fn is_cut(after: &[u8]) -> bool {
+    after.first() == Some(&b'\\')
+}
+
+/// Whether the line goes on behind its end.
+fn goes_on(after: &[u8]) -> bool {
+    let line = after.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    line.contains(&b'\\') || line.contains(&b'\r')
+}
+
+/// Whether the operand of `_Pragma` is one plain string on the same line.
+fn is_spelled_operand(after: &[u8]) -> bool {
+    let line = after.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let inside = line.trim_ascii_start().strip_prefix(b"(").map(<[u8]>::trim_ascii_start);
+    let text = inside.and_then(|inside| inside.strip_prefix(b"\""));
+    let end =
+        text.and_then(|text| text.iter().position(|&byte| !is_word(byte) && !b" \t.,()-=".contains(&byte)));
+    text.zip(end).is_some_and(|(text, end)| text.get(end) == Some(&b'"'))
+}

@@ -156,12 +156,10 @@ impl Miss {
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let permit = Arc::new(permit);
-        let observed = self.observe(&compiled, &permit, deadline).await?;
-        let store_permit = acquire(&self.shared.permits.local_store, deadline).await;
-        let store_permit = store_permit.ok_or_else(|| NotStored::skipped("store busy"))?;
-        let message = Ingest { files, permit: store_permit };
-        let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
-        let copies = flat(copies.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?)?;
+        // Side by side, for the client waits for both. Copies of what is not kept go when they are dropped.
+        let (observed, copies) =
+            tokio::join!(self.observe(&compiled, &permit, deadline), self.copies(files, deadline));
+        let (observed, copies) = (observed?, copies?);
         let outputs =
             roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
@@ -199,6 +197,14 @@ impl Miss {
             asked: self.call.asked_at,
             start: self.start,
         })
+    }
+
+    /// Copies of the outputs that are ours alone.
+    async fn copies(&self, files: Vec<File>, deadline: Deadline) -> Result<Vec<Ingested>, NotStored> {
+        let permit = acquire(&self.shared.permits.local_store, deadline).await;
+        let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
+        let copies = ask(self.shared.routes().local_store.as_ref(), Ingest { files, permit }, deadline).await;
+        flat(copies.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?)
     }
 
     async fn observe(

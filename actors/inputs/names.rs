@@ -26,7 +26,7 @@ impl Names {
     /// Collects the names. Inputs and folders are normal. The source is searched too: it may include itself.
     pub(super) fn of<'a>(
         inputs: &[Vec<u8>],
-        folders: &[Vec<u8>],
+        folders: &[&[u8]],
         asked: impl Iterator<Item = &'a [u8]>,
     ) -> Self {
         let mut names = Names { prefixes: vec![HashMap::new()] };

@@ -3,7 +3,8 @@ use super::Memory;
 use super::files::{Identity, Known, Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
 use super::names::Names;
 use super::paths::{Place, normal};
-use super::validate::{forms, search_folders};
+use super::survey::Survey;
+use super::validate::search_folders;
 use super::watch::Walk;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::key::result_key;
@@ -175,21 +176,19 @@ fn look_around(
     read: &[(Input, Stamp)],
 ) -> Result<(Record, Vec<(Input, Stamp)>), NotStorable> {
     let paths: Vec<Vec<u8>> = read.iter().map(|(input, _)| normal(&input.path)).collect();
-    let folders = search_folders(&compiled.folders, &paths);
+    let survey = Survey::of(search_folders(&compiled.folders, &paths), place);
     // gcc names no precompiled header in its dependencies: the names in the texts tell where one may lie.
     let absolute = findings.includes.iter().filter(|name| name.starts_with(b"/"));
     let precompiled = |suffix: &[u8]| absolute.clone().any(|name| exists(place, &[name, suffix].concat()));
     if precompiled(b".gch") || precompiled(b".pch") {
         return Err(NotStorable::Uses("precompiled header"));
     }
-    let forms = forms(&folders, place);
-    let mut names = Names::of(&paths, &forms, std::iter::empty());
+    let mut names = Names::of(&paths, &survey.forms(), std::iter::empty());
     let spelled = spelled(findings, &names);
     names.ask(spelled.iter().map(Vec::as_slice));
     let expected: HashSet<Vec<u8>> = paths.into_iter().collect();
-    let walk =
-        Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
-    let (_, surprises) = walk.run(&folders);
+    let walk = Walk { place, memory, survey: &survey, names: &names, expected: &expected };
+    let (_, surprises) = walk.run();
     if surprises.precompiled {
         return Err(NotStorable::Uses("precompiled header"));
     }
@@ -201,8 +200,9 @@ fn look_around(
     }
     for bytes in &surprises.files {
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
-        let stat = stat(place, &path).map_err(|_| NotStorable::TooNew)?;
         let link = link_stat(place, &path).map_err(|_| NotStorable::TooNew)?;
+        let stat = if is_link(&link) { stat(place, &path) } else { Ok(link) };
+        let stat = stat.map_err(|_| NotStorable::TooNew)?;
         // It may have come after the compiler had looked.
         if [stat, link].iter().any(|stat| changed_since(&Stamp::of(stat), compiled.start)) {
             return Err(NotStorable::TooNew);

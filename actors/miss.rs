@@ -76,7 +76,7 @@ pub struct Call {
 struct Taken {
     meta: EntryMeta,
     outputs: Vec<(Role, bool, Ingested)>,
-    compiled: Compiled,
+    compiled: Arc<Compiled>,
     observed: Observed,
     permit: Arc<Permit>,
 }
@@ -155,7 +155,7 @@ impl Miss {
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
-        let permit = Arc::new(permit);
+        let (compiled, permit) = (Arc::new(compiled), Arc::new(permit));
         // Side by side, for the client waits for both. Copies of what is not kept go when they are dropped.
         let (observed, copies) =
             tokio::join!(self.observe(&compiled, &permit, deadline), self.copies(files, deadline));
@@ -209,11 +209,11 @@ impl Miss {
 
     async fn observe(
         &self,
-        compiled: &Compiled,
+        compiled: &Arc<Compiled>,
         permit: &Arc<Permit>,
         deadline: Deadline,
     ) -> Result<Observed, NotStored> {
-        let (subject, compiled) = (Arc::clone(&self.subject), compiled.clone());
+        let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));
         let message = Observe { subject, compiled, permit: Arc::clone(permit) };
         let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
         observed.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?.map_err(not_storable)

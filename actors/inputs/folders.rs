@@ -1,10 +1,10 @@
 //! Listings of folders, remembered by stamp.
 use super::files::{Stamp, is_folder, now};
 use super::paths::Place;
+use foldhash::HashMap;
 use nix::dir::{Dir, Type};
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, fstat};
-use std::collections::HashMap;
 use std::ffi::CStr;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,7 +4,7 @@
 //! that it lies below, the rest of its path counts as a spelling. The real one is among them, but for headers that
 //! a compiler names by where a link leads; so names that the texts spell are searched as well.
 use super::paths::{parent, strip};
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// A component that may be looked for in a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,9 +29,9 @@ impl Names {
         folders: &[&[u8]],
         asked: impl Iterator<Item = &'a [u8]>,
     ) -> Self {
-        let mut names = Names { prefixes: vec![HashMap::new()] };
+        let mut names = Names { prefixes: vec![HashMap::default()] };
         // Files in one folder are spelled alike.
-        let mut spellings: HashMap<&[u8], Vec<usize>> = HashMap::new();
+        let mut spellings: HashMap<&[u8], Vec<usize>> = HashMap::default();
         for input in inputs {
             let above = parent(input);
             let found = spellings.entry(above).or_insert_with(|| names.spellings(above, folders));
@@ -101,7 +101,7 @@ impl Names {
         }
         let next = self.prefixes.len();
         self.prefixes[at].entry(part.into()).or_default().folder = Some(next);
-        self.prefixes.push(HashMap::new());
+        self.prefixes.push(HashMap::default());
         next
     }
 

@@ -1,9 +1,9 @@
 //! Paths, each kept once, and the folder that relative ones start from.
+use foldhash::HashSet;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlink};
 use nix::sys::stat::Mode;
 use std::borrow::Borrow;
-use std::collections::HashSet;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::hash::{Hash, Hasher};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

@@ -10,8 +10,9 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::{Input, Record};
 use cachepot_engine::scan::{Findings, Hidden, Quarter};
+use foldhash::{HashMap, HashMapExt, HashSet};
 use nix::sys::stat::FileStat;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -199,7 +200,7 @@ fn look_around(
         return Err(NotStorable::Uses("precompiled header"));
     }
     let mut twins = Vec::new();
-    let (mut sizes, mut digests) = (HashSet::new(), HashSet::new());
+    let (mut sizes, mut digests) = (HashSet::default(), HashSet::default());
     if !surprises.files.is_empty() {
         sizes.extend(read.iter().map(|(_, stamp)| stamp.size));
         digests.extend(read.iter().map(|(input, _)| input.digest));

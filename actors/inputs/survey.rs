@@ -2,9 +2,9 @@
 use super::files::{Stamp, is_folder, is_link, link_stat, stat};
 use super::paths::{Place, below, parent};
 use cachepot_engine::manifest::{NO_FOLDER, NOT_A_FOLDER, UNREACHABLE};
+use foldhash::{HashMap, HashMapExt};
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
-use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
 /// See the file's head.

@@ -8,9 +8,9 @@ use super::folders::{Entry, FolderMemory, Kind, Listing, mark};
 use super::names::{Leaf, Names};
 use super::paths::{Place, below};
 use super::survey::Survey;
+use foldhash::{HashMap, HashSet};
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
-use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -130,7 +130,7 @@ impl Walk<'_> {
         self.survey.paths().for_each(|path| self.open(path, 0, &mut seen));
         seen.filters = self.names.prefixes.iter().map(Filter::of).collect();
         seen.surprises.states = self.survey.states();
-        let mut done: HashSet<(Arc<CStr>, usize)> = HashSet::new();
+        let mut done: HashSet<(Arc<CStr>, usize)> = HashSet::default();
         while let Some((path, prefix)) = seen.open.pop() {
             if done.insert((Arc::clone(&path), prefix)) {
                 self.folder(path, prefix, &mut seen);

@@ -81,7 +81,7 @@ pub struct Observe {
     /// Where.
     pub subject: Arc<Subject>,
     /// What.
-    pub compiled: Compiled,
+    pub compiled: Arc<Compiled>,
     /// Given back with the message.
     #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Arc<Permit>,

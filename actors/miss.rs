@@ -78,7 +78,7 @@ pub struct Call {
 struct Taken {
     meta: EntryMeta,
     outputs: Vec<(Role, bool, Ingested)>,
-    compiled: Compiled,
+    compiled: Arc<Compiled>,
     observed: Observed,
     /// The dependency file as it will be, where it was widened.
     narrowed: Option<Vec<u8>>,
@@ -177,13 +177,11 @@ impl Miss {
         text.clone_from(&dependencies);
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
-        let permit = Arc::new(permit);
-        let observed = self.observe(&compiled, &permit, deadline).await?;
-        let store_permit = acquire(&self.shared.permits.local_store, deadline).await;
-        let store_permit = store_permit.ok_or_else(|| NotStored::skipped("store busy"))?;
-        let message = Ingest { files, permit: store_permit };
-        let copies = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
-        let copies = flat(copies.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?)?;
+        let (compiled, permit) = (Arc::new(compiled), Arc::new(permit));
+        // Side by side, for the client waits for both. Copies of what is not kept go when they are dropped.
+        let (observed, copies) =
+            tokio::join!(self.observe(&compiled, &permit, deadline), self.copies(files, deadline));
+        let (observed, copies) = (observed?, copies?);
         let outputs =
             roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let mut outputs: Vec<_> = outputs.collect();
@@ -226,13 +224,21 @@ impl Miss {
         })
     }
 
+    /// Copies of the outputs that are ours alone.
+    async fn copies(&self, files: Vec<File>, deadline: Deadline) -> Result<Vec<Ingested>, NotStored> {
+        let permit = acquire(&self.shared.permits.local_store, deadline).await;
+        let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
+        let copies = ask(self.shared.routes().local_store.as_ref(), Ingest { files, permit }, deadline).await;
+        flat(copies.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?)
+    }
+
     async fn observe(
         &self,
-        compiled: &Compiled,
+        compiled: &Arc<Compiled>,
         permit: &Arc<Permit>,
         deadline: Deadline,
     ) -> Result<Observed, NotStored> {
-        let (subject, compiled) = (Arc::clone(&self.subject), compiled.clone());
+        let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));
         let message = Observe { subject, compiled, permit: Arc::clone(permit) };
         let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
         observed.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?.map_err(not_storable)

@@ -80,7 +80,7 @@ pub(crate) fn words_say(job: &Job) -> Findings {
             [word, previous].iter().any(|word| word.windows(text.len()).any(|part| part == text))
         };
         let directive: &[u8] = if holds(b"-D") || holds(b"define") { b"#define " } else { b"" };
-        findings.merge(&Findings::of(&[directive, word].concat()));
+        findings.merge(Findings::of(&[directive, word].concat()));
         previous = word;
     }
     findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));

@@ -2,10 +2,10 @@
 use super::paths::Place;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::scan::Findings;
+use foldhash::HashMap;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::time::{ClockId, clock_gettime};
-use std::collections::HashMap;
 use std::ffi::CStr;
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -74,7 +74,7 @@ pub type Identity = (u64, u64);
 
 /// Which of these are one thing under two names: index, and index of the first.
 pub fn repeated(identities: impl Iterator<Item = Option<Identity>>) -> Vec<(u32, u32)> {
-    let mut first = HashMap::new();
+    let mut first = HashMap::default();
     let known = (0..).zip(identities).filter_map(|(index, identity)| Some((index, identity?)));
     known
         .filter_map(|(index, identity)| match *first.entry(identity).or_insert(index) {

@@ -1,10 +1,10 @@
 //! Listings of folders, remembered by stamp.
-use super::files::{Stamp, now};
+use super::files::{Stamp, is_folder, now};
 use super::paths::Place;
+use foldhash::HashMap;
 use nix::dir::{Dir, Type};
 use nix::fcntl::OFlag;
-use nix::sys::stat::{Mode, fstat};
-use std::collections::HashMap;
+use nix::sys::stat::{FileStat, Mode, fstat};
 use std::ffi::CStr;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,13 +68,12 @@ pub struct FolderMemory(Mutex<HashMap<(u64, u64), Arc<Listing>>>);
 const MAX_LISTINGS: usize = 4096;
 
 impl FolderMemory {
-    /// The entries of a folder as they are now; `None` where it is none or cannot be read.
-    pub fn list(&self, place: &Place, path: &CStr) -> Option<Arc<Listing>> {
-        let stat = super::files::stat(place, if path.is_empty() { c"." } else { path }).ok()?;
-        if !super::files::is_folder(&stat) {
+    /// The entries of a folder, of which the kernel has just said this; `None` where it is none or cannot be read.
+    pub fn list(&self, place: &Place, path: &CStr, stat: &FileStat) -> Option<Arc<Listing>> {
+        if !is_folder(stat) {
             return None;
         }
-        let stamp = Stamp::of(&stat);
+        let stamp = Stamp::of(stat);
         let known =
             self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(stamp.device, stamp.inode)).cloned();
         if let Some(known) = known.filter(|known| known.settled && known.stamp == stamp) {

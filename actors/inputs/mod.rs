@@ -7,6 +7,7 @@ mod look;
 mod names;
 mod paths;
 mod record;
+mod survey;
 mod users;
 mod validate;
 mod watch;

@@ -3,8 +3,8 @@
 //! A dependency file tells where a header was found, not how it was spelled. So for each header and each folder
 //! that it lies below, the rest of its path counts as a spelling. The real one is among them, but for headers that
 //! a compiler names by where a link leads; so names that the texts spell are searched as well.
-use super::paths::{normal, strip};
-use std::collections::HashMap;
+use super::paths::{parent, strip};
+use foldhash::HashMap;
 
 /// A component that may be looked for in a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,16 +26,17 @@ impl Names {
     /// Collects the names. Inputs and folders are normal. The source is searched too: it may include itself.
     pub(super) fn of<'a>(
         inputs: &[Vec<u8>],
-        folders: &[Vec<u8>],
+        folders: &[&[u8]],
         asked: impl Iterator<Item = &'a [u8]>,
     ) -> Self {
-        let mut names = Names { prefixes: vec![HashMap::new()] };
+        let mut names = Names { prefixes: vec![HashMap::default()] };
+        // Files in one folder are spelled alike.
+        let mut spellings: HashMap<&[u8], Vec<usize>> = HashMap::default();
         for input in inputs {
-            for folder in folders {
-                if let Some(name) = strip(input, folder) {
-                    names.add(name);
-                }
-            }
+            let above = parent(input);
+            let found = spellings.entry(above).or_insert_with(|| names.spellings(above, folders));
+            let name = strip(input, above).unwrap_or(input);
+            found.iter().for_each(|at| names.file(*at, name));
         }
         names.ask(asked);
         names
@@ -44,14 +45,27 @@ impl Names {
     /// Adds names that are searched besides, as they are spelled.
     pub(super) fn ask<'a>(&mut self, asked: impl IntoIterator<Item = &'a [u8]>) {
         for name in asked {
-            self.add(&normal(name));
+            self.add(name);
         }
     }
 
-    /// Whether a name is searched.
+    /// The prefixes under which files of a folder may have been searched.
+    fn spellings(&mut self, above: &[u8], folders: &[&[u8]]) -> Vec<usize> {
+        let mut found = Vec::new();
+        for folder in folders {
+            if *folder == above {
+                found.push(0);
+            } else if let Some(rest) = strip(above, folder) {
+                found.push(parts(rest).fold(0, |at, part| self.prefix(at, part)));
+            }
+        }
+        found
+    }
+
+    /// Whether a name is searched, as it is spelled.
     pub(super) fn holds(&self, name: &[u8]) -> bool {
         let mut leaf = Leaf { file: false, folder: Some(0) };
-        for part in name.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
+        for part in parts(name) {
             let prefix = leaf.folder.and_then(|at| self.prefixes.get(at));
             match prefix.and_then(|prefix| prefix.get(part)) {
                 Some(next) => leaf = *next,
@@ -70,22 +84,37 @@ impl Names {
 
     fn add(&mut self, name: &[u8]) {
         let mut at = 0;
-        let mut parts = name.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).peekable();
+        let mut parts = parts(name).peekable();
         while let Some(part) = parts.next() {
-            let next = self.prefixes.len();
-            let Some(prefix) = self.prefixes.get_mut(at) else { return };
-            let leaf = match prefix.get_mut(part) {
-                Some(leaf) => leaf,
-                None => prefix.entry(part.into()).or_default(),
-            };
             if parts.peek().is_none() {
-                leaf.file = true;
-                return;
-            }
-            at = *leaf.folder.get_or_insert(next);
-            if at == next {
-                self.prefixes.push(HashMap::new());
+                self.file(at, part);
+            } else {
+                at = self.prefix(at, part);
             }
         }
     }
+
+    /// The prefix that a component makes behind another prefix.
+    fn prefix(&mut self, at: usize, part: &[u8]) -> usize {
+        if let Some(known) = self.prefixes[at].get(part).and_then(|leaf| leaf.folder) {
+            return known;
+        }
+        let next = self.prefixes.len();
+        self.prefixes[at].entry(part.into()).or_default().folder = Some(next);
+        self.prefixes.push(HashMap::default());
+        next
+    }
+
+    fn file(&mut self, at: usize, part: &[u8]) {
+        let leaves = &mut self.prefixes[at];
+        match leaves.get_mut(part) {
+            Some(leaf) => leaf.file = true,
+            None => drop(leaves.insert(part.into(), Leaf { file: true, folder: None })),
+        }
+    }
+}
+
+/// The components of a name, as in its normal form.
+fn parts(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    name.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".")
 }

@@ -1,9 +1,11 @@
 //! Paths, each kept once, and the folder that relative ones start from.
+use foldhash::HashSet;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlink};
 use nix::sys::stat::Mode;
-use std::collections::HashSet;
+use std::borrow::Borrow;
 use std::ffi::{CStr, CString, OsStr, OsString};
+use std::hash::{Hash, Hasher};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -11,7 +13,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The paths of all manifests in memory: most units name the same headers.
 #[derive(Default)]
-pub struct Paths(Mutex<HashSet<Arc<CStr>>>);
+pub struct Paths(Mutex<HashSet<Kept>>);
+
+/// A path that is found by its bytes.
+#[derive(PartialEq, Eq)]
+struct Kept(Arc<CStr>);
+
+impl Borrow<[u8]> for Kept {
+    fn borrow(&self) -> &[u8] {
+        self.0.to_bytes()
+    }
+}
+
+impl Hash for Kept {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bytes().hash(state);
+    }
+}
 
 /// Above this many paths, those that nobody uses any more are forgotten.
 const SWEEP_ABOVE: usize = 1 << 16;
@@ -19,16 +37,15 @@ const SWEEP_ABOVE: usize = 1 << 16;
 impl Paths {
     /// The one copy of a path; `None` for one with a zero byte inside, which no file has.
     pub fn intern(&self, path: &[u8]) -> Option<Arc<CStr>> {
-        let path = CString::new(path).ok()?;
         let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = set.get(path.as_c_str()) {
-            return Some(Arc::clone(known));
+        if let Some(known) = set.get(path) {
+            return Some(Arc::clone(&known.0));
         }
+        let path: Arc<CStr> = CString::new(path).ok()?.into();
         if set.len() > SWEEP_ABOVE && set.len().is_power_of_two() {
-            set.retain(|path| Arc::strong_count(path) > 1);
+            set.retain(|path| Arc::strong_count(&path.0) > 1);
         }
-        let path: Arc<CStr> = path.into();
-        set.insert(Arc::clone(&path));
+        set.insert(Kept(Arc::clone(&path)));
         Some(path)
     }
 }
@@ -88,7 +105,8 @@ pub(super) fn normal(path: &[u8]) -> Vec<u8> {
 
 /// Puts a name below a folder; the empty folder is the working directory.
 pub(super) fn below(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut path = folder.to_vec();
+    let mut path = Vec::with_capacity(folder.len() + 1 + name.len());
+    path.extend_from_slice(folder);
     if !path.is_empty() && path.last() != Some(&b'/') && !name.is_empty() {
         path.push(b'/');
     }

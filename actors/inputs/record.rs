@@ -3,15 +3,17 @@ use super::Memory;
 use super::files::{Identity, Known, Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
 use super::names::Names;
 use super::paths::{Place, normal};
+use super::survey::Survey;
 use super::users::{Seen, Sides, system_headers};
-use super::validate::{forms, search_folders};
+use super::validate::search_folders;
 use super::watch::Walk;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::{Input, Record};
 use cachepot_engine::scan::{Findings, Hidden, Quarter};
+use foldhash::{HashMap, HashMapExt, HashSet};
 use nix::sys::stat::FileStat;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -68,8 +70,8 @@ pub struct Compiled {
 /// [`NotStorable`] where the result must not be kept.
 pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Observed, NotStorable> {
     let mut findings = compiled.words.clone();
-    let mut read = Vec::with_capacity(compiled.inputs.len());
-    let mut seen = Vec::new();
+    let n_read = compiled.inputs.len();
+    let (mut read, mut seen) = (Vec::with_capacity(n_read), Vec::with_capacity(n_read));
     for path in &compiled.inputs {
         let bytes = path.as_os_str().as_bytes();
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
@@ -77,16 +79,18 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
         if changed_since(&known.stamp, compiled.start) || changed_since(&Stamp::of(&link), compiled.start) {
             return Err(NotStorable::TooNew);
         }
-        findings.merge(&known.findings);
+        findings.merge_uses(&known.findings);
         read.push((Input { path: bytes.to_vec(), digest: known.digest }, known.stamp));
-        if compiled.sides.is_some() {
-            seen.push(Seen { path: bytes.to_vec(), known, link });
-        }
+        seen.push(Seen { path: bytes, known, link });
     }
     key_files_stand(memory, place, compiled)?;
     unknown_effects(&findings)?;
-    let (mut record, twins) = look_around(memory, place, compiled, &findings, &read)?;
-    let n_read = read.len();
+    let includes = seen.iter().flat_map(|seen| &seen.known.findings.includes).chain(&findings.includes);
+    let spells = Spells {
+        includes: includes.map(Vec::as_slice).collect(),
+        has_include: findings.has_include.iter().map(Vec::as_slice).collect(),
+    };
+    let (mut record, twins) = look_around(memory, place, compiled, &spells, &read)?;
     record.n_read = u32::try_from(n_read).map_err(|_| NotStorable::Uses("input too large"))?;
     read.extend(twins);
     record.same = repeated(read.iter().map(|(_, stamp)| Some(stamp.identity())));
@@ -182,38 +186,37 @@ fn look_around(
     memory: &Memory,
     place: &Place,
     compiled: &Compiled,
-    findings: &Findings,
+    spells: &Spells<'_>,
     read: &[(Input, Stamp)],
 ) -> Result<(Record, Vec<(Input, Stamp)>), NotStorable> {
     let paths: Vec<Vec<u8>> = read.iter().map(|(input, _)| normal(&input.path)).collect();
-    let folders = search_folders(&compiled.folders, &paths);
+    let survey = Survey::of(search_folders(&compiled.folders, &paths), place);
     // gcc names no precompiled header in its dependencies: the names in the texts tell where one may lie.
-    let absolute = findings.includes.iter().filter(|name| name.starts_with(b"/"));
-    let precompiled = |suffix: &[u8]| absolute.clone().any(|name| exists(place, &[name, suffix].concat()));
+    let absolute = spells.includes.iter().filter(|name| name.starts_with(b"/"));
+    let precompiled = |suffix: &[u8]| absolute.clone().any(|name| exists(place, &[*name, suffix].concat()));
     if precompiled(b".gch") || precompiled(b".pch") {
         return Err(NotStorable::Uses("precompiled header"));
     }
-    let forms = forms(&folders, place);
-    let mut names = Names::of(&paths, &forms, std::iter::empty());
-    let spelled = spelled(findings, &names);
+    let mut names = Names::of(&paths, &survey.forms(), std::iter::empty());
+    let spelled = spells.new_names(&names);
     names.ask(spelled.iter().map(Vec::as_slice));
     let expected: HashSet<Vec<u8>> = paths.into_iter().collect();
-    let walk =
-        Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
-    let (_, surprises) = walk.run(&folders);
+    let walk = Walk { place, memory, survey: &survey, names: &names, expected: &expected };
+    let (_, surprises) = walk.run();
     if surprises.precompiled {
         return Err(NotStorable::Uses("precompiled header"));
     }
     let mut twins = Vec::new();
-    let (mut sizes, mut digests) = (HashSet::new(), HashSet::new());
+    let (mut sizes, mut digests) = (HashSet::default(), HashSet::default());
     if !surprises.files.is_empty() {
         sizes.extend(read.iter().map(|(_, stamp)| stamp.size));
         digests.extend(read.iter().map(|(input, _)| input.digest));
     }
     for bytes in &surprises.files {
         let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
-        let stat = stat(place, &path).map_err(|_| NotStorable::TooNew)?;
         let link = link_stat(place, &path).map_err(|_| NotStorable::TooNew)?;
+        let stat = if is_link(&link) { stat(place, &path) } else { Ok(link) };
+        let stat = stat.map_err(|_| NotStorable::TooNew)?;
         // It may have come after the compiler had looked.
         if [stat, link].iter().any(|stat| changed_since(&Stamp::of(stat), compiled.start)) {
             return Err(NotStorable::TooNew);
@@ -224,7 +227,7 @@ fn look_around(
             twins.push((Input { path: bytes.clone(), digest: known.digest }, known.stamp));
         }
     }
-    let asked: Vec<Vec<u8>> = findings.has_include.iter().map(|name| normal(name)).collect();
+    let asked: Vec<Vec<u8>> = spells.has_include.iter().map(|name| normal(name)).collect();
     let is_asked = |path: &&Vec<u8>| asked.iter().any(|name| path.ends_with(name));
     let mut exist: Vec<_> = surprises.files.iter().chain(&expected).filter(is_asked).cloned().collect();
     // The order is part of the result's key.
@@ -250,11 +253,22 @@ fn exists(place: &Place, path: &[u8]) -> bool {
     CString::new(path).is_ok_and(|path| stat(place, &path).is_ok())
 }
 
-/// The names that the texts spell, as far as they do not follow from the inputs.
-fn spelled(findings: &Findings, derived: &Names) -> Vec<Vec<u8>> {
-    let is_new = |name: &&Vec<u8>| !name.starts_with(b"/") && !derived.holds(&normal(name));
-    let names = findings.has_include.iter().chain(findings.includes.iter().filter(is_new));
-    names.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+/// The names that the texts of a unit spell.
+struct Spells<'a> {
+    /// In `#include` and its like.
+    includes: HashSet<&'a [u8]>,
+    /// In `__has_include`.
+    has_include: Vec<&'a [u8]>,
+}
+
+impl Spells<'_> {
+    /// The names as far as they do not follow from the inputs; sorted, each once.
+    fn new_names(&self, derived: &Names) -> Vec<Vec<u8>> {
+        let is_new = |name: &&&[u8]| !name.starts_with(b"/") && !derived.holds(name);
+        let names = self.has_include.iter().chain(self.includes.iter().filter(is_new));
+        let names: BTreeSet<&[u8]> = names.copied().collect();
+        names.into_iter().map(<[u8]>::to_vec).collect()
+    }
 }
 
 /// The inputs, by index, that have another file as a twin of the same age: compilers compare that as well.

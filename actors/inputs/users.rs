@@ -27,9 +27,9 @@ pub struct Sides {
 }
 
 /// A file that was read.
-pub(super) struct Seen {
+pub(super) struct Seen<'p> {
     /// As the compiler spelled it.
-    pub(super) path: Vec<u8>,
+    pub(super) path: &'p [u8],
     /// What is known of it.
     pub(super) known: Arc<Known>,
     /// What the path itself is.
@@ -42,13 +42,13 @@ pub(super) fn system_headers(
     place: &Place,
     sides: &Sides,
     words: &Findings,
-    read: &[Seen],
+    read: &[Seen<'_>],
 ) -> Option<Vec<bool>> {
     let canonical = canonical(place, sides.built_in.iter().map(Vec::as_slice));
     // gcc names a system header by its path without links where that is shorter.
     let built_in: Vec<Vec<u8>> =
         sides.built_in.iter().map(|folder| normal(folder)).chain(canonical.iter().cloned()).collect();
-    let paths: Vec<Vec<u8>> = read.iter().map(|seen| normal(&seen.path)).collect();
+    let paths: Vec<Vec<u8>> = read.iter().map(|seen| normal(seen.path)).collect();
     let in_system = |path: &[u8]| built_in.iter().any(|folder| strip(path, folder).is_some());
     let is_system: Vec<bool> = paths.iter().map(|path| in_system(path)).collect();
     let all = || paths.iter().zip(&is_system).zip(read);
@@ -75,7 +75,7 @@ pub(super) fn system_headers(
 }
 
 /// Compilers remember of a file, and not of its name, where it was found.
-fn each_once(read: &[Seen], paths: &[Vec<u8>]) -> bool {
+fn each_once(read: &[Seen<'_>], paths: &[Vec<u8>]) -> bool {
     let files: HashSet<Identity> = read.iter().map(|seen| seen.known.stamp.identity()).collect();
     let names: HashSet<&Vec<u8>> = paths.iter().collect();
     // The source is named twice, as the user and as the compiler spelled it.
@@ -83,7 +83,7 @@ fn each_once(read: &[Seen], paths: &[Vec<u8>]) -> bool {
 }
 
 /// No second name, through which it could be found elsewhere.
-fn is_plain(seen: &Seen) -> bool {
+fn is_plain(seen: &Seen<'_>) -> bool {
     !is_link(&seen.link) && seen.link.st_nlink == 1
 }
 
@@ -119,7 +119,7 @@ fn canonical<'a>(place: &Place, folders: impl Iterator<Item = &'a [u8]>) -> BTre
 
 /// Whether a system header names what may be one of the user's files, which would be a system header then.
 fn reaches_users<'a>(
-    mut system: impl Iterator<Item = &'a Seen>,
+    mut system: impl Iterator<Item = &'a Seen<'a>>,
     users: impl Iterator<Item = &'a [u8]>,
 ) -> bool {
     let mut by_name: HashMap<&[u8], Vec<&[u8]>> = HashMap::new();

@@ -4,12 +4,13 @@ use super::files::{Identity, Stamp, is_folder, now, repeated, stat};
 use super::look::{Help, Look};
 use super::names::Names;
 use super::paths::{Place, normal, parent};
+use super::survey::Survey;
 use super::watch::{Walk, Watch};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_engine::scan::Quarter;
-use std::collections::HashSet;
-use std::ffi::{CStr, CString};
+use foldhash::HashSet;
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -160,14 +161,13 @@ impl KnownRecord {
         let inputs = || self.inputs.iter().map(|path| path.to_bytes());
         let inputs: Vec<Vec<u8>> = inputs().map(normal).collect();
         let read = inputs.get(..self.record.n_read as usize).unwrap_or(&inputs);
-        let folders = search_folders(&self.record.folders, read);
+        let survey = Survey::of(search_folders(&self.record.folders, read), place);
         let asked = self.record.names.iter().map(Vec::as_slice);
-        let names = Names::of(read, &forms(&folders, place), asked);
+        let names = Names::of(read, &survey.forms(), asked);
         let expected: HashSet<Vec<u8>> =
             inputs.into_iter().chain(self.record.present.iter().cloned()).collect();
-        let walk =
-            Walk { place, memory: &memory.folders, paths: &memory.paths, names: &names, expected: &expected };
-        let (watch, surprises) = walk.run(&folders);
+        let (watch, surprises) =
+            Walk { place, memory, survey: &survey, names: &names, expected: &expected }.run();
         let clear =
             surprises.files.is_empty() && !surprises.precompiled && surprises.states == self.record.states;
         Search { names, watch, clear, place: here }
@@ -175,7 +175,7 @@ impl KnownRecord {
 }
 
 /// Every folder in which something may have been searched: the given ones, the working directory, and those of
-/// the including files, whose paths are normal; normal, each once.
+/// the including files, whose paths are normal; normal, sorted, each once.
 pub(super) fn search_folders(given: &[Vec<u8>], inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let including: HashSet<&[u8]> = inputs.iter().map(|input| parent(input)).collect();
     let including = including.into_iter().map(<[u8]>::to_vec);
@@ -184,14 +184,4 @@ pub(super) fn search_folders(given: &[Vec<u8>], inputs: &[Vec<u8>]) -> Vec<Vec<u
     folders.sort();
     folders.dedup();
     folders
-}
-
-/// The folders in both forms, for compilers may name a system header by its canonical path.
-pub(super) fn forms(folders: &[Vec<u8>], place: &Place) -> Vec<Vec<u8>> {
-    let canonical =
-        folders.iter().filter_map(|folder| place.canonical(&CString::new(folder.as_slice()).ok()?));
-    let mut forms: Vec<Vec<u8>> = canonical.chain(folders.iter().cloned()).collect();
-    forms.sort();
-    forms.dedup();
-    forms
 }

@@ -2,13 +2,15 @@
 //!
 //! Instead of asking for every searched name in every folder, the folders themselves are watched by stamp: a
 //! name can only appear where the folder changes. Only what a changed folder now holds is compared.
+use super::Memory;
 use super::files::{Stamp, is_file, is_folder, stat};
 use super::folders::{Entry, FolderMemory, Kind, Listing, mark};
 use super::names::{Leaf, Names};
-use super::paths::{Paths, Place, below};
-use cachepot_engine::manifest::{NO_FOLDER, NOT_A_FOLDER, UNREACHABLE};
+use super::paths::{Place, below};
+use super::survey::Survey;
+use foldhash::{HashMap, HashSet};
 use nix::errno::Errno;
-use std::collections::{HashMap, HashSet};
+use nix::sys::stat::FileStat;
 use std::ffi::{CStr, CString};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -47,15 +49,21 @@ enum Target {
     Unreachable,
 }
 
-fn target(place: &Place, path: &CStr) -> Target {
-    match stat(place, path) {
-        Ok(stat) if is_file(&stat) => Target::File,
-        Ok(stat) if is_folder(&stat) => Target::Folder,
-        Ok(_) => Target::Other,
-        Err(Errno::ENOENT) => Target::Nothing,
-        Err(Errno::ENOTDIR) => Target::BelowNoFolder,
-        Err(_) => Target::Unreachable,
+impl Target {
+    fn of(stat: nix::Result<FileStat>) -> Self {
+        match stat {
+            Ok(stat) if is_file(&stat) => Target::File,
+            Ok(stat) if is_folder(&stat) => Target::Folder,
+            Ok(_) => Target::Other,
+            Err(Errno::ENOENT) => Target::Nothing,
+            Err(Errno::ENOTDIR) => Target::BelowNoFolder,
+            Err(_) => Target::Unreachable,
+        }
     }
+}
+
+fn target(place: &Place, path: &CStr) -> Target {
+    Target::of(stat(place, path))
 }
 
 /// What a walk through the searched folders found besides what is expected.
@@ -99,7 +107,7 @@ struct Seen {
     /// By prefix.
     filters: Vec<Filter>,
     /// Folders to look at, each for the names with one prefix.
-    open: Vec<(Vec<u8>, usize)>,
+    open: Vec<(Arc<CStr>, usize)>,
     watch: Watch,
     surprises: Surprises,
 }
@@ -107,40 +115,48 @@ struct Seen {
 /// Walks through the searched folders.
 pub(super) struct Walk<'a> {
     pub(super) place: &'a Place,
-    pub(super) memory: &'a FolderMemory,
-    pub(super) paths: &'a Paths,
+    pub(super) memory: &'a Memory,
+    /// The folders to look at.
+    pub(super) survey: &'a Survey,
     pub(super) names: &'a Names,
     /// Files that may lie there: the inputs, and what lay there when the result was made.
     pub(super) expected: &'a HashSet<Vec<u8>>,
 }
 
 impl Walk<'_> {
-    /// Looks at every folder (normal paths) and everything below it that a searched name leads to.
-    pub(super) fn run(&self, folders: &[Vec<u8>]) -> (Watch, Surprises) {
-        let mut seen =
-            Seen { open: folders.iter().map(|folder| (folder.clone(), 0)).collect(), ..Seen::default() };
+    /// Looks at every folder and everything below it that a searched name leads to.
+    pub(super) fn run(&self) -> (Watch, Surprises) {
+        let mut seen = Seen::default();
+        self.survey.paths().for_each(|path| self.open(path, 0, &mut seen));
         seen.filters = self.names.prefixes.iter().map(Filter::of).collect();
-        seen.surprises.states = self.states(folders);
-        let mut done: HashSet<(Vec<u8>, usize)> = HashSet::new();
-        while let Some((folder, prefix)) = seen.open.pop() {
-            if done.insert((folder.clone(), prefix)) {
-                self.folder(&folder, prefix, &mut seen);
+        seen.surprises.states = self.survey.states();
+        let mut done: HashSet<(Arc<CStr>, usize)> = HashSet::default();
+        while let Some((path, prefix)) = seen.open.pop() {
+            if done.insert((Arc::clone(&path), prefix)) {
+                self.folder(path, prefix, &mut seen);
             }
         }
         (seen.watch, seen.surprises)
     }
 
-    fn folder(&self, folder: &[u8], prefix: usize, seen: &mut Seen) {
-        let (Some(path), Some(leaves)) = (self.paths.intern(folder), self.names.prefixes.get(prefix)) else {
-            return;
-        };
-        let listing = self.memory.list(self.place, &path).or_else(|| self.probe(folder, &path, leaves));
-        let Some(listing) = listing else {
-            seen.watch.fixed.push((Arc::clone(&path), target(self.place, &path)));
+    fn open(&self, path: &[u8], prefix: usize, seen: &mut Seen) {
+        seen.open.extend(self.memory.paths.intern(path).map(|path| (path, prefix)));
+    }
+
+    fn folder(&self, path: Arc<CStr>, prefix: usize, seen: &mut Seen) {
+        let Some(leaves) = self.names.prefixes.get(prefix) else { return };
+        let folder = path.to_bytes();
+        let stat = self.survey.stat(&path, self.place);
+        let listed = stat.ok().and_then(|stat| {
+            let listing = self.memory.folders.list(self.place, &path, &stat);
+            listing.or_else(|| self.probe(folder, &stat, leaves))
+        });
+        let Some(listing) = listed else {
+            seen.watch.fixed.push((Arc::clone(&path), Target::of(stat)));
             return;
         };
         if let Some(below_parent) = leaves.get(&b".."[..]).and_then(|leaf| leaf.folder) {
-            seen.open.push((below(folder, b".."), below_parent));
+            self.open(&below(folder, b".."), below_parent, seen);
         }
         let mut view = 0;
         for entry in &listing.entries {
@@ -158,24 +174,11 @@ impl Walk<'_> {
         seen.watch.folders.push(Watched { path, stamp, settled, prefix, view });
     }
 
-    fn states(&self, folders: &[Vec<u8>]) -> Vec<u32> {
-        let mut first = HashMap::new();
-        let state = |(index, folder): (u32, &Vec<u8>)| {
-            let Some(path) = self.paths.intern(folder) else { return NO_FOLDER };
-            match stat(self.place, if path.is_empty() { c"." } else { &path }) {
-                Ok(stat) if is_folder(&stat) => *first.entry(Stamp::of(&stat).identity()).or_insert(index),
-                Ok(_) => NOT_A_FOLDER,
-                Err(Errno::ENOENT) => NO_FOLDER,
-                Err(_) => UNREACHABLE,
-            }
-        };
-        (0..).zip(folders).map(state).collect()
-    }
-
     /// A folder that may not be read can be searched all the same: every name is asked for, each time anew.
-    fn probe(&self, folder: &[u8], path: &CStr, leaves: &Leaves) -> Option<Arc<Listing>> {
-        let path = if path.is_empty() { c"." } else { path };
-        let stat = stat(self.place, path).ok().filter(is_folder)?;
+    fn probe(&self, folder: &[u8], stat: &FileStat, leaves: &Leaves) -> Option<Arc<Listing>> {
+        if !is_folder(stat) {
+            return None;
+        }
         let names = leaves.iter().flat_map(|(name, leaf)| {
             let precompiled = [&b".gch"[..], b".pch"].into_iter().filter(|_| leaf.file);
             std::iter::once(name.to_vec()).chain(precompiled.map(|suffix| [name, suffix].concat()))
@@ -192,7 +195,7 @@ impl Walk<'_> {
             };
             Some(Entry::new(&name, kind))
         });
-        Some(Arc::new(Listing { stamp: Stamp::of(&stat), settled: false, entries: entries.collect() }))
+        Some(Arc::new(Listing { stamp: Stamp::of(stat), settled: false, entries: entries.collect() }))
     }
 
     fn entry(&self, path: Vec<u8>, kind: Kind, leaf: Leaf, seen: &mut Seen) {
@@ -201,14 +204,14 @@ impl Walk<'_> {
             Kind::Folder => Target::Folder,
             Kind::Other => Target::Other,
             Kind::Link => {
-                let Some(link) = self.paths.intern(&path) else { return };
+                let Some(link) = self.memory.paths.intern(&path) else { return };
                 let target = target(self.place, &link);
                 seen.watch.fixed.push((link, target));
                 target
             }
         };
         if let (Target::Folder, Some(prefix)) = (target, leaf.folder) {
-            seen.open.push((path.clone(), prefix));
+            self.open(&path, prefix, seen);
         }
         let in_the_way = match target {
             Target::File | Target::Other => leaf.file,
@@ -264,7 +267,7 @@ impl Watched {
         if Stamp::of(&now).identity() != self.stamp.identity() {
             return false;
         }
-        let (Some(listing), Some(leaves)) = (memory.list(place, path), names.prefixes.get(self.prefix))
+        let (Some(listing), Some(leaves)) = (memory.list(place, path, &now), names.prefixes.get(self.prefix))
         else {
             return false;
         };

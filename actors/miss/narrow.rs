@@ -87,12 +87,12 @@ impl Miss {
         let at = self.subject.job.outputs.iter().position(|output| output.role == Role::Dependencies)?;
         let file = opened(report, descriptors).ok()?.into_iter().nth(at)??;
         let text = read_from_start(&file).ok()?;
-        let compiled = self.compiled(Some(&text), None, deadline).await.ok();
+        let compiled = self.compiled(Some(&text), None, deadline).await.ok().map(Arc::new);
         let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned().ok().map(Arc::new);
         let observed = match compiled.as_ref().zip(permit.as_ref()) {
             Some((compiled, permit)) => self.observe(compiled, permit, deadline).await.ok(),
             None => None,
         };
-        self.narrowed(&text, compiled.as_ref().zip(observed.as_ref())).await
+        self.narrowed(&text, compiled.as_deref().zip(observed.as_ref())).await
     }
 }

@@ -26,10 +26,15 @@ pub enum DepfileError {
 pub fn inputs(text: &[u8]) -> Result<Vec<OsString>, DepfileError> {
     let colon = text.iter().enumerate().position(|(at, &byte)| byte == b':' && ends_targets(text, at));
     let rest = text.get(colon.ok_or(DepfileError::NoRule)? + 1..).unwrap_or_default();
-    let mut seen = HashSet::new();
-    let names: Vec<_> =
-        Names { rest }.filter(|name| seen.insert(name.clone())).map(OsString::from_vec).collect();
+    let names = each_once(Names { rest }.map(OsString::from_vec).collect());
     if names.is_empty() { Err(DepfileError::Empty) } else { Ok(names) }
+}
+
+/// Names in order, without those that have come before.
+pub(crate) fn each_once(names: Vec<OsString>) -> Vec<OsString> {
+    let mut seen = HashSet::with_capacity(names.len());
+    let is_new: Vec<bool> = names.iter().map(|name| seen.insert(name)).collect();
+    names.into_iter().zip(is_new).filter_map(|(name, is_new)| is_new.then_some(name)).collect()
 }
 
 /// A colon ends the targets when a blank, a line end or nothing follows.
@@ -52,6 +57,11 @@ impl Iterator for Names<'_> {
     fn next(&mut self) -> Option<Vec<u8>> {
         let mut name = Vec::new();
         loop {
+            let is_plain = |byte: &&u8| !matches!(byte, b'\\' | b' ' | b'\t' | b'\r' | b'\n' | b'#' | b'$');
+            let n_plain = self.rest.iter().take_while(is_plain).count();
+            let (plain, rest) = self.rest.split_at(n_plain);
+            name.extend_from_slice(plain);
+            self.rest = rest;
             let n_slashes = self.rest.iter().take_while(|&&byte| byte == b'\\').count();
             let after = self.rest.get(n_slashes..).unwrap_or_default();
             let Some((&byte, tail)) = after.split_first() else {

@@ -252,7 +252,13 @@ impl Findings {
     }
 
     /// Adds what another text of the same unit says.
-    pub fn merge(&mut self, other: &Findings) {
+    pub fn merge(&mut self, other: Findings) {
+        self.merge_uses(&other);
+        self.includes.extend(other.includes);
+    }
+
+    /// The same without the names in its `#include`s, of which a unit's texts have many.
+    pub fn merge_uses(&mut self, other: &Findings) {
         self.macros.iter_mut().zip(&other.macros).for_each(|(mine, theirs)| mine.merge(theirs));
         self.directives.iter_mut().zip(&other.directives).for_each(|(mine, theirs)| mine.merge(theirs));
         self.questions.iter_mut().zip(&other.questions).for_each(|(mine, theirs)| mine.merge(theirs));
@@ -263,7 +269,6 @@ impl Findings {
         self.computed_has_include |= other.computed_has_include;
         self.unread |= other.unread;
         self.has_include.extend(other.has_include.iter().cloned());
-        self.includes.extend(other.includes.iter().cloned());
     }
 
     /// What is named whole, or in pieces that fit together.

@@ -1,8 +1,10 @@
-//! The small parts: paths, names, stamps, memories.
+//! The small parts: paths, names, stamps, surveys, memories.
 use super::super::files::{Stamp, changed_since};
 use super::super::names::Names;
 use super::super::paths::{below, normal, parent, strip};
+use super::super::survey::Survey;
 use super::*;
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::sync::Arc;
 
@@ -52,7 +54,7 @@ fn paths() {
 #[test]
 fn names_follow_from_paths() {
     let inputs = ["s/a.c", "inc/p/x.h", "/abs/y.h"].map(str::as_bytes);
-    let folders = ["", "inc", "inc/p", "/abs", "s"].map(|folder| folder.as_bytes().to_vec());
+    let folders = ["", "inc", "inc/p", "/abs", "s"].map(str::as_bytes);
     let names = Names::of(&inputs.map(normal), &folders, [&b"./sys//z.h"[..]].into_iter());
     for name in ["a.c", "s/a.c", "x.h", "p/x.h", "inc/p/x.h", "y.h", "sys/z.h"] {
         assert!(names.holds(name.as_bytes()), "{name}");
@@ -60,6 +62,29 @@ fn names_follow_from_paths() {
     for name in ["", "p", "inc", "inc/p", "abs/y.h", "z.h", "x", "x.h/y"] {
         assert!(!names.holds(name.as_bytes()), "{name}");
     }
+}
+
+/// What follows from a folder above is what the kernel says, also behind links and `..`.
+#[test]
+fn canonical_folders() {
+    let world = World::new();
+    ["a/b/c", "//far/b/d"].iter().for_each(|folder| world.folder(folder));
+    world.write("a/file", "");
+    world.link("//far", "l");
+    world.link("//w/a/b", "a/m");
+    let place = world.place();
+    let mut paths = ["", "..", "../far", "../w", "a", "a/..", "a/../l", "a/absent", "a/b", "a/b/c", "a/file"]
+        .map(|path| path.as_bytes().to_vec())
+        .to_vec();
+    paths
+        .extend(["a/file/x", "a/m", "a/m/..", "a/m/c", "l", "l/..", "l/../w", "l/b", "l/b/d"].map(Vec::from));
+    paths.extend([Vec::from("/"), bytes(&world.path("//far"))]);
+    paths.sort();
+    let survey = Survey::of(paths.clone(), &place);
+    let canonical = |path: &Vec<u8>| place.canonical(&CString::new(path.as_slice()).unwrap());
+    let expected: BTreeSet<Vec<u8>> = paths.iter().filter_map(canonical).chain(paths.clone()).collect();
+    assert_eq!(survey.forms(), expected.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    assert!(expected.contains(&bytes(&fs::canonicalize(world.path("l/b/d")).unwrap())));
 }
 
 #[test]
@@ -106,13 +131,17 @@ fn memories_remember() {
     world.write("d/x.h", "int x;");
     let place = world.place();
     let name = |name: &str| CString::new(name).unwrap();
+    let listed = |folder: &str| {
+        let folder = name(folder);
+        world.memory.folders.list(&place, &folder, &files::stat(&place, &folder).ok()?)
+    };
     let settled = || {
-        let listing = world.memory.folders.list(&place, &name("d")).unwrap();
+        let listing = listed("d").unwrap();
         let stat = files::stat(&place, &name("d/x.h")).unwrap();
         listing.settled && Stamp::of(&stat).is_settled(files::now())
     };
     wait_until(settled);
-    let list = || world.memory.folders.list(&place, &name("d")).unwrap();
+    let list = || listed("d").unwrap();
     let digest = || world.memory.files.digest(&place, &name("d/x.h")).unwrap();
     let (listing, known) = (list(), digest());
     assert!(Arc::ptr_eq(&listing, &list()) && Arc::ptr_eq(&known, &digest()));
@@ -127,7 +156,7 @@ fn memories_remember() {
         assert!(world.memory.files.digest(&place, &name(odd)).is_none(), "{odd}");
     }
     for odd in ["absent", "d/x.h", "d/absent/x"] {
-        assert!(world.memory.folders.list(&place, &name(odd)).is_none(), "{odd}");
+        assert!(listed(odd).is_none(), "{odd}");
     }
     assert!(world.memory.paths.intern(b"a\0b").is_none());
     let (one, other) = (world.memory.paths.intern(b"p").unwrap(), world.memory.paths.intern(b"p").unwrap());

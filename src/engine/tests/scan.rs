@@ -130,10 +130,10 @@ fn comments_never_hide_code() {
 fn pieces_of_several_texts_come_together() {
     let mut found = of("#define A __TI");
     assert_eq!(found.hidden(), Hidden::default());
-    found.merge(&of("-DB=ME__"));
+    found.merge(of("-DB=ME__"));
     assert!(found.hidden().time);
     let mut found = of("asm(\".inc\" X)");
-    found.merge(&of("#define X \"bin \\\"f\\\"\""));
+    found.merge(of("#define X \"bin \\\"f\\\"\""));
     assert_eq!(found.hidden().directive, Some(".incbin"));
 }
 
@@ -357,8 +357,8 @@ proptest! {
     #[test]
     fn merging_only_adds(one in "[_TIMEDASP#\" .incb\\n]{0,40}", other in "[_TIMEDASP#\" .incb\\n]{0,40}") {
         let (mut ab, mut ba) = (of(&one), of(&other));
-        ab.merge(&of(&other));
-        ba.merge(&of(&one));
+        ab.merge(of(&other));
+        ba.merge(of(&one));
         prop_assert_eq!(&ab, &ba);
         prop_assert!(ab.hidden().time || !of(&one).hidden().time);
         prop_assert!(ab.hidden().directive.is_some() || of(&one).hidden().directive.is_none());

@@ -43,9 +43,7 @@ pub fn inputs(
         }
         Discovery::SourceOnly | Discovery::UserFile(_) | Discovery::Widened(_) | Discovery::PrivateFile => {}
     }
-    let mut seen = HashSet::new();
-    let files: Vec<PathBuf> =
-        names.into_iter().filter(|name| seen.insert(name.clone())).map(PathBuf::from).collect();
+    let files: Vec<PathBuf> = depfile::each_once(names).into_iter().map(PathBuf::from).collect();
     match files.iter().find_map(|file| refused(job, file)) {
         Some(reason) => Err(reason),
         None => Ok(files),

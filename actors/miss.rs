@@ -1,5 +1,6 @@
 //! A miss: what the client is to run, its report, private copies of the outputs, and the record of what the compile
 //! depended on. The first answer is given in `drive.rs`; what takes time goes on when the client has gone.
+use crate::behind::{self, Check};
 use crate::built_in_folders::Folders;
 use crate::compiler_info_cache::BuiltInFolders;
 use crate::detect::{Compiler, CompilerQuery};
@@ -16,6 +17,7 @@ use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::{Discovery, Driver, Role};
+use cachepot_engine::manifest::Record;
 use cachepot_engine::scan::Hidden;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested};
@@ -247,28 +249,52 @@ impl Miss {
         if !self.call.compiler.is_current() {
             return Err(NotStored::TooNew);
         }
-        let mut used = Hidden::default();
-        if observed.may_use.any() {
-            used = self.used_when_preprocessed().await?;
-            // The preprocessed text must speak of the same files.
-            if self.observe(&compiled, &permit, deadline).await? != observed {
-                return Err(NotStored::TooNew);
-            }
-        }
         let job = self.call.key;
-        let record = observed.into_record(&job, used, self.call.date_is_fixed, self.start);
-        let message = Keep { job, meta, outputs, record: record.map_err(not_storable)?, permit };
+        let (date_is_fixed, start) = (self.call.date_is_fixed, self.start);
+        let (record, check) = match observed.record_for_now(&job, date_is_fixed, start) {
+            Some(record) => {
+                let check = record.window.is_some().then(|| self.check(compiled, observed, record.result));
+                (record, check)
+            }
+            None => (self.checked_record(&compiled, observed, &permit, deadline).await?, None),
+        };
+        let message = Keep { job, meta, outputs, record, permit };
         let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline)
             .await
             .map_err(NotStored::skipped)?;
-        flat(kept.map_err(NotStored::skipped)?)
+        flat(kept.map_err(NotStored::skipped)?)?;
+        if let Some(check) = check {
+            behind::queue(&self.shared, check);
+        }
+        Ok(())
     }
 
-    async fn used_when_preprocessed(&self) -> Result<Hidden, NotStored> {
-        let words = gnu::preprocessing(&self.subject.driver, &self.call.words);
-        let answer = run_compiler(&self.shared, &self.call.query, &words).await;
-        let text = answer.ok_or_else(|| NotStored::skipped("preprocessor failed"))?;
-        Ok(Hidden::in_preprocessed(&text))
+    fn check(&self, compiled: Compiled, observed: Observed, result: Digest) -> Check {
+        let Call { key: job, query, compiler, words, .. } = &self.call;
+        let words = gnu::preprocessing(&self.subject.driver, words);
+        let (query, compiler) = (query.clone(), Arc::clone(compiler));
+        Check { job: *job, result, query, compiler, words, compiled, observed }
+    }
+
+    async fn checked_record(
+        &self,
+        compiled: &Compiled,
+        observed: Observed,
+        permit: &Arc<Permit>,
+        deadline: Deadline,
+    ) -> Result<Record, NotStored> {
+        let mut used = Hidden::default();
+        if observed.may_use.any() {
+            let words = gnu::preprocessing(&self.subject.driver, &self.call.words);
+            let text = run_compiler(&self.shared, &self.call.query, &words).await;
+            used = Hidden::in_preprocessed(&text.ok_or_else(|| NotStored::skipped("preprocessor failed"))?);
+            // The preprocessed text must speak of the same files.
+            if self.observe(compiled, permit, deadline).await? != observed {
+                return Err(NotStored::TooNew);
+            }
+        }
+        let record = observed.into_record(&self.call.key, used, self.call.date_is_fixed, self.start);
+        record.map_err(not_storable)
     }
 
     /// Every folder in which the compiler may have searched.

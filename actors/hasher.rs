@@ -1,6 +1,6 @@
 //! Hasher pool: looks results up; the only place that reads source files. Owns nothing but its thread; what it
-//! learns about files lies in the shared [`Memory`]. Called by `drive.rs` and `miss.rs`, and by another Hasher that
-//! shares a look; bounded by `Permits::hashing`; when one dies, its request is answered with an error and the client
+//! learns about files lies in the shared [`Memory`]. Called by `drive.rs`, `miss.rs` and `behind.rs`, and by another
+//! Hasher that shares a look; bounded by `Permits::hashing`; when one dies, its request is answered with an error and the client
 //! compiles by itself.
 use crate::inputs::{Compiled, Help, Look, Memory, NotStorable, Observed, Place, Stamp, observe, stat};
 use crate::keeper::PoolObituary;
@@ -15,6 +15,7 @@ use cachepot_engine::key::{JobFacts, job_key};
 use cachepot_storage::local::{Fetched, LocalStore};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 /// A job with everything its key is made from, except what lies in files.
@@ -87,6 +88,21 @@ pub struct Observe {
     pub permit: Arc<Permit>,
 }
 
+/// Looks at the inputs of a result once more, long after its compile: whether all is as it was seen then.
+#[derive(Message)]
+#[rtype(result = "Result<bool, Internal>")]
+pub struct Confirm {
+    /// The working directory of the compile.
+    pub cwd: PathBuf,
+    /// What to look at.
+    pub compiled: Arc<Compiled>,
+    /// What was seen.
+    pub seen: Observed,
+    /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
+    pub permit: Arc<Permit>,
+}
+
 /// See the file's head.
 pub struct Hasher {
     /// Shared by all Hashers.
@@ -136,6 +152,18 @@ impl Handler<Observe> for Hasher {
     }
 }
 
+impl Handler<Confirm> for Hasher {
+    type Result = Result<bool, Internal>;
+
+    fn handle(&mut self, message: Confirm, ctx: &mut Self::Context) -> Self::Result {
+        contain(ctx, || {
+            let place = Place::open(&message.cwd).ok();
+            let now = place.and_then(|place| observe(&self.memory, &place, &message.compiled).ok());
+            now.is_some_and(|now| now == message.seen)
+        })
+    }
+}
+
 impl Hasher {
     fn find(&self, subject: &Subject, recache: bool, help: Help<'_>) -> LookUp {
         let key = self.key(subject);
@@ -150,7 +178,7 @@ impl Hasher {
     }
 
     fn key(&self, subject: &Subject) -> Digest {
-        let digest = |path: &std::path::PathBuf| {
+        let digest = |path: &PathBuf| {
             let path = self.memory.paths.intern(path.as_os_str().as_bytes())?;
             self.memory.files.digest(&subject.place, &path).map(|known| known.digest)
         };

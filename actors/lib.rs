@@ -3,12 +3,14 @@
 // The modules are private: `pub` in them means what the others may use.
 #![allow(unreachable_pub)]
 
+mod behind;
 mod built_in_folders;
 mod compiler_info_cache;
 mod compiler_parts;
 mod detect;
 mod drive;
 mod hasher;
+mod idle;
 mod inputs;
 mod jobserver;
 mod jobserver_actor;

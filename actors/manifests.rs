@@ -70,6 +70,24 @@ impl Manifests {
         Ok(())
     }
 
+    /// Takes the window off a record; one that is gone meanwhile stays gone.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn lift_window(
+        &self,
+        key: &Digest,
+        result: &Digest,
+    ) -> Result<(), cachepot_storage::error::StoreError> {
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(bytes) = self.store.get_manifest(key)? else { return Ok(()) };
+        let Some(mut manifest) = Manifest::decode(&bytes) else { return Ok(()) };
+        let Some(replaced) = manifest.lift_window(result) else { return Ok(()) };
+        self.store.put_manifest(key, &manifest.encode())?;
+        self.known().remove(key);
+        replaced.iter().try_for_each(|result| self.store.remove(Kind::Result, result))
+    }
+
     /// Forgets everything, as the store has.
     pub fn forget(&self) {
         *self.known() = Recent::new(MAX_BYTES);

@@ -11,12 +11,11 @@ use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics::{self, NotStored};
-use crate::storage_actor::{Ingest, Keep};
+use crate::storage_actor::Ingest;
 use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::{Discovery, Role};
-use cachepot_engine::scan::Hidden;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested};
 use cachepot_wire::{Ending, Plan, Report};
@@ -29,6 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
+mod conclude;
 mod narrow;
 
 /// How long it may take to get hold of the outputs.
@@ -263,45 +263,6 @@ impl Miss {
             Discovery::PrivateFile => (private.as_ref().and_then(text), None),
             Discovery::Trace => (None, private.as_ref().and_then(text)),
         }
-    }
-
-    async fn keep(self: Box<Self>, taken: Taken) {
-        let began = Instant::now();
-        match self.conclude(taken).await {
-            Ok(()) => statistics::written(&self.shared.stats, began.elapsed()),
-            Err(why) => statistics::not_stored(&self.shared.stats, &why),
-        }
-    }
-
-    async fn conclude(&self, taken: Taken) -> Result<(), NotStored> {
-        let deadline = Deadline::after(KEEP_LIMIT);
-        let Taken { meta, outputs, compiled, observed, permit, .. } = taken;
-        // The result bears the name of the compiler that was found: it must be the one that ran.
-        if !self.call.compiler.is_current() {
-            return Err(NotStored::TooNew);
-        }
-        let mut used = Hidden::default();
-        if observed.may_use.any() {
-            used = self.used_when_preprocessed().await?;
-            // The preprocessed text must speak of the same files.
-            if self.observe(&compiled, &permit, deadline).await? != observed {
-                return Err(NotStored::TooNew);
-            }
-        }
-        let job = self.call.key;
-        let record = observed.into_record(&job, used, self.call.date_is_fixed, self.start);
-        let message = Keep { job, meta, outputs, record: record.map_err(not_storable)?, permit };
-        let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline)
-            .await
-            .map_err(NotStored::skipped)?;
-        flat(kept.map_err(NotStored::skipped)?)
-    }
-
-    async fn used_when_preprocessed(&self) -> Result<Hidden, NotStored> {
-        let words = gnu::preprocessing(&self.subject.driver, &self.call.words);
-        let answer = run_compiler(&self.shared, &self.call.query, &words).await;
-        let text = answer.ok_or_else(|| NotStored::skipped("preprocessor failed"))?;
-        Ok(Hidden::in_preprocessed(&text))
     }
 
     /// Every folder in which the compiler may have searched, and those of them that are built in.

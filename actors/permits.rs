@@ -7,6 +7,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const MAX_RECORDING: usize = 256;
 const MAX_LEASES: usize = 256;
+/// Some thousand checks of C units.
+const MAX_CHECKS_KIB: usize = 32 << 10;
 /// Descriptors that the coordinator keeps for itself: index, logs, programs that it runs.
 const OWN_DESCRIPTORS: u64 = 64;
 /// Descriptors that one request may hold at a time: socket, folder, inputs being read, outputs.
@@ -28,6 +30,10 @@ pub(crate) struct Permits {
     pub leases: Arc<Semaphore>,
     /// Results that may wait to be recorded; more are not kept.
     pub recording: Arc<Semaphore>,
+    /// Checks behind the build that run or wait, by their weight in KiB; for more there is none.
+    pub checks: Arc<Semaphore>,
+    /// Checks that run: one, whatever the machine.
+    pub checking: Arc<Semaphore>,
 }
 
 impl Permits {
@@ -40,11 +46,17 @@ impl Permits {
             slots: Arc::new(Semaphore::new(cores)),
             leases: Arc::new(Semaphore::new(MAX_LEASES)),
             recording: Arc::new(Semaphore::new(MAX_RECORDING)),
+            checks: Arc::new(Semaphore::new(MAX_CHECKS_KIB)),
+            checking: Arc::new(Semaphore::new(1)),
         }
     }
     /// Whether no result waits to be recorded.
     pub(crate) fn recording_is_idle(&self) -> bool {
         self.recording.available_permits() == MAX_RECORDING
+    }
+    /// Whether no check runs or waits.
+    pub(crate) fn checks_are_idle(&self) -> bool {
+        self.checks.available_permits() == MAX_CHECKS_KIB
     }
 }
 

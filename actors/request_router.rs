@@ -108,7 +108,9 @@ impl Actor for RequestRouter {
         let (shared, gate) = (Arc::clone(&self.shared), Arc::clone(&self.gate));
         if let Some(limit) = shared.loaded.settings.coordinator.idle_timeout {
             ctx.run_interval(limit.div_f32(40.0).max(TICK), move |router, _| {
-                if router.gate.is_idle_for(limit) && router.shared.permits.recording_is_idle() {
+                let permits = &router.shared.permits;
+                let works = !permits.recording_is_idle() || !permits.checks_are_idle();
+                if router.gate.is_idle_for(limit) && !works {
                     tracing::info!("idle for too long, ending");
                     router.gate.close();
                 }

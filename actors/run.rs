@@ -1,8 +1,10 @@
-//! Programs that the coordinator itself starts: questions to a compiler. Whoever asks holds a slot of the jobserver.
+//! Programs that the coordinator itself starts: questions to a compiler. Whoever asks holds a slot of the jobserver,
+//! or asks idly.
+use crate::idle;
 use crate::jobserver;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -54,6 +56,25 @@ impl Question {
     /// # Errors
     /// When the program cannot be started; `TimedOut` where it does not answer in time.
     pub async fn ask(&self) -> std::io::Result<Answer> {
+        in_time(LIMIT, self.command().output()).await
+    }
+
+    /// Asks in the time that nobody else wants; on a busy machine that takes long. What was started goes with the
+    /// question.
+    ///
+    /// # Errors
+    /// As [`Question::ask`].
+    pub async fn ask_idly(&self, limit: Duration) -> std::io::Result<Answer> {
+        let mut command = self.command();
+        idle::prepare(&mut command);
+        let child = command.spawn()?;
+        let session = idle::Session::of(&child);
+        let answer = in_time(limit, child.wait_with_output()).await?;
+        session.has_ended();
+        Ok(answer)
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         // The jobserver of the client's build is no business of ours: its descriptors mean something else here.
         let kept =
@@ -61,13 +82,16 @@ impl Question {
         command.args(&self.words).env_clear().envs(kept.map(|(name, value)| (name, value)));
         command.arg0(&self.name).current_dir(existing(&self.cwd)).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        match tokio::time::timeout(LIMIT, command.output()).await {
-            Ok(output) => {
-                output.map(|o| Answer { succeeded: o.status.success(), stdout: o.stdout, stderr: o.stderr })
-            }
-            Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
-        }
+        command
     }
+}
+
+async fn in_time(
+    limit: Duration,
+    output: impl Future<Output = std::io::Result<Output>>,
+) -> std::io::Result<Answer> {
+    let Output { status, stdout, stderr } = tokio::time::timeout(limit, output).await??;
+    Ok(Answer { succeeded: status.success(), stdout, stderr })
 }
 
 fn existing(folder: &Path) -> &Path {

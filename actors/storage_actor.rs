@@ -1,6 +1,6 @@
 //! LocalStorageActor: what is written to the local disk store. Owns the queue in front of it; the store itself is
-//! shared with the Hashers, who read, so that no hit waits behind a copy. Called by `miss.rs`, bounded by
-//! `Permits::local_store`; when one dies, its request is answered with an error and the result is not kept.
+//! shared with the Hashers, who read, so that no hit waits behind a copy. Called by `miss.rs` and
+//! `behind.rs`, bounded by `Permits::local_store`; when one dies, its request is answered with an error and the result is not kept.
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::Permit;
@@ -43,6 +43,19 @@ pub struct Keep {
     pub permit: Arc<Permit>,
 }
 
+/// Lets a result stand beyond its window.
+#[derive(Message)]
+#[rtype(result = "Result<Result<(), StoreError>, Internal>")]
+pub struct LiftWindow {
+    /// The job's key.
+    pub job: Digest,
+    /// The result's.
+    pub result: Digest,
+    /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
+    pub permit: Arc<Permit>,
+}
+
 /// See the file's head.
 pub struct LocalStorageActor {
     /// The store.
@@ -72,6 +85,14 @@ impl Handler<Keep> for LocalStorageActor {
 
     fn handle(&mut self, message: Keep, ctx: &mut Self::Context) -> Self::Result {
         contain(ctx, || self.keep(message))
+    }
+}
+
+impl Handler<LiftWindow> for LocalStorageActor {
+    type Result = Result<Result<(), StoreError>, Internal>;
+
+    fn handle(&mut self, message: LiftWindow, ctx: &mut Self::Context) -> Self::Result {
+        contain(ctx, || self.manifests.lift_window(&message.job, &message.result))
     }
 }
 

@@ -146,6 +146,13 @@ fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
 }
 
 impl Observed {
+    /// The record of a result that may use the date and nothing else that changes: while it is that day, nobody needs
+    /// to know whether it does. `None` where it may use more, or where the day cannot be told.
+    pub fn record_for_now(&self, job: &Digest, date_is_fixed: bool, start: Moment) -> Option<Record> {
+        let record = || self.clone().into_record(job, self.may_use, date_is_fixed, start);
+        self.may_use.is_date_alone().then(record)?.ok()
+    }
+
     /// The record of a result that uses this, with the conditions on times under which it is valid and its key.
     /// `date_is_fixed`: `SOURCE_DATE_EPOCH` fixes date and time (and is part of the job's key).
     ///

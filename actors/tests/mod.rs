@@ -1,4 +1,5 @@
 //! Actors under a keeper, with panics, freezes and expired deadlines; and the jobserver with real processes.
+mod behind;
 mod jobserver;
 mod lives;
 mod outputs;

@@ -104,6 +104,20 @@ impl Manifest {
         }
     }
 
+    /// Takes the window off a record: its result is the same whatever the day. The result keeps its key. Records that
+    /// differ in nothing but their window give way: the value is their results, which nobody needs any more. `None`
+    /// where there is no such record.
+    pub fn lift_window(&mut self, result: &Digest) -> Option<Vec<Digest>> {
+        let at =
+            self.records.iter().position(|record| record.result == *result && record.window.is_some())?;
+        let lasting = Record { window: None, ..self.records.remove(at)? };
+        let is_like =
+            |old: &Record| Record { result: lasting.result, window: None, ..old.clone() } == lasting;
+        let (like, kept): (Vec<_>, Vec<_>) = self.records.drain(..).partition(is_like);
+        self.records = std::iter::once(lasting).chain(kept).collect();
+        Some(like.into_iter().map(|old| old.result).collect())
+    }
+
     /// The stored form.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer(Vec::with_capacity(self.records.iter().map(|r| r.inputs.len() * 64).sum()));

@@ -101,6 +101,11 @@ impl Hidden {
     pub fn any(self) -> bool {
         self != Self::default()
     }
+
+    /// Whether it is the date and nothing else.
+    pub fn is_date_alone(self) -> bool {
+        self == Hidden { date: true, ..Self::default() }
+    }
 }
 
 /// Whether a text begins with this form and a string may end behind it: `0` stands for a digit, `a` for a letter.

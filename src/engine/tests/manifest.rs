@@ -98,6 +98,24 @@ fn bounds_hold() {
 }
 
 #[test]
+fn a_record_without_its_window_replaces_those_of_other_windows() {
+    let windowed = |result, quarter| Record { window: Some(Quarter(quarter)), ..plain(result, 1) };
+    let records = [windowed(1, 7), plain(2, 1), windowed(3, 6), windowed(4, 6), plain(5, 2)];
+    let mut manifest = Manifest { records: records.into() };
+    manifest.records[3].present = vec![b"x".to_vec()];
+    let other = manifest.records[3].clone();
+    for result in [plain(2, 1).result, plain(6, 1).result] {
+        let mut same = manifest.clone();
+        assert_eq!(same.lift_window(&result), None);
+        assert_eq!(same, manifest);
+    }
+    let replaced = manifest.lift_window(&plain(1, 1).result);
+    assert_eq!(replaced, Some(vec![plain(2, 1).result, plain(3, 1).result]));
+    assert_eq!(manifest, Manifest { records: [plain(1, 1), other, plain(5, 2)].into() });
+    assert_eq!(manifest.lift_window(&plain(1, 1).result), None);
+}
+
+#[test]
 fn other_versions_and_claims_are_refused() {
     let stored = Manifest { records: [plain(1, 1)].into() }.encode();
     let mut other = stored.clone();

@@ -1,5 +1,6 @@
 //! Whatever breaks under a build, the build ends as the plain one: same files, same status, nothing hangs and no
 //! process is left behind. Real programs, real gcc, real make.
+mod behind;
 mod build;
 mod clients;
 mod disk;

@@ -1,0 +1,79 @@
+//! What is done with the result of a miss when its client has gone: its record, the store, a check for later.
+use super::{Call, KEEP_LIMIT, Miss, Taken, flat, not_storable, run_compiler};
+use crate::behind::{self, Check};
+use crate::inputs::{Compiled, Observed};
+use crate::permits::{Deadline, Permit};
+use crate::routes::ask;
+use crate::statistics::{self, NotStored};
+use crate::storage_actor::Keep;
+use cachepot_engine::compiler::gnu;
+use cachepot_engine::digest::Digest;
+use cachepot_engine::manifest::Record;
+use cachepot_engine::scan::Hidden;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Miss {
+    pub(super) async fn keep(self: Box<Self>, taken: Taken) {
+        let began = Instant::now();
+        match self.conclude(taken).await {
+            Ok(()) => statistics::written(&self.shared.stats, began.elapsed()),
+            Err(why) => statistics::not_stored(&self.shared.stats, &why),
+        }
+    }
+
+    async fn conclude(&self, taken: Taken) -> Result<(), NotStored> {
+        let deadline = Deadline::after(KEEP_LIMIT);
+        let Taken { meta, outputs, compiled, observed, permit, .. } = taken;
+        // The result bears the name of the compiler that was found: it must be the one that ran.
+        if !self.call.compiler.is_current() {
+            return Err(NotStored::TooNew);
+        }
+        let job = self.call.key;
+        let (date_is_fixed, start) = (self.call.date_is_fixed, self.start);
+        let (record, check) = match observed.record_for_now(&job, date_is_fixed, start) {
+            Some(record) => {
+                let check = record.window.is_some().then(|| self.check(compiled, observed, record.result));
+                (record, check)
+            }
+            None => (self.checked_record(&compiled, observed, &permit, deadline).await?, None),
+        };
+        let message = Keep { job, meta, outputs, record, permit };
+        let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline)
+            .await
+            .map_err(NotStored::skipped)?;
+        flat(kept.map_err(NotStored::skipped)?)?;
+        if let Some(check) = check {
+            behind::queue(&self.shared, check);
+        }
+        Ok(())
+    }
+
+    fn check(&self, compiled: Arc<Compiled>, observed: Observed, result: Digest) -> Check {
+        let Call { key: job, query, compiler, words, .. } = &self.call;
+        let words = gnu::preprocessing(&self.subject.driver, words);
+        let (query, compiler) = (query.clone(), Arc::clone(compiler));
+        Check { job: *job, result, query, compiler, words, compiled, observed }
+    }
+
+    async fn checked_record(
+        &self,
+        compiled: &Arc<Compiled>,
+        observed: Observed,
+        permit: &Arc<Permit>,
+        deadline: Deadline,
+    ) -> Result<Record, NotStored> {
+        let mut used = Hidden::default();
+        if observed.may_use.any() {
+            let words = gnu::preprocessing(&self.subject.driver, &self.call.words);
+            let text = run_compiler(&self.shared, &self.call.query, &words).await;
+            used = Hidden::in_preprocessed(&text.ok_or_else(|| NotStored::skipped("preprocessor failed"))?);
+            // The preprocessed text must speak of the same files.
+            if self.observe(compiled, permit, deadline).await? != observed {
+                return Err(NotStored::TooNew);
+            }
+        }
+        let record = observed.into_record(&self.call.key, used, self.call.date_is_fixed, self.start);
+        record.map_err(not_storable)
+    }
+}

@@ -45,6 +45,8 @@ pub struct Miss {
     scan: Option<JoinHandle<Option<Vec<u8>>>>,
     /// The compiler's built-in folders, asked for beside the compile.
     folders: JoinHandle<Option<Folders>>,
+    /// Those folders, once they are known.
+    built_in: Folders,
     /// When the client was told, by the file system's clock and by ours.
     start: Moment,
     began: Instant,
@@ -106,7 +108,16 @@ impl Miss {
         let compiler = Arc::clone(&call.compiler);
         let folders =
             actix::spawn(built_in_folders(Arc::clone(shared), query(), compiler, Arc::clone(&subject)));
-        Box::new(Miss { shared: Arc::clone(shared), subject, call, scan, folders, start, began })
+        Box::new(Miss {
+            shared: Arc::clone(shared),
+            subject,
+            call,
+            scan,
+            folders,
+            built_in: Folders::default(),
+            start,
+            began,
+        })
     }
 
     /// What the client is told.
@@ -205,7 +216,7 @@ impl Miss {
                 .map_err(NotStored::skipped)?,
             None => trace,
         };
-        let (folders, built_in) = self.folders(deadline).await?;
+        let folders = self.folders(deadline).await?;
         let job = &self.subject.job;
         // The compiler has read the response files after us.
         if !response_file::expand(&job.argv, &self.call.query.cwd).is_ok_and(|words| words == self.call.words)
@@ -218,7 +229,7 @@ impl Miss {
             folders,
             words: words_say(job),
             key_files: job.key_files.clone(),
-            sides: self.sides(&built_in),
+            sides: self.sides(),
             asked: self.call.asked_at,
             start: self.start,
         })
@@ -265,8 +276,8 @@ impl Miss {
         }
     }
 
-    /// Every folder in which the compiler may have searched, and those of them that are built in.
-    async fn folders(&mut self, deadline: Deadline) -> Result<(Vec<Vec<u8>>, Folders), NotStored> {
+    /// Every folder in which the compiler may have searched.
+    async fn folders(&mut self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
         let built_in =
             tokio::time::timeout(deadline.left(), &mut self.folders).await.map_err(NotStored::skipped)?;
         let built_in = built_in
@@ -282,7 +293,8 @@ impl Miss {
             .filter(|(name, _)| name.to_str().is_some_and(|name| gnu::FOLDER_VARIABLES.contains(&name)));
         let named = lists.flat_map(|(_, value)| std::env::split_paths(value));
         let named = named.map(|folder| folder.into_os_string().into_vec());
-        Ok((given.chain(built_in.iter().cloned()).chain(named).collect(), built_in))
+        self.built_in = built_in;
+        Ok(given.chain(self.built_in.iter().cloned()).chain(named).collect())
     }
 }
 

@@ -11,6 +11,7 @@ use cachepot_engine::narrow::{narrow, prerequisites};
 use cachepot_storage::local::Ingested;
 use cachepot_wire::Report;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -18,12 +19,12 @@ use std::sync::Arc;
 
 impl Miss {
     /// What decides which headers belong to the system; `None` where nobody asks.
-    pub(super) fn sides(&self, built_in: &Arc<Vec<Vec<u8>>>) -> Option<Sides> {
+    pub(super) fn sides(&self) -> Option<Sides> {
         let given =
             || self.subject.job.search.folders.iter().map(|folder| folder.as_os_str().as_bytes().to_vec());
         self.is_widened().then(|| Sides {
             family: self.subject.driver.family,
-            built_in: Arc::clone(built_in),
+            built_in: Arc::clone(&self.built_in),
             given: given().collect(),
         })
     }
@@ -56,10 +57,30 @@ impl Miss {
     ) -> Option<Vec<u8>> {
         let family = self.subject.driver.family;
         let flags = seen.and_then(|(compiled, observed)| Some((compiled, observed.system.as_ref()?)));
-        let Some((compiled, flags)) = flags else { return self.narrowed_by_compiler(text).await };
+        let Some((compiled, flags)) = flags else {
+            let by_folder = self.narrowed_by_folder(text);
+            return if by_folder.is_some() { by_folder } else { self.narrowed_by_compiler(text).await };
+        };
         let pairs = compiled.inputs.iter().zip(flags).filter(|(_, is_system)| **is_system);
         let system: HashSet<&[u8]> = pairs.map(|(path, _)| path.as_os_str().as_bytes()).collect();
         narrow(text, family, |name| system.contains(name))
+    }
+
+    /// Where something can be read only once, or is gone, the compiler cannot be asked again: then the built-in folders
+    /// alone have to do.
+    fn narrowed_by_folder(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let cwd = &self.call.query.cwd;
+        let is_there = |name: &&[u8]| {
+            std::fs::metadata(cwd.join(OsStr::from_bytes(name))).is_ok_and(|metadata| metadata.is_file())
+        };
+        if prerequisites(text)?.iter().all(is_there) {
+            return None;
+        }
+        let in_system = |name: &[u8]| {
+            let path = Path::new(OsStr::from_bytes(name));
+            self.built_in.iter().any(|folder| path.starts_with(OsStr::from_bytes(folder)))
+        };
+        narrow(text, self.subject.driver.family, in_system)
     }
 
     async fn narrowed_by_compiler(&self, text: &[u8]) -> Option<Vec<u8>> {

@@ -31,14 +31,14 @@ impl<'p> Watch<'p> {
     }
 
     /// After it: puts the file right if the compile has written it; `text` is what it is to hold, where that is known.
-    /// The value is the exit status. It tells of a file that cannot be written, as the compiler would have.
+    /// The value is the exit status. A file that was cut is an error, as it would have been one for the compiler; one
+    /// that names too many headers is none.
     pub(crate) fn settle(self, status: i32, compiler: (&Path, &OsStr), text: Option<&[u8]>) -> i32 {
         let file = &self.widened.file;
         let is_right = state(file) == self.before
             || text.is_some_and(|text| rewrite(file, text).is_ok())
             || self.ask(compiler);
-        // A compile that failed has its own messages, and what it left is not used.
-        if is_right || status != 0 {
+        if is_right || text.is_none() || status != 0 {
             return status;
         }
         eprintln!("cachepot: cannot write the dependency file {}", file.display());

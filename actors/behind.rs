@@ -1,8 +1,8 @@
 //! Checks behind the build. A unit whose texts only might make up `__DATE__` is stored at once, for the quarter of an
 //! hour of its compile; a preprocessor run tells later whether its result may stand for longer.
 //!
-//! A check that does not fit, fails or is given up leaves the result with its window. So it may wait while the machine
-//! is busy: it holds no slot and no permit that a request or a result needs, and ends with the coordinator.
+//! A check that does not fit, fails or is given up leaves the result with its window. So it waits until nobody has asked
+//! for a while, and runs when the machine has nothing better to do: it holds no slot and no permit that a request or a result needs, and ends with the coordinator.
 use crate::detect::{Compiler, CompilerQuery};
 use crate::hasher::Confirm;
 use crate::inputs::{Compiled, Observed};
@@ -22,6 +22,8 @@ const LIMIT: Duration = Duration::from_secs(4 * 3600);
 const STEP_LIMIT: Duration = Duration::from_secs(120);
 /// Before each run, so that its session can be given its small share: see `idle::Session`.
 const PAUSE: Duration = Duration::from_millis(110);
+/// A build asks again sooner, unless it works on something else: there the low priority has to do.
+const CALM: Duration = Duration::from_secs(1);
 /// About what a path costs in memory beside its text, with what is known of its file.
 const PIECE: usize = 100;
 
@@ -75,6 +77,12 @@ impl Check {
         let (permit, deadline) = (Arc::new(permit), Deadline::after(LIMIT));
         let _turn = acquire(&shared.permits.checking, deadline).await.ok_or("no turn in time")?;
         tokio::time::sleep(PAUSE).await;
+        while !shared.traffic.is_idle_for(CALM) {
+            if deadline.has_passed() {
+                return Err("no calm in time");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
         if self.uses_date(deadline).await? {
             return Ok("used");
         }

@@ -35,13 +35,14 @@ mod storage_actor;
 #[cfg(test)]
 mod tests;
 mod together;
+mod traffic;
 mod wrapper;
 mod writers;
 
 use crate::jobserver_actor::Origin;
 use crate::keeper::Death;
 use crate::permits::Permits;
-use crate::request_router::{Close, Gate, RequestRouter};
+use crate::request_router::{Close, Gate, RequestRouter, drain};
 use crate::revive::Reviver;
 use crate::shared::{Parts, Shared};
 use crate::stats_file::StatsFile;
@@ -151,7 +152,7 @@ async fn serve(
     // New clients find nobody and start a successor; those inside are waited for.
     (calls.retire)();
     let _ = router.send(Close).await;
-    gate.drain(&shared, 0).await;
+    drain(&shared, 0).await;
     Ok(())
 }
 

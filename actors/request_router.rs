@@ -13,8 +13,7 @@ use cachepot_wire::{
 };
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
@@ -34,21 +33,17 @@ pub struct RequestRouter {
     gate: Arc<Gate>,
 }
 
-/// What the sessions and the router share: how many are in flight, since when nobody asked, and the end.
+/// What the sessions and the router share: who may come in, and the end.
 pub struct Gate {
-    in_flight: AtomicUsize,
-    last_activity: Mutex<Instant>,
     closing: Notify,
     uid: u32,
     own_namespace: Option<std::path::PathBuf>,
 }
 
 impl Gate {
-    /// Open, with nobody inside.
+    /// Open.
     pub fn new() -> Self {
         Gate {
-            in_flight: AtomicUsize::new(0),
-            last_activity: Mutex::new(Instant::now()),
             closing: Notify::new(),
             uid: fd::own_uid(),
             own_namespace: std::fs::read_link("/proc/self/ns/mnt").ok(),
@@ -62,30 +57,14 @@ impl Gate {
     pub async fn closed(&self) {
         self.closing.notified().await;
     }
-    fn is_idle_for(&self, limit: Duration) -> bool {
-        let last = *self.last_activity.lock().unwrap_or_else(PoisonError::into_inner);
-        self.in_flight.load(Ordering::Relaxed) == 0 && last.elapsed() >= limit
-    }
-    fn enter(self: &Arc<Self>) -> Inside {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Inside(Arc::clone(self))
-    }
-    /// Waits until at most `n` sessions are inside, or the grace time is over.
-    pub async fn drain(&self, shared: &Shared, n: usize) {
-        let end = Instant::now() + GRACE;
-        let busy = || self.in_flight.load(Ordering::Relaxed) > n || !shared.permits.recording_is_idle();
-        while busy() && Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
 }
 
-struct Inside(Arc<Gate>);
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        *self.0.last_activity.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+/// Waits until at most `n` sessions are in flight and nothing is being recorded, or the grace time is over.
+pub async fn drain(shared: &Shared, n: usize) {
+    let end = Instant::now() + GRACE;
+    let busy = || shared.traffic.n_inside() > n || !shared.permits.recording_is_idle();
+    while busy() && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -110,7 +89,7 @@ impl Actor for RequestRouter {
             ctx.run_interval(limit.div_f32(40.0).max(TICK), move |router, _| {
                 let permits = &router.shared.permits;
                 let works = !permits.recording_is_idle() || !permits.checks_are_idle();
-                if router.gate.is_idle_for(limit) && !works {
+                if router.shared.traffic.is_idle_for(limit) && !works {
                     tracing::info!("idle for too long, ending");
                     router.gate.close();
                 }
@@ -143,7 +122,7 @@ async fn accept(listener: UnixListener, shared: Arc<Shared>, gate: Arc<Gate>) {
         let Ok(permit) = Arc::clone(&shared.permits.sessions).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (shared, inside, gate) = (Arc::clone(&shared), gate.enter(), Arc::clone(&gate));
+                let (shared, inside, gate) = (Arc::clone(&shared), shared.traffic.enter(), Arc::clone(&gate));
                 actix::spawn(async move {
                     if let Err(error) = session(&shared, &gate, &stream).await {
                         tracing::debug!(%error, "connection ended");
@@ -179,7 +158,7 @@ async fn session(shared: &Arc<Shared>, gate: &Gate, stream: &UnixStream) -> Resu
             send(stream, Reply::RunItYourself { env: Vec::new(), notice: String::new() }, &[]).await
         }
         Ok((WireMessage::Admin(order), _)) => {
-            let reply = administer(shared, gate, order).await;
+            let reply = administer(shared, order).await;
             send(stream, Reply::Admin(reply), &[]).await?;
             if order == Admin::Stop {
                 gate.close();
@@ -253,7 +232,7 @@ fn notice(shared: &Shared, env: &EnvBlock) -> String {
     told.join("; ")
 }
 
-async fn administer(shared: &Arc<Shared>, gate: &Gate, order: Admin) -> AdminReply {
+async fn administer(shared: &Arc<Shared>, order: Admin) -> AdminReply {
     match order {
         Admin::ShowStats => AdminReply::Done(statistics::report(shared)),
         Admin::ZeroStats => {
@@ -263,7 +242,7 @@ async fn administer(shared: &Arc<Shared>, gate: &Gate, order: Admin) -> AdminRep
             AdminReply::Done(statistics::report(shared))
         }
         Admin::Stop => {
-            gate.drain(shared, 1).await;
+            drain(shared, 1).await;
             AdminReply::Done(statistics::report(shared))
         }
         Admin::ClearCache => {

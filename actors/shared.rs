@@ -6,6 +6,7 @@ use crate::manifests::Manifests;
 use crate::permits::Permits;
 use crate::routes::Routes;
 use crate::stats_file::StatsFile;
+use crate::traffic::Traffic;
 use crate::writers::Writers;
 use cachepot_config::{Environment, Loaded};
 use cachepot_engine::stats::Stats;
@@ -34,6 +35,8 @@ pub struct Shared {
     pub memory: Arc<Memory>,
     /// Who writes where.
     pub writers: Arc<Writers>,
+    /// Who asks just now.
+    pub traffic: Arc<Traffic>,
     /// The settings, and where they came from.
     pub loaded: Loaded,
     /// The environment that the settings were read from.
@@ -66,6 +69,7 @@ impl Shared {
             store,
             memory: Arc::default(),
             writers: Arc::default(),
+            traffic: Arc::default(),
             loaded,
             started_with,
             scratch,

@@ -56,13 +56,16 @@ pub(super) fn system_headers(
     let system = || all().filter(|((_, is_system), _)| **is_system).map(|(_, seen)| seen);
 
     let absolute = built_in.iter().all(|folder| folder.starts_with(b"/"));
-    let hidden = |findings: &Findings| findings.unread || findings.computed_include;
-    let spelled = !hidden(words) && !read.iter().any(|seen| hidden(&seen.known.findings));
+    let texts = || read.iter().map(|seen| &seen.known.findings).chain([words]);
+    // What a system header includes is one, too, be it one of the user's. What the user's include is told by its folder.
+    let spelled =
+        !texts().any(|found| found.unread) && !system().any(|seen| seen.known.findings.computed_include);
     let turned = words.may_turn_system || users().any(|(_, seen)| seen.known.findings.may_turn_system);
     // `#include "/usr/include/stdio.h"` is no system header, though it lies among them.
-    let mut names =
-        read.iter().map(|seen| &seen.known.findings).chain([words]).flat_map(|found| &found.includes);
-    let by_path = names.any(|name| name.starts_with(b"/") && in_system(&normal(name)));
+    let mut names = texts().flat_map(|found| &found.includes);
+    let may_compute = texts().any(|found| found.computed_include)
+        && may_spell(&built_in, texts().flat_map(|found| &found.paths));
+    let by_path = may_compute || names.any(|name| name.starts_with(b"/") && in_system(&normal(name)));
     let sure = absolute
         && spelled
         && !turned
@@ -72,6 +75,11 @@ pub(super) fn system_headers(
         && are_apart(place, sides, &canonical, users().map(|(path, _)| path.as_slice()))
         && !reaches_users(system(), users().map(|(path, _)| path.as_slice()));
     sure.then_some(is_system)
+}
+
+/// Whether one of these paths may be put together to one in one of the folders.
+fn may_spell<'a>(folders: &[Vec<u8>], mut paths: impl Iterator<Item = &'a Vec<u8>>) -> bool {
+    paths.any(|path| folders.iter().any(|folder| folder.starts_with(path) || path.starts_with(folder)))
 }
 
 /// Compilers remember of a file, and not of its name, where it was found.

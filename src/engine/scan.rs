@@ -48,6 +48,8 @@ pub struct Findings {
     computed_has_include: bool,
     /// An `#include` or its like whose name is not spelled out.
     pub computed_include: bool,
+    /// Absolute paths on the lines of directives, or their beginnings: what such an include may lead to.
+    pub paths: BTreeSet<Vec<u8>>,
     /// From some line on, the text may count as a system header (`#pragma GCC system_header`, `# 1 "file" 3`).
     pub may_turn_system: bool,
     /// The text was too long to be looked at.
@@ -126,7 +128,11 @@ impl Findings {
         found.computed_include = system::hides_words(text);
         found.may_turn_system = found.computed_include;
         while let Some(part) = lexer.next() {
-            if let Part::Word { word, after, leads, place, .. } = part {
+            if let Part::Word { word, before, after, leads, place } = part {
+                // Also in a string there.
+                if lexer.in_directive() || place == Place::Unclear {
+                    found.paths.extend(system::path(word, before, after));
+                }
                 found.computed_include |= leads && system::may_include(word, after);
                 found.may_turn_system |= system::may_turn(word, after, leads, place == Place::String);
             }
@@ -260,9 +266,10 @@ impl Findings {
     pub fn merge(&mut self, other: Findings) {
         self.merge_uses(&other);
         self.includes.extend(other.includes);
+        self.paths.extend(other.paths);
     }
 
-    /// The same without the names in its `#include`s, of which a unit's texts have many.
+    /// The same without the names in its `#include`s, of which a unit's texts have many, and without paths.
     pub fn merge_uses(&mut self, other: &Findings) {
         self.macros.iter_mut().zip(&other.macros).for_each(|(mine, theirs)| mine.merge(theirs));
         self.directives.iter_mut().zip(&other.directives).for_each(|(mine, theirs)| mine.merge(theirs));

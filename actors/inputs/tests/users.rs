@@ -35,7 +35,10 @@ fn folders_and_texts_decide() {
         // One of the user's texts turns; one of the system's may.
         ("?", Gcc, &["i"], &[A, ("i/h.h", "#pragma GCC system_header\n"), S]),
         ("001", Gcc, &["i"], &[A, ("i/h.h", "int h;\n"), ("//s/s.h", "#pragma GCC system_header\n")]),
-        ("?", Gcc, &["i"], &[A, ("i/h.h", "#include H\n"), S]),
+        // A name that is not spelled out may be a path.
+        ("001", Gcc, &["i"], &[A, ("i/h.h", "#include H\n#define H </other/s.h>\n"), S]),
+        ("?", Gcc, &["i"], &[A, ("i/h.h", "#include H\n#define H <TOP/s/s.h>\n#define TOP /tmp\n"), S]),
+        ("?", Gcc, &["i"], &[("a.c", "#define H </tmp\n"), ("i/h.h", "#include H\n"), S]),
         ("?", Gcc, &["i"], &[A, ("i/h.h", "int h;\n"), ("//s/s.h", "#include H\n")]),
         // A system header names one of the user's.
         ("?", Gcc, &["i"], &[A, ("i/h.h", "int h;\n"), ("//s/s.h", "#include <h.h>\n")]),

@@ -65,6 +65,11 @@ impl<'t> Lexer<'t> {
         Lexer { text, at: 0, plain, unsure, after_slashes, fresh: true, directive, after_hash, string_end: 0 }
     }
 
+    /// Whether this is the line of a directive.
+    pub(super) fn in_directive(&self) -> bool {
+        self.directive
+    }
+
     fn before(&self) -> &'t [u8] {
         self.text.get(..self.at).unwrap_or_default()
     }

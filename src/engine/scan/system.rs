@@ -48,3 +48,11 @@ fn is_spelled_operand(after: &[u8]) -> bool {
         text.and_then(|text| text.iter().position(|&byte| !is_word(byte) && !b" \t.,()-=".contains(&byte)));
     text.zip(end).is_some_and(|(text, end)| text.get(end) == Some(&b'"'))
 }
+
+/// The absolute path whose first component is this word.
+pub(super) fn path(word: &[u8], before: &[u8], after: &[u8]) -> Option<Vec<u8>> {
+    let goes_on = |byte: u8| is_word(byte) || b")./*".contains(&byte);
+    before.strip_suffix(b"/").filter(|before| !before.last().is_some_and(|&byte| goes_on(byte)))?;
+    let rest = after.iter().take_while(|&&byte| is_word(byte) || b"./+-".contains(&byte)).copied();
+    Some([b"/", word].concat().into_iter().chain(rest).collect())
+}

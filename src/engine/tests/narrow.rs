@@ -97,3 +97,20 @@ fn texts_that_hide_what_they_include_or_are() {
         assert_eq!(seen, *expected, "{text:?}");
     }
 }
+
+#[test]
+fn absolute_paths_on_lines_of_directives() {
+    const ROWS: &[(&str, &[&str])] = &[
+        ("#define P \"/usr/include/a-b.h\"\n", &["/usr/include/a-b.h"]),
+        ("#define P /usr\n#include X(/opt/x)\n", &["/opt/x", "/usr"]),
+        ("#include \\\n</usr/a.h>\n", &["/usr/a.h"]),
+        ("#define Q (a)/b + a/b + a / b + a*/b\nchar *p = \"/usr\";\n", &[]),
+        ("#define Q 1 // usr/a\n#if X /* /usr */\n", &[]),
+        ("int x; ??/\n; char *p = \"/usr\";\n", &["/usr"]),
+    ];
+    for (text, expected) in ROWS {
+        let found = Findings::of(text.as_bytes()).paths;
+        let found: Vec<_> = found.iter().map(|path| std::str::from_utf8(path).unwrap()).collect();
+        assert_eq!(found, *expected, "{text:?}");
+    }
+}

@@ -44,10 +44,12 @@ pub(super) fn system_headers(
     words: &Findings,
     read: &[Seen<'_>],
 ) -> Option<Vec<bool>> {
-    let canonical = canonical(place, sides.built_in.iter().map(Vec::as_slice));
+    // A folder that is not there is told as well; it holds nothing.
+    let present = sides.built_in.iter().filter_map(|folder| Some((folder, canonical(place, folder)?)));
+    let (named, canonical): (Vec<Vec<u8>>, BTreeSet<Vec<u8>>) =
+        present.map(|(folder, canonical)| (normal(folder), canonical)).unzip();
     // gcc names a system header by its path without links where that is shorter.
-    let built_in: Vec<Vec<u8>> =
-        sides.built_in.iter().map(|folder| normal(folder)).chain(canonical.iter().cloned()).collect();
+    let built_in: Vec<Vec<u8>> = named.into_iter().chain(canonical.iter().cloned()).collect();
     let paths: Vec<Vec<u8>> = read.iter().map(|seen| normal(seen.path)).collect();
     let in_system = |path: &[u8]| built_in.iter().any(|folder| strip(path, folder).is_some());
     let is_system: Vec<bool> = paths.iter().map(|path| in_system(path)).collect();
@@ -115,14 +117,14 @@ fn are_apart<'a>(
     users: impl Iterator<Item = &'a [u8]>,
 ) -> bool {
     let users: BTreeSet<&[u8]> = users.map(parent).chain(sides.given.iter().map(Vec::as_slice)).collect();
-    let users = canonical(place, users.into_iter());
+    let users: Vec<Vec<u8>> = users.into_iter().filter_map(|folder| canonical(place, folder)).collect();
     let within = |one: &Vec<u8>, other: &Vec<u8>| one == other || strip(one, other).is_some();
     !users.iter().any(|user| system.iter().any(|system| within(user, system) || within(system, user)))
 }
 
-/// The paths without links of those that are folders.
-fn canonical<'a>(place: &Place, folders: impl Iterator<Item = &'a [u8]>) -> BTreeSet<Vec<u8>> {
-    folders.filter_map(|folder| place.canonical(&CString::new(folder).ok()?)).collect()
+/// The path of a folder without links.
+fn canonical(place: &Place, folder: &[u8]) -> Option<Vec<u8>> {
+    place.canonical(&CString::new(folder).ok()?)
 }
 
 /// Whether a system header names what may be one of the user's files, which would be a system header then.

@@ -6,12 +6,12 @@
 //!
 //! Source: libcpp, `_cpp_stack_file` and `_cpp_find_file`; clang, `Preprocessor::HandleHeaderIncludeOrImport` and
 //! `DependencyCollector::sawDependency`.
-use super::files::{Identity, Known, is_link};
+use super::files::{Known, is_link};
 use super::paths::{Place, normal, parent, strip};
 use cachepot_engine::job::Family;
 use cachepot_engine::scan::Findings;
 use nix::sys::stat::FileStat;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::CString;
 use std::sync::Arc;
 
@@ -72,7 +72,6 @@ pub(super) fn system_headers(
         && spelled
         && !turned
         && !by_path
-        && each_once(read, &paths)
         && users().all(|(path, seen)| is_plain(seen) && is_explained(sides, path, &paths))
         && are_apart(place, sides, &canonical, users().map(|(path, _)| path.as_slice()))
         && !reaches_users(system(), users().map(|(path, _)| path.as_slice()));
@@ -84,15 +83,8 @@ fn may_spell<'a>(folders: &[Vec<u8>], mut paths: impl Iterator<Item = &'a Vec<u8
     paths.any(|path| folders.iter().any(|folder| folder.starts_with(path) || path.starts_with(folder)))
 }
 
-/// Compilers remember of a file, and not of its name, where it was found.
-fn each_once(read: &[Seen<'_>], paths: &[Vec<u8>]) -> bool {
-    let files: HashSet<Identity> = read.iter().map(|seen| seen.known.stamp.identity()).collect();
-    let names: HashSet<&Vec<u8>> = paths.iter().collect();
-    // The source is named twice, as the user and as the compiler spelled it.
-    files.len() == names.len()
-}
-
-/// No second name, through which it could be found elsewhere.
+/// No second name, through which it could be found elsewhere: compilers remember of a file, and not of its name,
+/// where that was.
 fn is_plain(seen: &Seen<'_>) -> bool {
     !is_link(&seen.link) && seen.link.st_nlink == 1
 }

@@ -32,6 +32,7 @@ fn folders_and_texts_decide() {
     const ROWS: &[Row] = &[
         ("001", Gcc, &["i"], &[A, ("i/h.h", "#include <s.h>\n"), S]),
         ("001", Clang, &["i"], &[A, ("i/h.h", "#include <s.h>\n"), S]),
+        ("0001", Gcc, &["i"], &[A, ("i/h.h", "#include \"../i/h.h\"\n"), ("i/../i/h.h", ""), S]),
         // One of the user's texts turns; one of the system's may.
         ("?", Gcc, &["i"], &[A, ("i/h.h", "#pragma GCC system_header\n"), S]),
         ("001", Gcc, &["i"], &[A, ("i/h.h", "int h;\n"), ("//s/s.h", "#pragma GCC system_header\n")]),

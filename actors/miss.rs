@@ -102,7 +102,7 @@ impl Miss {
         let query = || call.query.clone();
         let scan = matches!(subject.job.discovery, Discovery::UserFileAndScan(_)).then(|| {
             let (driver, words) = (subject.driver.clone(), call.words.clone());
-            let line = move |file: &Path| gnu::dependency_scan(&driver, &words, "-M", file);
+            let line = move |file: &Path| gnu::dependency_scan(&driver, &words, file);
             actix::spawn(run_scan(Arc::clone(shared), query(), subject.job.source.clone(), line))
         });
         let compiler = Arc::clone(&call.compiler);
@@ -145,7 +145,7 @@ impl Miss {
         // A result that is not kept has a dependency file, too.
         let narrowed = match (&taken, text) {
             (Ok(taken), _) => taken.narrowed.clone(),
-            (Err(_), Some(text)) if self.is_widened() => self.narrowed(&text, None).await,
+            (Err(_), Some(text)) if self.is_widened() => self.narrowed_by_compiler(&text).await,
             _ => None,
         };
         let was_alone = self.call.writing.end();
@@ -175,17 +175,17 @@ impl Miss {
         descriptors: Vec<OwnedFd>,
         text: &mut Option<Vec<u8>>,
     ) -> Result<Taken, NotStored> {
-        if report.cut {
-            return Err(NotStored::skipped("messages too long"));
-        }
-        let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned();
-        let permit = permit.map_err(|_| NotStored::skipped("too many results at once"))?;
         let mut opened = opened(&report, descriptors)?;
         let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
         let (roles, files) =
             present_outputs(&self.subject.job.outputs, opened, self.start, &self.call.query.cwd)?;
         let (dependencies, trace) = self.found_headers(&roles, &files, private);
         text.clone_from(&dependencies);
+        if report.cut {
+            return Err(NotStored::skipped("messages too long"));
+        }
+        let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned();
+        let permit = permit.map_err(|_| NotStored::skipped("too many results at once"))?;
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let (compiled, permit) = (Arc::new(compiled), Arc::new(permit));

@@ -69,6 +69,7 @@ pub(super) fn system_headers(
         && may_spell(&built_in, texts().flat_map(|found| &found.paths));
     let by_path = may_compute || names.any(|name| name.starts_with(b"/") && in_system(&normal(name)));
     let sure = absolute
+        && is_system.first() == Some(&false)
         && spelled
         && !turned
         && !by_path
@@ -80,7 +81,9 @@ pub(super) fn system_headers(
 
 /// Whether one of these paths may be put together to one in one of the folders.
 fn may_spell<'a>(folders: &[Vec<u8>], mut paths: impl Iterator<Item = &'a Vec<u8>>) -> bool {
-    paths.any(|path| folders.iter().any(|folder| folder.starts_with(path) || path.starts_with(folder)))
+    let conflict =
+        |path: &[u8]| folders.iter().any(|folder| folder.starts_with(path) || path.starts_with(folder));
+    paths.any(|path| conflict(&normal(path)))
 }
 
 /// No second name, through which it could be found elsewhere: compilers remember of a file, and not of its name,

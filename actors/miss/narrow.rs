@@ -1,19 +1,22 @@
 //! The dependency file of a compile that ran with `-MD` though the user asked for `-MMD`: its text as `-MMD` would have
 //! written it. Texts and folders tell which headers to leave out; where they do not, the compiler is asked.
 use super::{Miss, flat, run_scan};
-use crate::inputs::{Compiled, Observed, Sides};
+use crate::inputs::{Compiled, Observed, Sides, Stamp, changed_since};
 use crate::outputs::{opened, read_from_start};
 use crate::permits::Deadline;
 use crate::statistics::NotStored;
 use cachepot_engine::compiler::gnu;
+use cachepot_engine::depfile;
 use cachepot_engine::job::{Discovery, Role};
-use cachepot_engine::narrow::{narrow, prerequisites};
+use cachepot_engine::narrow::narrow;
 use cachepot_storage::local::Ingested;
 use cachepot_wire::Report;
+use nix::sys::stat::makedev;
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,49 +53,34 @@ impl Miss {
     }
 
     /// The narrowed text, by what was observed or else by a run of the compiler.
-    pub(super) async fn narrowed(
-        &self,
-        text: &[u8],
-        seen: Option<(&Compiled, &Observed)>,
-    ) -> Option<Vec<u8>> {
-        let family = self.subject.driver.family;
+    async fn narrowed(&self, text: &[u8], seen: Option<(&Compiled, &Observed)>) -> Option<Vec<u8>> {
         let flags = seen.and_then(|(compiled, observed)| Some((compiled, observed.system.as_ref()?)));
-        let Some((compiled, flags)) = flags else {
-            let by_folder = self.narrowed_by_folder(text);
-            return if by_folder.is_some() { by_folder } else { self.narrowed_by_compiler(text).await };
-        };
-        let pairs = compiled.inputs.iter().zip(flags).filter(|(_, is_system)| **is_system);
-        let system: HashSet<&[u8]> = pairs.map(|(path, _)| path.as_os_str().as_bytes()).collect();
-        narrow(text, family, |name| system.contains(name))
+        let by_rule = flags.and_then(|(compiled, flags)| {
+            let pairs = compiled.inputs.iter().zip(flags).filter(|(_, is_system)| **is_system);
+            let system: HashSet<&[u8]> = pairs.map(|(path, _)| path.as_os_str().as_bytes()).collect();
+            narrow(text, self.subject.driver.family, |name| system.contains(name))
+        });
+        if by_rule.is_some() { by_rule } else { self.narrowed_by_compiler(text).await }
     }
 
-    /// Where something can be read only once, or is gone, the compiler cannot be asked again: then the built-in folders
-    /// alone have to do.
-    fn narrowed_by_folder(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let cwd = &self.call.query.cwd;
-        let is_there = |name: &&[u8]| {
-            std::fs::metadata(cwd.join(OsStr::from_bytes(name))).is_ok_and(|metadata| metadata.is_file())
+    /// What the compiler writes when it is asked for the file alone; `None` where that is not of this compile.
+    pub(super) async fn narrowed_by_compiler(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let all: HashSet<OsString> = depfile::inputs(text).ok()?.into_iter().collect();
+        // What can be read only once is the compile's; `/dev/null` can be read at any time.
+        let (cwd, source) = (&self.call.query.cwd, &self.subject.job.source);
+        let can_be_read_again = |name: &OsString| {
+            std::fs::metadata(cwd.join(name))
+                .is_ok_and(|found| found.is_file() || found.rdev() == makedev(1, 3))
         };
-        if prerequisites(text)?.iter().all(is_there) {
+        if !all.iter().all(can_be_read_again) {
             return None;
         }
-        let in_system = |name: &[u8]| {
-            let path = Path::new(OsStr::from_bytes(name));
-            self.built_in.iter().any(|folder| path.starts_with(OsStr::from_bytes(folder)))
-        };
-        narrow(text, self.subject.driver.family, in_system)
-    }
-
-    async fn narrowed_by_compiler(&self, text: &[u8]) -> Option<Vec<u8>> {
         let (subject, call) = (&self.subject, &self.call);
-        let line = |file: &Path| gnu::dependency_scan(&subject.driver, &call.words, "-MM", file);
-        let shared = Arc::clone(&self.shared);
-        let listed = run_scan(shared, call.query.clone(), subject.job.source.clone(), line).await?;
-        let users = prerequisites(&listed)?;
-        let narrowed = narrow(text, self.subject.driver.family, |name| !users.contains(&name))?;
-        // It is another if something changed in between, or if one name leads to two kinds of header.
-        let is_same = prerequisites(&narrowed).as_ref() == Some(&users);
-        is_same.then_some(narrowed)
+        let line = |file: &Path| gnu::narrow_scan(&subject.driver, &call.words, file);
+        let narrowed = run_scan(Arc::clone(&self.shared), call.query.clone(), source.clone(), line).await?;
+        // Something changed in between, or it is all that the compiler said before it failed.
+        let users: HashSet<OsString> = depfile::inputs(&narrowed).ok()?.into_iter().collect();
+        users.is_subset(&all).then_some(narrowed)
     }
 
     /// The narrowed text of a compile that failed: compilers write the file all the same.
@@ -107,6 +95,9 @@ impl Miss {
         }
         let at = self.subject.job.outputs.iter().position(|output| output.role == Role::Dependencies)?;
         let file = opened(report, descriptors).ok()?.into_iter().nth(at)??;
+        if !changed_since(&Stamp::of_metadata(&file.metadata().ok()?), self.start) {
+            return None;
+        }
         let text = read_from_start(&file).ok()?;
         let compiled = self.compiled(Some(&text), None, deadline).await.ok().map(Arc::new);
         let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned().ok().map(Arc::new);

@@ -2,7 +2,7 @@
 use crate::attend::attend;
 use crate::bypass::{self, DEPTH_VARIABLE, Found};
 use crate::connect;
-use crate::narrow::Watch;
+use crate::narrow;
 use crate::process;
 use crate::relay::Relay;
 use crate::signals::{self, die_by};
@@ -23,7 +23,8 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
     let Found::Program { path: program, behind } = bypass::find(name, env.get("PATH")) else {
         return bypass::exec(argv, env, &[]);
     };
-    if !plan.scratch.iter().all(|path| make_scratch(path).is_ok()) {
+    let can_rewrite = plan.widened.as_ref().is_none_or(|file| narrow::can_rewrite(file));
+    if !can_rewrite || !plan.scratch.iter().all(|path| make_scratch(path).is_ok()) {
         remove_scratch(plan);
         return bypass::exec(argv, env, &[]);
     }
@@ -35,11 +36,9 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
     };
     let mut command = Command::new(&program);
     // `links/gcc`, a link to us, must not be the compiler's idea of where it lives.
-    let called = bypass::called(name, &program, behind);
-    command.arg0(called).args(words);
+    command.arg0(bypass::called(name, &program, behind)).args(words);
     command.envs(plan.env.iter().map(|(name, value)| (name, value)));
     command.env(DEPTH_VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::piped());
-    let watch = plan.widened.as_ref().map(Watch::begin);
     let held = signals::hold();
     held.spare(&mut command);
     let mut child = match command.spawn() {
@@ -59,7 +58,9 @@ pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: Un
     let narrowed = report(plan, ending, stdout, stderr, &connection);
     match ending {
         Ending::Exited(status) => {
-            watch.map_or(status, |watch| watch.settle(status, (&program, called), narrowed.as_deref()))
+            let text = plan.widened.as_ref().zip(narrowed);
+            let is_written = text.is_none_or(|(file, text)| narrow::rewrite(file, &text));
+            if status == 0 && !is_written { 1 } else { status }
         }
         Ending::Signaled(signal) => die_by(signal),
     }

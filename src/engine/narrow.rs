@@ -16,11 +16,6 @@ pub fn narrow(text: &[u8], family: Family, dropped: impl Fn(&[u8]) -> bool) -> O
     Some(rule.write(family, |name| !dropped(name)))
 }
 
-/// The prerequisites of a text, in order, as often as they are listed; `None` as for [`narrow`].
-pub fn prerequisites(text: &[u8]) -> Option<Vec<&[u8]>> {
-    Rule::read(text).map(|rule| rule.names)
-}
-
 /// How far behind the source may stand among the names.
 const MAX_BEFORE_SOURCE: usize = 8;
 
@@ -40,6 +35,11 @@ impl<'t> Rule<'t> {
     fn read(text: &'t [u8]) -> Option<Self> {
         let colon = text.iter().enumerate().position(|(at, &byte)| byte == b':' && ends_targets(text, at))?;
         let (targets, rest) = text.split_at_checked(colon + 1)?;
+        // Only where the compiler has broken the line, a column begins anew.
+        let is_broken = |at: &usize| targets.get(*at) == Some(&b'\n') && !targets[..*at].ends_with(b" \\");
+        if (0..targets.len()).any(|at| is_broken(&at)) {
+            return None;
+        }
         let mut after = rest.iter().skip(1).chain([&b'\n']);
         let is_odd = |byte: &u8, next: &u8| match byte {
             b'\\' => *next != b'\n',

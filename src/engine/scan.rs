@@ -80,8 +80,9 @@ impl Hidden {
         let findings = Findings::of(text);
         let (mut found, spelled) = (findings.hidden(), findings.directive_spelled());
         // A form is followed by the closing quote, or by a backslash where it was made a string once more.
-        for quote in memchr::memchr_iter(b'"', text) {
-            let rest = text.get(quote + 1..).unwrap_or_default();
+        // It begins a string, or the name of a file that was included by it.
+        for start in memchr::memchr2_iter(b'"', b'/', text) {
+            let rest = text.get(start + 1..).unwrap_or_default();
             let has = |forms: &[&[u8]]| forms.iter().any(|form| has_form(rest, form));
             found.time |= has(&[b"00:00:00", b"??:??:??"]);
             found.date |= has(&[b"aaa 00 0000", b"aaa  0 0000", b"??? ?? ????"]);
@@ -150,6 +151,8 @@ impl Findings {
                 },
                 Part::Include(name) => drop(found.includes.insert(name.to_vec())),
                 Part::Comment(text) => found.comment(text),
+                Part::Slash(after) if system::is_lone_slash(after) => drop(found.paths.insert(b"/".to_vec())),
+                Part::Slash(_) => {}
                 Part::DotBeforeQuote => found.directives.iter_mut().for_each(|pieces| pieces.add(0, 1)),
             }
         }

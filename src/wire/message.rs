@@ -115,15 +115,6 @@ pub struct HitReply {
     pub notice: String,
 }
 
-/// A dependency file to which the compile writes more than the user asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Widened {
-    /// The file.
-    pub file: PathBuf,
-    /// Compiles nothing and writes the file as the user asked: for a client that does not learn its text.
-    pub argv: Vec<OsString>,
-}
-
 /// A compile that the client is to run, and what it is to watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -135,8 +126,8 @@ pub struct Plan {
     pub watched: Vec<PathBuf>,
     /// Files to remove after they were opened: they are ours, not the build's.
     pub scratch: Vec<PathBuf>,
-    /// The dependency file that is to be written again after the compile.
-    pub widened: Option<Widened>,
+    /// The user's dependency file, where the compile writes more into it than was asked for.
+    pub widened: Option<PathBuf>,
     /// As in [`HitReply::notice`].
     pub notice: String,
 }
@@ -157,7 +148,7 @@ pub enum Reply {
     CompileAndTellMe(Plan),
     /// The report was taken; the outputs are the build's alone from here on.
     Stored {
-        /// The text of [`Plan::widened`]'s file, where it is known.
+        /// The text that [`Plan::widened`] is to hold, where it is known.
         narrowed: Option<Vec<u8>>,
     },
     /// The answer to [`Message::Admin`].
@@ -316,10 +307,7 @@ impl Plan {
         write_env(w, &self.env);
         w.list(&self.watched, |w, path| w.os(path.as_os_str()));
         w.list(&self.scratch, |w, path| w.os(path.as_os_str()));
-        w.option(self.widened.as_ref(), |w, widened| {
-            w.os(widened.file.as_os_str());
-            w.list(&widened.argv, |w, word| w.os(word));
-        });
+        w.option(self.widened.as_ref(), |w, path| w.os(path.as_os_str()));
         w.bytes(self.notice.as_bytes());
     }
 
@@ -329,7 +317,7 @@ impl Plan {
             env: read_env(r)?,
             watched: r.list(|r| Ok(r.os()?.into()))?,
             scratch: r.list(|r| Ok(r.os()?.into()))?,
-            widened: r.option(|r| Ok(Widened { file: r.os()?.into(), argv: r.list(Reader::os)? }))?,
+            widened: r.option(|r| Ok(r.os()?.into()))?,
             notice: read_text(r)?,
         })
     }

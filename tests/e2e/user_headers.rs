@@ -1,6 +1,7 @@
 //! `-MMD`: the dependency file leaves out just what the plain compiler leaves out, whatever made a header one of the
 //! system's, and the result is found again. Every compile is compared with the plain one, byte by byte.
-use crate::harness::Sandbox;
+use crate::harness::{CLIENT, Sandbox};
+use std::ffi::OsStr;
 
 /// Compiles a project in several ways.
 #[track_caller]
@@ -162,6 +163,33 @@ fn t080_names_that_both_kinds_have() {
             ],
             "",
         ),
+        (&[("a.c", "#define X \"//usr/include/stdio.h\"\n#include X\n")], ""),
+        (&[("a.c", "#define X \"/./usr/include/stdio.h\"\n#include X\n")], ""),
+        (&[("a.c", "#define O <\n#define X O/usr/include/stdio.h>\n#include X\n")], ""),
+        (&[("a.c", "#define S() /\n#define X <S()usr/include/stdio.h>\n#include X\n")], ""),
+        (
+            &[("a.c", "#pragma include_alias(\"foo.h\",\"/usr/include/stdio.h\")\n#include \"foo.h\"\n")],
+            "-fms-extensions",
+        ),
+        (
+            &[
+                ("a.c", "#include \"h.h\"\n"),
+                (
+                    "h.h",
+                    "#define P _P##ra##gm##a\n#define S(x) P(#x)\n#define T(x) S(x)\n#define C(a,b) a##b\nT(GCC C(system_,header))\n#include \"k.h\"\n",
+                ),
+                ("k.h", "int k;\n"),
+            ],
+            "",
+        ),
+        (
+            &[
+                ("a.c", "#include \"/dev/null\"\n#include \"h.h\"\n"),
+                ("h.h", "#pragma GCC system_header\n#include \"k.h\"\n"),
+                ("k.h", "int k;\n"),
+            ],
+            "",
+        ),
         (&[("a.c", "#include <stdio.h>\n#error no\n")], ""),
         (&[("a.c", "#include <stdio.h>\n#include \"missing.h\"\n")], ""),
         (&[("a.c", "#include <stdio.h>\nint x = y;\n")], ""),
@@ -222,5 +250,68 @@ fn t080_lines_break_where_the_compiler_breaks_them() {
         {
             sandbox.hits(format!("{compiler} -c a.c -MMD {words}"));
         }
+    }
+}
+
+#[test]
+fn t080_other_outputs_stay_as_they_are() {
+    for compiler in ["gcc", "clang"] {
+        let odd = Sandbox::new("user_odd")
+            .file("a.S", "#include \"a b.h\"\n")
+            .file("a.c", "#include \"a b.h\"\n#include <stddef.h>\nint f(void) { return 1; }\n")
+            .file("a b.h", "#define A 1\n")
+            .file("r.d", "x");
+        for words in [
+            "a.S -o z.o",
+            "a.c -fstack-usage",
+            "a.c -g -gsplit-dwarf",
+            "a.c -o z.o -MP",
+            "a.c -MT t -MQ $u -MP",
+        ] {
+            odd.expect_same(format!("{compiler} -c -MMD {words}"));
+        }
+        // The file is a link, a fifo, a stream.
+        odd.sh("ln -s r.d a.d").settle();
+        odd.expect_same(format!("{compiler} -c -MMD a.c"));
+        let line = format!(
+            "rm -f a.d; mkfifo a.d; (cat a.d > seen &) ; \"$CACHEPOT_CLIENT\" {compiler} -c -MMD a.c && sleep 0.2 && cat seen"
+        );
+        let told =
+            odd.command("/bin/sh").env("CACHEPOT_CLIENT", CLIENT).args(["-c", &line]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&told.stdout), "a.o: a.c a\\ b.h\n");
+    }
+}
+
+#[test]
+fn t080_words_that_look_like_it() {
+    let sandbox = Sandbox::new("user_words").file("a.c", SYSTEM);
+    for words in [
+        "gcc -c a.c --write-user-dependencies",
+        "gcc -c a.c --write-user-dependencies -MT -MMD",
+        "gcc -c a.c --write-user-dependencies -MF -MMD",
+        "clang -c a.c --write-dependencies -MMD",
+        "clang -c a.c -MMD --write-dependencies",
+        "gcc -c -MMD -MMD a.c",
+        "clang -c -MMD -- a.c",
+    ] {
+        sandbox.expect_same(words);
+    }
+    let words =
+        ["gcc", "-c", "a.c", "-MMD", "-MT", "12345678901234\n00000000000000000000000000000000000000000001"];
+    sandbox.expect_same(words.map(OsStr::new));
+}
+
+/// A fifo as a header, which the compile alone may read.
+#[test]
+fn t037_a_header_that_is_read_once() {
+    for name in ["r.h", "q r.h"] {
+        let sandbox =
+            Sandbox::new("user_fifo").file("a.c", format!("#include <stddef.h>\n#include \"{name}\"\n"));
+        let line = format!(
+            "mkfifo '{name}'; (echo 'int r;' > '{name}' &) ; exec \"$CACHEPOT_CLIENT\" gcc -c -MMD a.c"
+        );
+        let told =
+            sandbox.command("/bin/sh").env("CACHEPOT_CLIENT", CLIENT).args(["-c", &line]).status().unwrap();
+        assert!(told.success());
     }
 }

@@ -52,6 +52,7 @@ fn folders_and_texts_decide() {
         ("?", Gcc, &["//s/t"], &[A, ("//s/t/h.h", "int h;\n"), S]),
         ("?", Gcc, &["//"], &[A, ("i/h.h", "int h;\n"), S]),
         ("?", Gcc, &["../s"], &[A, ("../s/h.h", "int h;\n"), S]),
+        ("?", Gcc, &[], &[("//s/a.c", "int a;\n"), S]),
         // By a path of its own.
         ("?", Gcc, &[], &[("//w/a.c", "int a;\n"), ("//w/h.h", "int h;\n"), S]),
         ("001", Clang, &[], &[("//w/a.c", "int a;\n"), ("//w/h.h", "int h;\n"), S]),

@@ -17,7 +17,7 @@ mod plan;
 
 pub use environment::{FOLDER_VARIABLES, KEY_VARIABLES, REFUSED_VARIABLES, date_is_fixed};
 pub use inputs::inputs;
-pub use plan::{colour_words, dependency_scan, plan, preprocessing};
+pub use plan::{colour_words, dependency_scan, narrow_scan, plan, preprocessing};
 
 /// Finds the compile in a request. `words` is the command line with response files expanded, compiler first.
 ///
@@ -62,7 +62,7 @@ fn job(
     let main = main_output(line, mode, source)?;
     let dependency_file = dependency_file(line, kind.preprocessed, source)?;
     line.chooses_system |= environment::names_folders(&request.env);
-    let can_widen = mode == Mode::Object && words == request.argv && can_widen(line, &request.argv);
+    let can_widen = words == request.argv && can_widen(line, mode, &request.argv);
     let discovery = discovery(driver, line, kind, dependency_file.as_ref(), can_widen);
     let outputs = outputs(driver, line, (main, mode, kind.language), dependency_file, source);
     refuse_overlaps(&request.cwd, &outputs, source)?;
@@ -276,12 +276,12 @@ fn dependency_file(line: &Line<'_>, preprocessed: bool, source: &OsStr) -> Resul
     Ok(Some(path))
 }
 
-/// Whether `-MD` may stand in for the `-MMD` of a line: there is one to replace, the words reach no output, and
-/// nothing but the compiler itself says which folders hold system headers.
-fn can_widen(line: &Line<'_>, argv: &[OsString]) -> bool {
-    let n_asked = argv.iter().filter(|word| *word == "-MMD" || *word == "-MD").count();
+/// Whether `-MD` may stand in for the `-MMD` of a line: it is there once and in this spelling, the words reach no
+/// output, and nothing but the compiler itself says which folders hold system headers.
+fn can_widen(line: &Line<'_>, mode: Mode, argv: &[OsString]) -> bool {
+    let n_spelled = argv.iter().filter(|word| *word == "-MMD" || *word == "-MD").count();
     let is_plain = line.record.is_none() && !line.lto && !line.output_in_key;
-    n_asked == 1 && !line.dependencies.by_preprocessor && is_plain && !line.chooses_system
+    mode == Mode::Object && n_spelled == 1 && line.dependencies.is_plain && is_plain && !line.chooses_system
 }
 
 fn discovery(

@@ -21,6 +21,8 @@ pub(super) enum Part<'t> {
     Include(&'t [u8]),
     /// A comment.
     Comment(&'t [u8]),
+    /// A slash on the line of a directive, with what stands behind it.
+    Slash(&'t [u8]),
     /// The end of a string whose last character is a dot.
     DotBeforeQuote,
 }
@@ -209,6 +211,10 @@ impl<'t> Iterator for Lexer<'t> {
                         return Some(Part::Comment(rest.get(..length)?));
                     }
                     self.fresh = false;
+                    if self.directive {
+                        self.at += 1;
+                        return Some(Part::Slash(rest.get(1..)?));
+                    }
                 }
                 b'#' => {
                     if let Some(name) = self.include(rest) {

@@ -23,9 +23,10 @@ pub(super) fn may_turn(word: &[u8], after: &[u8], leads: bool, is_string: bool) 
         b"_Pragma" => !is_spelled_operand(after),
         b"__pragma" => true,
         // `##` may put the operator together.
-        _ => (3..7).contains(&word.len()) && !is_string && contains(b"_Pragma", word),
+        _ if is_string || word.len() > 6 => false,
+        _ => (word.len() > 2 && contains(b"_Pragma", word)) || matches!(word, b"_P" | b"Pr"),
     };
-    by_directive || by_operator || contains(word, b"system_header")
+    by_directive || by_operator || contains(word, b"system_header") || contains(word, b"include_alias")
 }
 
 /// Whether a splice cuts a word.
@@ -49,10 +50,14 @@ fn is_spelled_operand(after: &[u8]) -> bool {
     text.zip(end).is_some_and(|(text, end)| text.get(end) == Some(&b'"'))
 }
 
-/// The absolute path whose first component is this word.
+/// The absolute path whose first component may be this word. Before the slash may stand whatever a macro replaces.
 pub(super) fn path(word: &[u8], before: &[u8], after: &[u8]) -> Option<Vec<u8>> {
-    let goes_on = |byte: u8| is_word(byte) || b")./*".contains(&byte);
-    before.strip_suffix(b"/").filter(|before| !before.last().is_some_and(|&byte| goes_on(byte)))?;
+    before.strip_suffix(b"/")?;
     let rest = after.iter().take_while(|&&byte| is_word(byte) || b"./+-".contains(&byte)).copied();
     Some([b"/", word].concat().into_iter().chain(rest).collect())
+}
+
+/// Whether what follows a slash on the line of a directive may bring the first component of a path later.
+pub(super) fn is_lone_slash(after: &[u8]) -> bool {
+    matches!(after.first(), None | Some(b'\n' | b'\r' | b'"' | b'>' | b'#' | b'\\'))
 }

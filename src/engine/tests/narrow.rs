@@ -1,6 +1,6 @@
 //! Dependency text of `-MD` made into that of `-MMD`, and what makes headers system headers.
 use crate::job::Family::{self, Clang, Gcc};
-use crate::narrow::{narrow, prerequisites};
+use crate::narrow::narrow;
 use crate::scan::Findings;
 
 fn without_system(text: &str, family: Family) -> Option<String> {
@@ -47,17 +47,12 @@ fn what_is_not_understood_is_left_to_the_compiler() {
         "a.o: a.c h.h\nh.h:\nx.h:\n",
         "a.o: a.c h.h i.h\nh.h:\n",
         "a.o: a.c h.h\r\n",
+        "one\ntwo: a.c h.h\n",
     ];
     for text in ROWS {
         assert_eq!(without_system(text, Gcc), None, "{text:?}");
         assert_eq!(without_system(text, Clang), None, "{text:?}");
     }
-}
-
-#[test]
-fn prerequisites_come_in_order_and_as_often() {
-    assert_eq!(prerequisites(b"a.o: a.c h.h \\\n h.h\nh.h:\n"), Some(vec![&b"a.c"[..], b"h.h", b"h.h"]));
-    assert_eq!(prerequisites(b"a.o: a\\ b.c\n"), None);
 }
 
 /// `i`: an include whose name is not spelled out; `s`: the text may turn into a system header.
@@ -88,6 +83,8 @@ fn texts_that_hide_what_they_include_or_are() {
         ("_Pragma(\"GCC sys\\\ntem_header\")\n", "s"),
         ("#define P(x) _Pragma(#x)\n", "s"),
         ("#define P _Pra ## gma\n", "s"),
+        ("#define P _P##ra##gm##a\n", "s"),
+        ("#pragma include_alias(<a.h>, <b.h>)\n", "s"),
         ("int x??/\n;\n", "is"),
     ];
     for (text, expected) in ROWS {
@@ -98,13 +95,18 @@ fn texts_that_hide_what_they_include_or_are() {
     }
 }
 
+/// What a computed include may put together; parts of paths count as well.
 #[test]
 fn absolute_paths_on_lines_of_directives() {
     const ROWS: &[(&str, &[&str])] = &[
-        ("#define P \"/usr/include/a-b.h\"\n", &["/usr/include/a-b.h"]),
-        ("#define P /usr\n#include X(/opt/x)\n", &["/opt/x", "/usr"]),
-        ("#include \\\n</usr/a.h>\n", &["/usr/a.h"]),
-        ("#define Q (a)/b + a/b + a / b + a*/b\nchar *p = \"/usr\";\n", &[]),
+        ("#define P \"/opt\"\n", &["/opt"]),
+        ("#define P \"/usr/a-b.h\"\n", &["/a-b.h", "/usr/a-b.h"]),
+        ("#define P /usr\n#include X(/opt)\n", &["/opt", "/usr"]),
+        ("#include \\\n</opt>\n", &["/opt"]),
+        ("#define Q (a)/b + a/c + a / d\nchar *p = \"/usr\";\n", &["/b", "/c"]),
+        ("#define P \"/./usr\"\n#define R \"//opt\"\n", &["/opt", "/usr"]),
+        ("#define O <\n#define P O/usr>\n", &["/usr"]),
+        ("#define S() /\n", &["/"]),
         ("#define Q 1 // usr/a\n#if X /* /usr */\n", &[]),
         ("int x; ??/\n; char *p = \"/usr\";\n", &["/usr"]),
     ];

@@ -375,6 +375,7 @@ fn time_macros_are_found_in_preprocessed_text() {
         ("x = \"??:??:??\" \"??? ?? ????\";", "td"),
         ("x = \"\\\"12:34:56\\\"\";", "t"),
         ("#pragma message \"built \" __DATE__", "d"),
+        ("# 1 \"i/Jan 12 2026\" 1\n", "d"),
         ("x = \"12:34:567\"; y = \"at 12:34:56\"; z = \"Jan 123 2026\";", ""),
     ];
     for (text, expected) in rows {

@@ -34,6 +34,8 @@ pub(super) struct Dependencies {
     pub(super) file: Option<OsString>,
     /// The target is not taken from `-o`.
     pub(super) target: bool,
+    /// One word asked for it, and that is `-MMD`.
+    pub(super) is_plain: bool,
     /// The request came by `-Wp,`.
     pub(super) by_preprocessor: bool,
     /// The first word that is void without `-MD`.
@@ -244,6 +246,9 @@ impl<'a> Line<'a> {
 
     fn dependency(&mut self, row: Row, token: &Token<'a>) {
         let dependencies = &mut self.dependencies;
+        if matches!(row.does, Treatment::Depend | Treatment::DependUser) {
+            dependencies.is_plain = dependencies.depth.is_none() && token.word == "-MMD";
+        }
         match row.does {
             Treatment::Depend => {
                 dependencies.depth.get_or_insert(Depth::All);

@@ -6,7 +6,7 @@
 //! the file narrowed to what `-MMD` would have written (see `narrow.rs`), or a scan of its own runs beside it.
 use crate::job::{Discovery, Driver, Family, Job};
 use crate::options::{Sort, Tokens, Treatment};
-use cachepot_wire::message::{CompileRequest, Plan, Widened};
+use cachepot_wire::message::{CompileRequest, Plan};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -43,9 +43,7 @@ pub fn plan(job: &Job, driver: &Driver, scratch_base: &Path, request: &CompileRe
             plan.scratch.push(file);
         }
         Discovery::Widened(file) => {
-            let mut argv = plan.argv.clone();
-            insert_words(&mut argv, ["-fsyntax-only".into()]);
-            plan.widened = Some(Widened { file: file.clone(), argv });
+            plan.widened = Some(file.clone());
             plan.argv.iter_mut().filter(|word| *word == "-MMD").for_each(|word| *word = "-MD".into());
         }
         Discovery::Trace => {
@@ -55,14 +53,14 @@ pub fn plan(job: &Job, driver: &Driver, scratch_base: &Path, request: &CompileRe
             plan.scratch.push(file);
         }
     }
-    insert_words(&mut plan.argv, added);
+    add_words(&mut plan.argv, added);
     plan.watched =
         job.outputs.iter().map(|output| output.path.clone()).chain(plan.scratch.iter().cloned()).collect();
     plan
 }
 
 /// Adds options to a line. After `--` there are only inputs.
-fn insert_words(argv: &mut Vec<OsString>, words: impl IntoIterator<Item = OsString>) {
+fn add_words(argv: &mut Vec<OsString>, words: Vec<OsString>) {
     let end = argv.iter().position(|word| word == "--").unwrap_or(argv.len());
     argv.splice(end..end, words);
 }
@@ -73,12 +71,36 @@ fn with_suffix(base: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// The line that makes the compiler write the names of all headers to `file` and nothing else: with `-M` system
-/// headers too ([`Discovery::UserFileAndScan`]), with `-MM` without them ([`Discovery::Widened`], where nothing
-/// else tells which are). Costs a preprocessor run. `words` as for `parse`.
-pub fn dependency_scan(driver: &Driver, words: &[OsString], depth: &str, file: &Path) -> Vec<OsString> {
+/// The line that makes gcc write the names of all headers, system headers too, to `file` and nothing else.
+/// Needed under `-MMD` ([`Discovery::UserFileAndScan`]); costs a preprocessor run. `words` as for `parse`.
+pub fn dependency_scan(driver: &Driver, words: &[OsString], file: &Path) -> Vec<OsString> {
     let mut argv = without_outputs(driver, words);
-    argv.extend([depth.into(), "-MF".into(), file.as_os_str().to_owned()]);
+    add_words(&mut argv, vec!["-M".into(), "-MF".into(), file.into()]);
+    argv
+}
+
+/// The line that makes the compiler write the user's own dependency file to `file` instead, and nothing else. Needed
+/// under [`Discovery::Widened`] where nothing else tells which are system headers. `words` as for `parse`.
+pub fn narrow_scan(driver: &Driver, words: &[OsString], file: &Path) -> Vec<OsString> {
+    let mut argv = without_outputs(driver, words);
+    let (mut added, mut has_target, mut output) = (Vec::new(), false, None);
+    for token in Tokens::new(driver.family, words.get(1..).unwrap_or_default()) {
+        let Sort::Known(row) = token.sort else { continue };
+        match row.does {
+            Treatment::DependTarget | Treatment::DependPhony => {
+                has_target |= row.does == Treatment::DependTarget;
+                added.push(token.word.to_owned());
+                added.extend((token.n_words == 2).then(|| token.value.to_owned()));
+            }
+            Treatment::Output => output = Some(token.value),
+            _ => {}
+        }
+    }
+    if let (false, Some(output)) = (has_target, output) {
+        added.extend(["-MQ".into(), output.to_owned()]);
+    }
+    added.extend(["-MM".into(), "-MF".into(), file.into()]);
+    add_words(&mut argv, added);
     argv
 }
 

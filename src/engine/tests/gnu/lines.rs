@@ -59,6 +59,8 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("gcc -c a.c -MMD -flto", "a.o a.d [C] scan a.d"),
     ("gcc -c a.c -MMD -frecord-gcc-switches", "a.o a.d [C] scan a.d"),
     ("gcc -S a.c -MMD", "a.s a.d [C] scan a.d"),
+    ("gcc -c a.c --write-user-dependencies", "a.o a.d [C] scan a.d"),
+    ("gcc -c a.c -MMD -MMD", "a.o a.d [C] scan a.d"),
     ("clang -c a.c -MMD -Xclang -disable-llvm-passes", "a.o a.d [C] scan a.d"),
     ("gcc -c a.c -MD -MMD", "a.o a.d [C] scan a.d"),
     ("gcc -c a.c -MMD -MD", "a.o a.d [C] scan a.d"),

@@ -1,5 +1,5 @@
 //! gcc and clang. The checks; the rows are beside this file.
-use crate::compiler::gnu::{dependency_scan, inputs, parse, plan};
+use crate::compiler::gnu::{dependency_scan, inputs, narrow_scan, parse, plan};
 use crate::job::{Discovery, Driver, Family, Job, Parsed, Role};
 use cachepot_wire::message::{CompileRequest, EnvBlock};
 use std::ffi::{OsStr, OsString};

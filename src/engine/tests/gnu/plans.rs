@@ -39,13 +39,22 @@ fn words_are_added() {
 }
 
 #[test]
-fn a_widened_file_has_its_narrow_line() {
+fn a_widened_file_has_a_line_of_its_own() {
     let (request, driver) = call("clang -c -MMD -o o/a.o -- a.c");
     let plan = plan(&job("clang -c -MMD -o o/a.o -- a.c"), &driver, Path::new("/s/1"), &request);
-    let widened = plan.widened.unwrap();
     assert_eq!(plan.argv.join(OsStr::new(" ")), "clang -c -MD -o o/a.o -- a.c");
-    assert_eq!(widened.argv.join(OsStr::new(" ")), "clang -c -MMD -o o/a.o -fsyntax-only -- a.c");
-    assert_eq!(widened.file, Path::new("o/a.d"));
+    assert_eq!(plan.widened.as_deref(), Some(Path::new("o/a.d")));
+    const ROWS: &[(&str, &str)] = &[
+        ("gcc -g -c a.c -MMD", "gcc -g a.c -MM -MF /s/1.d"),
+        ("gcc -c a.c -o a$.o -MMD -MP -Iinc", "gcc a.c -Iinc -MP -MQ a$.o -MM -MF /s/1.d"),
+        ("clang -c -MMD -- a.c", "clang -MM -MF /s/1.d -- a.c"),
+        ("gcc -c a.c -o a.o -MMD -MT x -MQ y -MF z", "gcc a.c -MT x -MQ y -MM -MF /s/1.d"),
+    ];
+    for (line, expected) in ROWS {
+        let (request, driver) = call(line);
+        let words = narrow_scan(&driver, &request.argv, Path::new("/s/1.d"));
+        assert_eq!(words.join(OsStr::new(" ")), *expected);
+    }
 }
 
 #[test]
@@ -68,7 +77,7 @@ fn a_scan_writes_nothing_but_its_file() {
     ];
     for (line, expected) in ROWS {
         let (request, driver) = call(line);
-        let words = dependency_scan(&driver, &request.argv, "-M", Path::new("/s/1.d"));
+        let words = dependency_scan(&driver, &request.argv, Path::new("/s/1.d"));
         assert_eq!(words.join(OsStr::new(" ")), *expected);
     }
 }

@@ -130,7 +130,11 @@ impl Sandbox {
             is_coordinator && variables.contains(&here.as_slice())
         };
         let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-        processes.filter(|path| is_ours(path)).filter_map(|p| p.file_name()?.to_str()?.parse().ok()).collect()
+        let ours =
+            processes.filter(|path| is_ours(path)).filter_map(|p| p.file_name()?.to_str()?.parse().ok());
+        let ours: Vec<u32> = ours.collect();
+        // A child of one that has not become its program yet is none.
+        ours.iter().copied().filter(|&id| parent(id).is_none_or(|parent| !ours.contains(&parent))).collect()
     }
 
     /// The statistics, asked for as JSON.
@@ -249,4 +253,11 @@ impl std::fmt::Display for Finished {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}\n--- stdout\n{}\n--- stderr\n{}", self.status, self.stdout(), self.stderr())
     }
+}
+
+/// The parent of a process.
+fn parent(id: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // Behind the name, which may hold anything, stand the state and the parent.
+    stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
 }

@@ -57,7 +57,8 @@ pub(super) fn path(word: &[u8], before: &[u8], after: &[u8]) -> Option<Vec<u8>> 
     Some([b"/", word].concat().into_iter().chain(rest).collect())
 }
 
-/// Whether what follows a slash on the line of a directive may bring the first component of a path later.
+/// Whether what follows a slash on the line of a directive may bring the first component of a path later. A string that
+/// ends with one goes on nowhere.
 pub(super) fn is_lone_slash(after: &[u8]) -> bool {
-    matches!(after.first(), None | Some(b'\n' | b'\r' | b'"' | b'>' | b'#' | b'\\'))
+    matches!(after.first(), None | Some(b'\n' | b'\r' | b'#' | b'\\'))
 }

@@ -107,6 +107,7 @@ fn absolute_paths_on_lines_of_directives() {
         ("#define P \"/./usr\"\n#define R \"//opt\"\n", &["/opt", "/usr"]),
         ("#define O <\n#define P O/usr>\n", &["/usr"]),
         ("#define S() /\n", &["/"]),
+        ("#define T \"/tmp/\"\n", &["/tmp/"]),
         ("#define Q 1 // usr/a\n#if X /* /usr */\n", &[]),
         ("int x; ??/\n; char *p = \"/usr\";\n", &["/usr"]),
     ];

@@ -2,7 +2,8 @@
 //! hour of its compile; a preprocessor run tells later whether its result may stand for longer.
 //!
 //! A check that does not fit, fails or is given up leaves the result with its window. So it waits until nobody has asked
-//! for a while, and runs when the machine has nothing better to do: it holds no slot and no permit that a request or a result needs, and ends with the coordinator.
+//! for a while, and runs when the machine has nothing better to do: it holds no slot and no permit that a request or a
+//! result needs, and ends with the coordinator.
 use crate::detect::{Compiler, CompilerQuery};
 use crate::hasher::Confirm;
 use crate::inputs::{Compiled, Observed};

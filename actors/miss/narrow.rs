@@ -1,6 +1,6 @@
 //! The dependency file of a compile that ran with `-MD` though the user asked for `-MMD`: its text as `-MMD` would have
 //! written it. Texts and folders tell which headers to leave out; where they do not, the compiler is asked.
-use super::{Miss, flat, run_scan};
+use super::{Miss, Scratch, flat};
 use crate::inputs::{Compiled, Observed, Sides, Stamp, changed_since};
 use crate::outputs::{opened, read_from_start};
 use crate::permits::Deadline;
@@ -17,7 +17,6 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Arc;
 
 impl Miss {
@@ -67,7 +66,7 @@ impl Miss {
     pub(super) async fn narrowed_by_compiler(&self, text: &[u8]) -> Option<Vec<u8>> {
         let all: HashSet<OsString> = depfile::inputs(text).ok()?.into_iter().collect();
         // What can be read only once is the compile's; `/dev/null` can be read at any time.
-        let (cwd, source) = (&self.call.query.cwd, &self.subject.job.source);
+        let cwd = &self.call.query.cwd;
         let can_be_read_again = |name: &OsString| {
             std::fs::metadata(cwd.join(name))
                 .is_ok_and(|found| found.is_file() || found.rdev() == makedev(1, 3))
@@ -75,9 +74,11 @@ impl Miss {
         if !all.iter().all(can_be_read_again) {
             return None;
         }
-        let (subject, call) = (&self.subject, &self.call);
-        let line = |file: &Path| gnu::narrow_scan(&subject.driver, &call.words, file);
-        let narrowed = run_scan(Arc::clone(&self.shared), call.query.clone(), source.clone(), line).await?;
+        let file = Scratch(self.shared.scratch_name());
+        let line = gnu::narrow_scan(&self.subject.driver, &self.call.words, &file.0);
+        // In the slot of the client, which does nothing but wait: with one of our own, both could wait for a token.
+        let answer = self.call.query.question().with(line.iter().skip(1)).ask().await.ok()?;
+        let narrowed = answer.succeeded.then(|| std::fs::read(&file.0).ok()).flatten()?;
         // Something changed in between, or it is all that the compiler said before it failed.
         let users: HashSet<OsString> = depfile::inputs(&narrowed).ok()?.into_iter().collect();
         users.is_subset(&all).then_some(narrowed)

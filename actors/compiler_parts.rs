@@ -77,6 +77,7 @@ pub async fn find(
             }
             pieces.extend([Part::Found(clang), ask(&"as")]);
         }
+        Family::Rustc | Family::Clippy => return Ok(None),
     }
     let pieces = pieces.into_iter().map(|piece| part(query.clone(), piece));
     let found = together::all(pieces.collect(), slots).await;

@@ -134,6 +134,8 @@ impl Known {
         match self.driver.family {
             Family::Gcc => "gcc",
             Family::Clang => "clang",
+            Family::Rustc => "rustc",
+            Family::Clippy => "clippy-driver",
         }
     }
 

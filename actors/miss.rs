@@ -267,7 +267,7 @@ impl Miss {
         let private = private.into_iter().next().flatten();
         let text = |file: &File| read_from_start(file).ok();
         match &self.subject.job.discovery {
-            Discovery::SourceOnly => (None, None),
+            Discovery::SourceOnly | Discovery::Observed => (None, None),
             Discovery::UserFile(_) | Discovery::UserFileAndScan(_) | Discovery::Widened(_) => {
                 (users.and_then(text), None)
             }

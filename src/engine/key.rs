@@ -37,6 +37,8 @@ pub fn job_key(facts: &JobFacts<'_>) -> Digest {
             match facts.driver.family {
                 Family::Gcc => 0,
                 Family::Clang => 1,
+                Family::Rustc => 2,
+                Family::Clippy => 3,
             },
             facts.driver.plus_plus.into(),
         ],

@@ -7,4 +7,5 @@ mod manifest;
 mod narrow;
 mod options;
 mod response;
+mod rustc;
 mod scan;

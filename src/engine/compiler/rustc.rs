@@ -18,7 +18,8 @@ mod outputs;
 mod plan;
 
 pub use environment::{
-    CLIPPY_VARIABLES, KEY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES, is_key_variable,
+    CLIPPY_VARIABLES, INDIFFERENT_VARIABLES, KEY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES,
+    is_key_variable,
 };
 pub use plan::{colour_words, plan};
 

@@ -48,6 +48,22 @@ pub const LINKER_VARIABLES: &[&str] = &["LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE"
 /// empty value counts.
 pub const REFUSED_VARIABLES: &[&str] = &["FAKETIME", "FAKETIME_TIMESTAMP_FILE", "LLD_REPRODUCE", "RUSTC_LOG"];
 
+/// Variables that rustc and the linker always ask for and that reach no result of a compile that succeeds, sorted: the
+/// jobserver, the folder for temporary files, the size of stacks, backtraces, and the terminal, which a compile
+/// with its streams in pipes does not have. What was seen of them is no condition; most change from build to build.
+pub const INDIFFERENT_VARIABLES: &[&str] = &[
+    "CARGO_MAKEFLAGS",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "RUST_BACKTRACE",
+    "RUST_LIB_BACKTRACE",
+    "RUST_MIN_STACK",
+    "TEMP",
+    "TERM",
+    "TMP",
+    "TMPDIR",
+];
+
 /// Whether the value of a variable enters the key of a job.
 pub fn is_key_variable(job: &Job, driver: &Driver, name: &str) -> bool {
     let is_in = |table: &[&str]| table.binary_search(&name).is_ok();

@@ -47,9 +47,9 @@ pub(super) const DIFFER: &[(&str, &str)] = &[
     ("RUSTC -C extra-filename=-1", "RUSTC -C extra-filename=-2"),
     ("RUSTC -C prefer-dynamic", "RUSTC"),
     ("RUSTC -C target-cpu=native", "RUSTC"),
-    ("RUSTC -C lto", "RUSTC -Z lto=fat -C lto=fat -Zthinlto"),
+    ("RUSTC -C lto", "RUSTC -C lto=thin"),
     ("RUSTC -Z threads=1", "RUSTC -Z threads=2"),
-    ("RUSTC -Z threads=1", "RUSTC -C threads=1 -C panic=abort"),
+    ("RUSTC -Z relro-level=full", "RUSTC -C relro-level=full"),
     // T159.
     ("RUSTC -C linker=cc", "RUSTC -C linker=clang"),
     ("RUSTC -C link-arg=-a", "RUSTC -C link-arg=-b"),

@@ -1,6 +1,7 @@
 //! rustc and clippy-driver. The checks; the rows are beside this file.
 use crate::compiler::rustc::{
-    CLIPPY_VARIABLES, KEY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES, is_key_variable, parse, plan,
+    CLIPPY_VARIABLES, INDIFFERENT_VARIABLES, KEY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES,
+    is_key_variable, parse, plan,
 };
 use crate::job::{Discovery, Driver, Family, Job, Language, Parsed, Role};
 use cachepot_wire::message::{CompileRequest, EnvBlock};
@@ -15,8 +16,8 @@ mod words;
 /// A call: words before the compiler of the form `NAME=value` are its environment; `cd:DIR` its directory; `tty`
 /// gives it a terminal. `RUSTC` stands for `rustc --crate-name a`, `a.rs` and a library without further outputs.
 fn call(line: &str) -> (CompileRequest, Driver) {
-    let line = line.replace("RUSTC", "rustc --crate-name a a.rs --crate-type lib");
-    let mut words = line.split_whitespace().peekable();
+    let short = |word| if word == "RUSTC" { "rustc --crate-name a a.rs --crate-type lib" } else { word };
+    let mut words = line.split_whitespace().map(short).flat_map(str::split_whitespace).peekable();
     let mut request = CompileRequest { cwd: "/w".into(), ..CompileRequest::default() };
     let mut env = Vec::new();
     while let Some(word) =
@@ -171,9 +172,11 @@ fn variables_of_the_key() {
     for (line, name, expected) in ROWS {
         assert_eq!(is_key_variable(&job(line), &call(line).1, name), *expected, "{line} {name}");
     }
-    for table in [KEY_VARIABLES, CLIPPY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES] {
+    for table in [KEY_VARIABLES, CLIPPY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES, INDIFFERENT_VARIABLES]
+    {
         assert!(table.is_sorted_by(|a, b| a < b));
     }
+    assert!(INDIFFERENT_VARIABLES.iter().all(|name| !is_key_variable(&job("RUSTC"), &call("RUSTC").1, name)));
 }
 
 #[test]
@@ -205,6 +208,8 @@ fn words_are_added_for_a_terminal() {
     for (line, expected) in ROWS {
         let plan = plan(&job(line), &call(line).0);
         assert_eq!(plan.argv.join(OsStr::new(" ")), *expected, "{line}");
-        assert!(plan.env.is_empty() && plan.scratch.is_empty() && plan.watched == ["a"]);
+        assert!(
+            plan.env.is_empty() && plan.scratch.is_empty() && plan.watched == [std::path::Path::new("a")]
+        );
     }
 }

@@ -25,7 +25,7 @@ fn client() {
     let connection = UnixStream::connect("socket").unwrap();
     let argv = ["sh".into(), "-c".into(), script];
     let plan = Plan { argv: argv.to_vec(), watched: vec!["out".into(), "side".into()], ..Plan::default() };
-    std::process::exit(compile::run(&plan, &argv, &env, connection));
+    std::process::exit(compile::run(&plan, &env, &connection).unwrap_or(2));
 }
 
 fn ending_signals() -> SigSet {

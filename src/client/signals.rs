@@ -1,7 +1,7 @@
 //! Signals while a compiler runs, and dying by one. The system interfaces here need `unsafe`.
 #![allow(unsafe_code)]
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
-use nix::unistd::{Pid, getpid};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::unistd::{Pid, getpid, gettid};
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -103,7 +103,8 @@ pub(crate) fn die_by(number: i32) -> i32 {
         let only: SigSet = std::iter::once(signal).collect();
         let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only), None);
         // Not `raise`, which needs a thread that the C library has started.
-        let _ = kill(getpid(), signal);
+        // SAFETY: tgkill only takes numbers.
+        unsafe { libc::syscall(libc::SYS_tgkill, getpid().as_raw(), gettid().as_raw(), number) };
     }
     128 + number
 }

@@ -18,7 +18,7 @@ const LOOK_MS: u16 = 50;
 const MAX_LEFT_BYTES: usize = 1 << 20;
 
 /// Attends to a child until it has ended and its streams are passed on.
-pub(crate) fn attend(pid: Pid, streams: &mut [Relay; 2], signals: &Held) -> Ending {
+pub(crate) fn attend(pid: Pid, streams: &mut [Relay<'_>; 2], signals: &Held) -> Ending {
     let mut compiler = Compiler { pid, ended: signals::exit_watch(pid), told: None };
     let ending = loop {
         if let Some(ending) = compiler.turn(streams, signals) {
@@ -41,7 +41,7 @@ struct Compiler {
 
 impl Compiler {
     /// Waits until something happens, and does what is to be done.
-    fn turn(&mut self, streams: &mut [Relay; 2], signals: &Held) -> Option<Ending> {
+    fn turn(&mut self, streams: &mut [Relay<'_>; 2], signals: &Held) -> Option<Ending> {
         let mut watched = Vec::with_capacity(4);
         let of = |fd| PollFd::new(fd, PollFlags::POLLIN);
         watched.extend(streams.iter().filter_map(Relay::descriptor).map(of));
@@ -87,7 +87,7 @@ impl Compiler {
 
 /// Passes on what the compiler left in a pipe. Something that it started may hold the pipe open for ever, and write
 /// to it: nobody waits for that.
-fn drain(stream: &mut Relay) {
+fn drain(stream: &mut Relay<'_>) {
     let mut left = MAX_LEFT_BYTES;
     while let Some(descriptor) = stream.descriptor() {
         let mut watched = [PollFd::new(descriptor, PollFlags::POLLIN)];

@@ -1,5 +1,6 @@
 //! Becoming the compiler: whenever there is nothing to gain or anything is in doubt.
-use crate::{process, start};
+use crate::image::Image;
+use crate::start;
 use cachepot_wire::EnvBlock;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Set for what we run, so that two caches that call each other, or copies of ourselves, are noticed.
-pub(crate) const DEPTH_VARIABLE: &str = "CACHEPOT_DEPTH";
+const DEPTH_VARIABLE: &str = "CACHEPOT_DEPTH";
 /// Deeper nesting than any sane build has.
 const MAX_DEPTH: u32 = 8;
 
@@ -61,11 +62,18 @@ pub(crate) fn exec(argv: &[OsString], env: &EnvBlock, added: &[(OsString, OsStri
 
 /// Replaces this process by the compiler where nothing is in the way; comes back where there is something to say.
 pub(crate) fn become_quickly(argv: &[OsString], env: &EnvBlock, added: &[(OsString, OsString)]) {
-    let Some((name, words)) = argv.split_first() else { return };
+    if let Some(image) = image(argv, env, added) {
+        image.exec();
+    }
+}
+
+/// The compiler as it is to run, with these variables on top; `None` where there is something to say instead.
+pub(crate) fn image(argv: &[OsString], env: &EnvBlock, added: &[(OsString, OsString)]) -> Option<Image> {
+    let (name, words) = argv.split_first()?;
     let level = depth(env);
-    let Found::Program { path, behind } = find(name, env.get("PATH")) else { return };
+    let Found::Program { path, behind } = find(name, env.get("PATH")) else { return None };
     if level >= MAX_DEPTH {
-        return;
+        return None;
     }
     let depth = (OsString::from(DEPTH_VARIABLE), OsString::from((level + 1).to_string()));
     let changed: Vec<_> = added.iter().chain([&depth]).collect();
@@ -73,17 +81,17 @@ pub(crate) fn become_quickly(argv: &[OsString], env: &EnvBlock, added: &[(OsStri
     let kept = env.iter().filter(|(name, _)| is_kept(name));
     let pairs = kept.chain(changed.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())));
     let words = std::iter::once(called(name, &path, behind)).chain(words.iter().map(OsString::as_os_str));
-    process::exec(&path, words, pairs);
+    Image::new(&path, words, pairs).ok()
 }
 
 /// What the compiler sees as its own name: as typed, as a shell would do it. gcc looks for its parts near the
 /// first program of that name in PATH; where that is us, it gets the whole path.
-pub(crate) fn called<'a>(name: &'a OsStr, program: &'a Path, behind: bool) -> &'a OsStr {
+fn called<'a>(name: &'a OsStr, program: &'a Path, behind: bool) -> &'a OsStr {
     if behind || name.as_bytes().contains(&b'/') { program.as_os_str() } else { name }
 }
 
 /// The message and status that a shell gives for a program that cannot be run.
-pub(crate) fn cannot_run(name: &OsStr, error: &std::io::Error) -> i32 {
+fn cannot_run(name: &OsStr, error: &std::io::Error) -> i32 {
     let (status, text) = match error.kind() {
         ErrorKind::NotFound => (127, "command not found".to_owned()),
         _ => (126, error.to_string()),

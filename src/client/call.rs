@@ -28,9 +28,9 @@ enum Kept {
     Yours(CompileRequest, Added),
 }
 
-/// Does what takes no more than system calls: a hit, or becoming the compiler. The value is the exit status; without
-/// one [`main`] goes on from here, with the same words and environment. For a process without a C library yet: no
-/// thread, no child, no text of an error.
+/// Does what takes no more than system calls: a hit, a miss, or becoming the compiler. The value is the exit status;
+/// without one [`main`] goes on from here, with the same words and environment. For a process without a C library yet:
+/// no thread, no fork.
 pub fn early(words: Vec<OsString>, env: EnvBlock) -> Option<i32> {
     let argv = command(words);
     let is_compile = argv.first().is_some_and(|first| !is_option(first));
@@ -56,6 +56,14 @@ pub fn early(words: Vec<OsString>, env: EnvBlock) -> Option<i32> {
         Ok((Reply::RunItYourself { env, notice }, _)) => {
             replay::notice(&notice);
             env
+        }
+        Ok((Reply::CompileAndTellMe(plan), _)) => {
+            replay::notice(&plan.notice);
+            if let Some(status) = compile::run(&plan, &request.env, &stream) {
+                std::mem::forget(stream);
+                return Some(status);
+            }
+            Vec::new()
         }
         answer => {
             keep(Kept::Asked(request, Attempt { stream, answer }));
@@ -188,7 +196,7 @@ fn ask(request: CompileRequest, attempt: Option<Attempt>) -> i32 {
         }
         Ok((Reply::CompileAndTellMe(plan), _, connection)) => {
             replay::notice(&plan.notice);
-            compile::run(&plan, &argv, &env, connection)
+            compile::run(&plan, &env, &connection).unwrap_or_else(|| bypass::exec(&argv, &env, &[]))
         }
         Ok((Reply::RunItYourself { env: added, notice }, _, _)) => {
             replay::notice(&notice);

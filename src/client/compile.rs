@@ -1,69 +1,64 @@
 //! A miss: the compiler runs as our own child, in the build's own session, terminal, limits and jobserver.
 use crate::attend::attend;
-use crate::bypass::{self, DEPTH_VARIABLE, Found};
+use crate::bypass;
 use crate::connect;
+use crate::image::{Image, Setting};
 use crate::narrow;
-use crate::process;
 use crate::relay::Relay;
 use crate::signals::{self, die_by};
 use cachepot_wire::{Ending, EnvBlock, Message, Plan, Reply, Report, frame, socket};
+use nix::sys::signal::SigSet;
 use nix::unistd::Pid;
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
+use std::io::PipeReader;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-/// Runs what the plan says and reports it; the value is the exit status. Dies by the compiler's signal.
-pub(crate) fn run(plan: &Plan, argv: &[OsString], env: &EnvBlock, connection: UnixStream) -> i32 {
-    let Some((name, words)) = plan.argv.split_first() else { return bypass::exec(argv, env, &[]) };
-    let Found::Program { path: program, behind } = bypass::find(name, env.get("PATH")) else {
-        return bypass::exec(argv, env, &[]);
-    };
+/// Runs what the plan says and reports it; the value is the exit status. Dies by the compiler's signal. `None` where
+/// the compiler could not be started: then nothing has happened.
+pub(crate) fn run(plan: &Plan, env: &EnvBlock, connection: &UnixStream) -> Option<i32> {
+    let image = bypass::image(&plan.argv, env, &plan.env)?;
     let can_rewrite = plan.widened.as_ref().is_none_or(|file| narrow::can_rewrite(file));
     if !can_rewrite || !plan.scratch.iter().all(|path| make_scratch(path).is_ok()) {
         remove_scratch(plan);
-        return bypass::exec(argv, env, &[]);
+        return None;
     }
-    process::survive_broken_pipes();
-    let clone = |stream: &dyn AsFd| stream.as_fd().try_clone_to_owned();
-    let (Ok(out), Ok(err)) = (clone(&std::io::stdout()), clone(&std::io::stderr())) else {
-        remove_scratch(plan);
-        return bypass::exec(argv, env, &[]);
-    };
-    let mut command = Command::new(&program);
-    // `links/gcc`, a link to us, must not be the compiler's idea of where it lives.
-    command.arg0(bypass::called(name, &program, behind)).args(words);
-    command.envs(plan.env.iter().map(|(name, value)| (name, value)));
-    command.env(DEPTH_VARIABLE, "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let broken_pipe = signals::survive_broken_pipes();
     let held = signals::hold();
-    held.spare(&mut command);
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => {
-            drop(held);
-            remove_scratch(plan);
-            return bypass::cannot_run(name, &error);
-        }
+    let started = start(&image, held.before(), broken_pipe);
+    let Ok((pid, from_stdout, from_stderr)) = started else {
+        drop(held);
+        signals::restore_broken_pipes(broken_pipe);
+        remove_scratch(plan);
+        return None;
     };
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else { return 2 };
-    let mut streams = [Relay::new(stdout, out), Relay::new(stderr, err)];
-    let pid = Pid::from_raw(child.id().cast_signed());
+    let (out, err) = (std::io::stdout(), std::io::stderr());
+    let mut streams = [Relay::new(from_stdout, out.as_fd()), Relay::new(from_stderr, err.as_fd())];
     let ending = attend(pid, &mut streams, &held);
     drop(held);
     let [stdout, stderr] = streams;
-    let narrowed = report(plan, ending, stdout, stderr, &connection);
-    match ending {
+    let narrowed = report(plan, ending, stdout, stderr, connection);
+    Some(match ending {
         Ending::Exited(status) => {
             let text = plan.widened.as_ref().zip(narrowed);
             let is_written = text.is_none_or(|(file, text)| narrow::rewrite(file, &text));
             if status == 0 && !is_written { 1 } else { status }
         }
         Ending::Signaled(signal) => die_by(signal),
-    }
+    })
+}
+
+/// Starts the compiler; beside it the pipes that it writes its two streams to.
+fn start(
+    image: &Image,
+    mask: SigSet,
+    broken_pipe: libc::sighandler_t,
+) -> std::io::Result<(Pid, PipeReader, PipeReader)> {
+    let ((from_stdout, stdout), (from_stderr, stderr)) = (std::io::pipe()?, std::io::pipe()?);
+    let setting = Setting { stdout: stdout.as_fd(), stderr: stderr.as_fd(), mask, broken_pipe };
+    Ok((image.spawn(&setting)?, from_stdout, from_stderr))
 }
 
 /// A private file is there before the compiler runs: it must not fail because of a folder that has gone.
@@ -94,8 +89,8 @@ fn open_output(path: &Path) -> std::io::Result<File> {
 fn report(
     plan: &Plan,
     ending: Ending,
-    stdout: Relay,
-    stderr: Relay,
+    stdout: Relay<'_>,
+    stderr: Relay<'_>,
     connection: &UnixStream,
 ) -> Option<Vec<u8>> {
     // Of a compile that failed, only a dependency file to be narrowed counts.

@@ -7,6 +7,7 @@ mod bypass;
 mod call;
 mod compile;
 mod connect;
+mod image;
 mod narrow;
 mod place;
 pub mod process;

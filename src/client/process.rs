@@ -22,7 +22,7 @@ fn checked(status: libc::c_int) -> io::Result<libc::c_int> {
     if status < 0 { Err(io::Error::last_os_error()) } else { Ok(status) }
 }
 
-fn c_string(text: &OsStr) -> io::Result<CString> {
+pub(crate) fn c_string(text: &OsStr) -> io::Result<CString> {
     Ok(CString::new(text.as_bytes())?)
 }
 
@@ -45,28 +45,6 @@ pub unsafe fn invocation(
         block.push(0);
     }
     (words, EnvBlock(block))
-}
-
-/// Replaces this process by a program; comes back only if that fails.
-pub(crate) fn exec<'a>(
-    program: &Path,
-    words: impl Iterator<Item = &'a OsStr>,
-    env: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
-) {
-    let pair =
-        |(name, value): (&OsStr, &OsStr)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat());
-    let (Ok(program), Ok(words), Ok(env)) = (
-        c_string(program.as_os_str()),
-        words.map(c_string).collect::<io::Result<Vec<_>>>(),
-        env.map(pair).collect::<Result<Vec<_>, _>>(),
-    ) else {
-        return;
-    };
-    let list = |strings: &[CString]| {
-        strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect::<Vec<_>>()
-    };
-    // SAFETY: the strings live here, and both lists end with null.
-    unsafe { libc::execve(program.as_ptr(), list(&words).as_ptr(), list(&env).as_ptr()) };
 }
 
 /// A program that is to run on its own, apart from whoever starts it.
@@ -220,13 +198,6 @@ pub(crate) fn has_three_streams() -> bool {
     // SAFETY: three entries, valid for the call.
     let asked = unsafe { libc::poll(entries.as_mut_ptr(), 3, 0) };
     asked >= 0 && entries.iter().all(|entry| entry.revents & libc::POLLNVAL == 0)
-}
-
-/// From here on a reader that has gone is an error of `write`, not our end. Programs we start are not affected:
-/// the standard library gives them the default again.
-pub(crate) fn survive_broken_pipes() {
-    // SAFETY: no handler is installed.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
 /// Waits until a descriptor has something to read, or ended. False after the limit.

@@ -9,21 +9,21 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const KEEP_BYTES: usize = 32 << 20;
 
 /// A pipe from the compiler.
-pub(crate) struct Relay {
+pub(crate) struct Relay<'a> {
     /// `None` once the stream has ended, or once nobody reads what is passed on: the compiler then meets a closed
     /// pipe itself and does what it does.
     from: Option<File>,
-    to: OwnedFd,
+    to: BorrowedFd<'a>,
     /// What was passed on.
     pub(crate) kept: Vec<u8>,
     /// Not everything that came is kept.
     pub(crate) cut: bool,
 }
 
-impl Relay {
+impl<'a> Relay<'a> {
     /// Passes on from a pipe to another stream.
-    pub(crate) fn new(from: impl Into<OwnedFd>, to: impl Into<OwnedFd>) -> Self {
-        Relay { from: Some(File::from(from.into())), to: to.into(), kept: Vec::new(), cut: false }
+    pub(crate) fn new(from: impl Into<OwnedFd>, to: BorrowedFd<'a>) -> Self {
+        Relay { from: Some(File::from(from.into())), to, kept: Vec::new(), cut: false }
     }
 
     /// What to wait for; `None` when the stream has ended.
@@ -54,7 +54,7 @@ impl Relay {
     }
 
     fn pass_on(&mut self, piece: &[u8]) {
-        if write_whole(&self.to, piece).is_err() {
+        if write_whole(self.to, piece).is_err() {
             self.close();
         }
         if self.kept.len() + piece.len() <= KEEP_BYTES {

@@ -1,6 +1,6 @@
 //! What the user sees of a hit: the compiler's own words.
-use crate::process;
 use crate::relay::write_whole;
+use crate::signals;
 use cachepot_wire::HitReply;
 use std::io::Write;
 
@@ -9,7 +9,7 @@ pub(crate) fn messages(hit: &HitReply) {
     if hit.stdout.is_empty() && hit.stderr.is_empty() {
         return;
     }
-    process::survive_broken_pipes();
+    signals::survive_broken_pipes();
     // The reader of a pipe may have gone: the compiler would not have cared either.
     let _ = write_whole(std::io::stdout(), &hit.stdout);
     let _ = write_whole(std::io::stderr(), &hit.stderr);

@@ -1,11 +1,9 @@
 //! Signals while a compiler runs, and dying by one. The system interfaces here need `unsafe`.
 #![allow(unsafe_code)]
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
-use nix::unistd::Pid;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::unistd::{Pid, getpid, gettid};
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 /// Signals that a user or a build system sends to a compiler to end it.
 const ENDING_SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
@@ -34,11 +32,9 @@ pub(crate) fn hold() -> Held {
 }
 
 impl Held {
-    /// Lets a child have the signals as we had them: it inherits what is held back.
-    pub(crate) fn spare(&self, command: &mut Command) {
-        let before = self.before;
-        // SAFETY: between fork and exec only sigprocmask(2) is called, which is async-signal-safe.
-        unsafe { command.pre_exec(move || Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?)) };
+    /// The signals that were held back before: a child is to have them as we had them.
+    pub(crate) fn before(&self) -> SigSet {
+        self.before
     }
 
     /// Readable when [`Held::take`] has something to give.
@@ -78,6 +74,18 @@ impl Drop for Held {
     }
 }
 
+/// From here on a reader that has gone is an error of `write`, not our end. The value is what was to happen before.
+pub(crate) fn survive_broken_pipes() -> libc::sighandler_t {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) }
+}
+
+/// What is to happen at a broken pipe from here on.
+pub(crate) fn restore_broken_pipes(action: libc::sighandler_t) {
+    // SAFETY: an action as the C library gave it.
+    unsafe { libc::signal(libc::SIGPIPE, action) };
+}
+
 /// A descriptor that becomes readable when the process ends (Linux 5.3).
 pub(crate) fn exit_watch(pid: Pid) -> Option<OwnedFd> {
     // SAFETY: pidfd_open only takes numbers.
@@ -94,7 +102,9 @@ pub(crate) fn die_by(number: i32) -> i32 {
         let _ = unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) };
         let only: SigSet = std::iter::once(signal).collect();
         let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only), None);
-        let _ = raise(signal);
+        // Not `raise`, which needs a thread that the C library has started.
+        // SAFETY: tgkill only takes numbers.
+        unsafe { libc::syscall(libc::SYS_tgkill, getpid().as_raw(), gettid().as_raw(), number) };
     }
     128 + number
 }

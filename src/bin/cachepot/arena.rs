@@ -1,30 +1,47 @@
-//! Memory before the C library has any: one block, taken from its beginning to its end, nothing given back. A hit
-//! needs some 100 KiB and only what is touched is real. Afterwards the C library's memory is used; what was taken
-//! here stays valid.
+//! Memory before the C library has any: blocks, each taken from its beginning to its end, nothing given back. A hit
+//! needs some 100 KiB of the first and only what is touched is real. Afterwards the C library's memory is used; what was
+//! taken here stays valid.
 use crate::early;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// A command line with its environment is at most 2 MiB on most systems, and is copied a few times.
-const BYTES: usize = 16 << 20;
+const FIRST_BYTES: usize = 16 << 20;
+/// Each block has twice the size of the one before: more than any machine's memory in all.
+const BLOCKS: usize = 16;
 
 #[repr(C, align(64))]
+struct First(UnsafeCell<[u8; FIRST_BYTES]>);
+
+// SAFETY: bytes are handed out once each; while the arena is open there is one thread.
+unsafe impl Sync for First {}
+
+static FIRST: First = First(UnsafeCell::new([0; FIRST_BYTES]));
+
 struct Arena {
-    block: UnsafeCell<[u8; BYTES]>,
+    /// Where the blocks begin; the first is at zero until the arena is opened.
+    starts: [AtomicUsize; BLOCKS],
+    /// The block that is taken from, and how much of it is.
+    current: AtomicUsize,
     used: AtomicUsize,
     is_open: AtomicBool,
 }
 
-// SAFETY: bytes are handed out once each; while the arena is open there is one thread.
-unsafe impl Sync for Arena {}
-
 #[global_allocator]
-static ARENA: Arena =
-    Arena { block: UnsafeCell::new([0; BYTES]), used: AtomicUsize::new(0), is_open: AtomicBool::new(false) };
+static ARENA: Arena = Arena {
+    starts: [const { AtomicUsize::new(0) }; BLOCKS],
+    current: AtomicUsize::new(0),
+    used: AtomicUsize::new(0),
+    is_open: AtomicBool::new(false),
+};
 
-/// From here on memory comes from the block.
+/// From here on memory comes from the blocks.
 pub(crate) fn open() {
+    if let Some(start) = ARENA.starts.first() {
+        start.store(FIRST.0.get() as usize, Relaxed);
+    }
     ARENA.is_open.store(true, Relaxed);
 }
 
@@ -33,27 +50,56 @@ pub(crate) fn close() {
     ARENA.is_open.store(false, Relaxed);
 }
 
+fn bytes_of(block: usize) -> usize {
+    FIRST_BYTES << block
+}
+
 impl Arena {
-    fn start(&self) -> *mut u8 {
-        self.block.get().cast()
+    fn start(&self, block: usize) -> usize {
+        self.starts.get(block).map_or(0, |start| start.load(Relaxed))
     }
+
     fn has(&self, pointer: *mut u8) -> bool {
-        (pointer as usize).wrapping_sub(self.start() as usize) < BYTES
+        let is_in = |block| {
+            let start = self.start(block);
+            start != 0 && (pointer as usize).wrapping_sub(start) < bytes_of(block)
+        };
+        (0..=self.current.load(Relaxed)).any(is_in)
     }
+
     fn take(&self, layout: Layout) -> *mut u8 {
-        let at = self.used.load(Relaxed).next_multiple_of(layout.align());
-        match at.checked_add(layout.size()).filter(|&end| end <= BYTES && layout.align() <= 64) {
-            Some(end) => {
+        loop {
+            let block = self.current.load(Relaxed);
+            let at = self.used.load(Relaxed).next_multiple_of(layout.align());
+            let end = at.checked_add(layout.size()).filter(|_| layout.align() <= 64);
+            if let Some(end) = end.filter(|&end| end <= bytes_of(block)) {
                 self.used.store(end, Relaxed);
-                self.start().wrapping_add(at)
+                return (self.start(block) + at) as *mut u8;
             }
-            // Far more than a hit needs: the C library has it.
-            None => early::leave(),
+            if end.is_none() || !self.grow(block + 1) {
+                // More than the system gives: the C library tells.
+                early::leave()
+            }
         }
+    }
+
+    /// Begins a further block; false where there is none to be had.
+    fn grow(&self, block: usize) -> bool {
+        let Some(place) = self.starts.get(block) else { return false };
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a fresh mapping at a place of the kernel's choice touches nothing that is there.
+        let start = unsafe { libc::mmap(ptr::null_mut(), bytes_of(block), access, kind, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return false;
+        }
+        place.store(start as usize, Relaxed);
+        self.current.store(block, Relaxed);
+        self.used.store(0, Relaxed);
+        true
     }
 }
 
-// SAFETY: pieces of the block do not overlap, are aligned as asked (the block is for 64) and live for ever; all other
+// SAFETY: pieces of the blocks do not overlap, are aligned as asked (blocks are for 64) and live for ever; all other
 // memory is the system's.
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -62,26 +108,28 @@ unsafe impl GlobalAlloc for Arena {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // A piece of the block has never been used before.
+        // A piece of a block has never been used before.
         // SAFETY: the caller's promise.
         if self.is_open.load(Relaxed) { self.take(layout) } else { unsafe { System.alloc_zeroed(layout) } }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if !self.has(pointer) {
-            // SAFETY: not from the block, so from the system.
+            // SAFETY: not from a block, so from the system.
             unsafe { System.dealloc(pointer, layout) }
         }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if !self.has(pointer) {
-            // SAFETY: not from the block, so from the system.
+            // SAFETY: not from a block, so from the system.
             return unsafe { System.realloc(pointer, layout, size) };
         }
-        let at = pointer as usize - self.start() as usize;
-        let is_last = at + layout.size() == self.used.load(Relaxed);
-        if self.is_open.load(Relaxed) && is_last && size >= layout.size() && at + size <= BYTES {
+        let block = self.current.load(Relaxed);
+        let at = (pointer as usize).wrapping_sub(self.start(block));
+        let is_last = at.wrapping_add(layout.size()) == self.used.load(Relaxed);
+        let fits = at.checked_add(size).is_some_and(|end| end <= bytes_of(block));
+        if self.is_open.load(Relaxed) && is_last && size >= layout.size() && fits {
             self.used.store(at + size, Relaxed);
             return pointer;
         }

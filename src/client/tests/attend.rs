@@ -1,5 +1,6 @@
 //! Running compilers: each case is a shell script in the place of a compiler, run by a process of its own.
 use crate::compile;
+use crate::signals;
 use cachepot_wire::{EnvBlock, Message, Plan, Report, fd, frame};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
@@ -19,13 +20,15 @@ const SCRIPT: &str = "CACHEPOT_TEST_SCRIPT";
 #[test]
 fn client() {
     let Some(script) = std::env::var_os(SCRIPT) else { return };
+    // As the kernel gives it to a new program; Rust's own start ignores it.
+    signals::restore_broken_pipes(libc::SIG_DFL);
     // Only this thread is to take signals, as if the process had no other.
     ending_signals().thread_unblock().unwrap();
     let env = EnvBlock::from_pairs([(OsStr::new("PATH"), OsStr::new("/usr/bin:/bin"))]);
     let connection = UnixStream::connect("socket").unwrap();
     let argv = ["sh".into(), "-c".into(), script];
     let plan = Plan { argv: argv.to_vec(), watched: vec!["out".into(), "side".into()], ..Plan::default() };
-    std::process::exit(compile::run(&plan, &argv, &env, connection));
+    std::process::exit(compile::run(&plan, &env, &connection).unwrap_or(2));
 }
 
 fn ending_signals() -> SigSet {

@@ -1,6 +1,7 @@
 //! Streams passed on.
 use crate::relay::{Relay, write_whole};
 use std::io::{Read, Write, pipe};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 /// Whether the other side of a pipe is closed, which is what ends a compiler that writes on.
@@ -13,7 +14,7 @@ fn is_refused(mut writer: impl Write) -> bool {
 fn bytes_are_passed_on_and_kept() {
     let (from, mut compiler) = pipe().unwrap();
     let (mut reader, to) = pipe().unwrap();
-    let mut relay = Relay::new(from, to);
+    let mut relay = Relay::new(from, to.as_fd());
     compiler.write_all(b"one\xff\0").unwrap();
     assert_eq!(relay.step(), 5);
     compiler.write_all(b"two").unwrap();
@@ -23,6 +24,7 @@ fn bytes_are_passed_on_and_kept() {
     }
     assert_eq!((relay.kept.as_slice(), relay.cut), (&b"one\xff\0two"[..], false));
     drop(relay);
+    drop(to);
     let mut seen = Vec::new();
     reader.read_to_end(&mut seen).unwrap();
     assert_eq!(seen, b"one\xff\0two");
@@ -34,7 +36,7 @@ fn a_closed_reader_closes_the_compiler_s_pipe() {
     let (from, mut compiler) = pipe().unwrap();
     let (reader, to) = pipe().unwrap();
     drop(reader);
-    let mut relay = Relay::new(from, to);
+    let mut relay = Relay::new(from, to.as_fd());
     compiler.write_all(b"text").unwrap();
     relay.step();
     assert!(relay.descriptor().is_none() && relay.cut);
@@ -45,7 +47,8 @@ fn a_closed_reader_closes_the_compiler_s_pipe() {
 #[test]
 fn long_streams_are_passed_on_but_not_kept() {
     let (from, mut compiler) = pipe().unwrap();
-    let mut relay = Relay::new(from, std::fs::File::create("/dev/null").unwrap());
+    let null = std::fs::File::create("/dev/null").unwrap();
+    let mut relay = Relay::new(from, null.as_fd());
     let writer = std::thread::spawn(move || {
         for _ in 0..33 {
             compiler.write_all(&vec![b'x'; 1 << 20]).unwrap();

@@ -1,5 +1,5 @@
 //! Asking what is at a path.
-use crate::format::{FILE, FOLDER, LINK, LOOK, OTHER, UNKNOWN};
+use crate::format::{FILE, FOLDER, LINK, LOOK, OTHER, READ_LINK, REAL_PATH, UNKNOWN};
 use crate::kernel::AT_FDCWD;
 use crate::pass::pass;
 use crate::record::{error_number, error_of, path, path_here, resolved, set_no_such_function};
@@ -45,7 +45,7 @@ unsafe fn link_read(place: (c_int, *const c_char), buffer: *const c_char, length
         return unsafe { path(LOOK, UNKNOWN, error_number(), place) };
     }
     // SAFETY: as the caller says.
-    unsafe { resolved(place, 0, core::slice::from_raw_parts(buffer.cast(), length as usize)) };
+    unsafe { resolved(READ_LINK, place, core::slice::from_raw_parts(buffer.cast(), length as usize)) };
 }
 
 /// # Safety
@@ -56,7 +56,7 @@ unsafe fn path_resolved(name: *const c_char, result: *const c_char) {
         if result.is_null() {
             path_here(LOOK, UNKNOWN, error_number(), name);
         } else {
-            resolved((AT_FDCWD, name), 0, CStr::from_ptr(result).to_bytes());
+            resolved(REAL_PATH, (AT_FDCWD, name), CStr::from_ptr(result).to_bytes());
         }
     }
 }

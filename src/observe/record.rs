@@ -78,20 +78,24 @@ pub unsafe fn paths(op: u8, detail: u8, first: (c_int, *const c_char), second: (
     log::write(often(op), Head { op, detail, error: 0, number: 0 }, &[a, b, Piece::of(SEPARATOR), c, d]);
 }
 
-/// What a path was resolved to.
+/// What came of following links.
 ///
 /// # Safety
-/// As [`path`].
-pub unsafe fn resolved((folder, path): (c_int, *const c_char), error: c_int, result: &[u8]) {
-    if path.is_null() || error == EFAULT || !log::is_on() {
+/// As [`path`], of a call that went well.
+pub unsafe fn resolved(detail: u8, (folder, path): (c_int, *const c_char), result: &[u8]) {
+    if !log::is_on() {
         return;
+    }
+    // SAFETY: as the caller says.
+    if unsafe { *path } == 0 {
+        return opaque(b"a link by its descriptor");
     }
     // SAFETY: as the caller says.
     let Some(place) = (unsafe { Place::new(folder, path) }) else { return opaque(b"a relative path") };
     let [a, b] = place.pieces();
     log::write(
         Often::Once,
-        Head { op: format::RESOLVE, detail: 0, error, number: 0 },
+        Head { op: format::RESOLVE, detail, error: 0, number: 0 },
         &[a, b, Piece::of(SEPARATOR), Piece::of(result)],
     );
 }

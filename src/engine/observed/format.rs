@@ -1,4 +1,4 @@
-//! The form of the log that the observer writes and [`super::read`] reads. Nothing but constants: the observer, which
+//! The form of the log that the observer writes and `observed` reads. Nothing but constants: the observer, which
 //! has no libraries at all, includes this file.
 //!
 //! ```text
@@ -35,7 +35,7 @@ pub const OPEN: u8 = 6;
 pub const LIST: u8 = 7;
 /// It was asked what is at a path. Detail: [`UNKNOWN`] or the kind of what is there. Text: path.
 pub const LOOK: u8 = 8;
-/// A link was read, or a path resolved to one without links. Text: path, result (empty if not known).
+/// Links were followed. Detail: [`READ_LINK`] or [`REAL_PATH`]. Text: path, what came of it.
 pub const RESOLVE: u8 = 9;
 /// Something new was made. Detail: the kind. Text: path; for a hard link, the old path after it.
 pub const MAKE: u8 = 10;
@@ -56,6 +56,11 @@ pub const READ: u8 = 0;
 pub const WRITE: u8 = 1;
 /// Opened for writing, and an earlier content stays.
 pub const UPDATE: u8 = 2;
+
+/// One link was read.
+pub const READ_LINK: u8 = 0;
+/// The path without links was asked for.
+pub const REAL_PATH: u8 = 1;
 
 /// It is not known what is there.
 pub const UNKNOWN: u8 = 0;

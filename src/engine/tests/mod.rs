@@ -5,6 +5,7 @@ mod gnu;
 mod keys;
 mod manifest;
 mod narrow;
+mod observed;
 mod options;
 mod response;
 mod rustc;

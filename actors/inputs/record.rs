@@ -252,6 +252,7 @@ fn look_around(
         exist,
         mtimes: Vec::new(),
         window: None,
+        surroundings: None,
     };
     Ok((record, twins))
 }

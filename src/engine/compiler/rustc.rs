@@ -11,12 +11,14 @@ use line::Line;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+mod crates;
 pub mod depinfo;
 mod environment;
 mod line;
 mod outputs;
 mod plan;
 
+pub use crates::{Crates, Holds, crates};
 pub use environment::{
     CLIPPY_VARIABLES, INDIFFERENT_VARIABLES, KEY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES,
     is_key_variable,

@@ -1,5 +1,5 @@
 //! The start of a program, and the libraries that the loader maps into it: the loader opens them by itself, past us.
-use crate::format::{LOAD, LOOK, START, UNKNOWN, VERSION};
+use crate::format::{LOAD, LOOK, START, UNKNOWN};
 use crate::kernel::{self, AT_FDCWD, Piece};
 use crate::log::{self, Head, Often};
 use crate::pass::pass_by;
@@ -41,7 +41,7 @@ unsafe extern "C" fn starts(_n_args: c_int, _args: *const *const c_char, variabl
     let (mut program, mut folder) = ([0; 1024], [0; 1024]);
     let n_program = kernel::read_link(b"/proc/self/exe\0", &mut program).unwrap_or(0);
     let n_folder = kernel::working_directory(&mut folder).unwrap_or(0);
-    let head = Head { op: START, detail: VERSION, error: 0, number: kernel::parent_id() };
+    let head = Head { op: START, detail: 0, error: 0, number: kernel::parent_id() };
     let zero = Piece::of(&[0]);
     let (program, folder) = (&program[..n_program], &folder[..n_folder]);
     log::write(Often::Always, head, &[Piece::of(given), zero, Piece::of(program), zero, Piece::of(folder)]);

@@ -1,8 +1,10 @@
 //! A folder to compile in, with and without the observer.
+use cachepot_engine::observed::format::{LOG_BYTES, LOG_HEAD_BYTES, MAGIC};
 use cachepot_engine::observed::{self, Distrust, Observed};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -63,11 +65,18 @@ impl Place {
     /// Runs a command with the observer.
     pub(crate) fn observe(&self, line: &[&str]) -> Went {
         let log = self.root.path().join("log");
-        fs::write(&log, "").unwrap();
+        let file = File::create(&log).unwrap();
+        file.set_len(LOG_BYTES as u64).unwrap();
+        file.write_all_at(&MAGIC, 0).unwrap();
         let observer = self.root.path().join("observer.so");
         let output =
             self.command(line).env("LD_PRELOAD", observer).env("CACHEPOT_OBSERVE", &log).output().unwrap();
-        Went { output, log: fs::read(&log).unwrap_or_default() }
+        let mut head = [0; LOG_HEAD_BYTES];
+        let file = File::open(&log).unwrap();
+        file.read_exact_at(&mut head, 0).unwrap();
+        let mut log = vec![0; observed::used_bytes(&head).unwrap() as usize];
+        file.read_exact_at(&mut log, 0).unwrap();
+        Went { output, log }
     }
 
     /// Runs a compile twice: first as it is, then observed. Status, messages and outputs must be the same.

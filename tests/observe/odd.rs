@@ -130,12 +130,3 @@ fn what_cannot_be_followed_is_named() {
         assert_eq!(went.read(), Err(Distrust::Opaque(name.as_bytes().to_vec())));
     }
 }
-
-#[test]
-fn a_log_that_cannot_be_written_goes_away() {
-    let place = Place::new("full");
-    let line = "ulimit -f 0; trap '' XFSZ; test -e a-name; true";
-    let went = place.observe(&["sh", "-c", line]);
-    assert!(went.output.status.success(), "{:?}", went.output);
-    assert_eq!(went.read(), Err(Distrust::NoStart));
-}

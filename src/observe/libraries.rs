@@ -4,7 +4,7 @@ use crate::kernel::{self, AT_FDCWD, Piece};
 use crate::log::{self, Head, Often};
 use crate::pass::pass_by;
 use crate::record::{opaque, path};
-use crate::resolve::{LoadedObject, PT_NOTE, dl_iterate_phdr, headers};
+use crate::resolve::{LoadedObject, PT_NOTE, dl_iterate_phdr, headers, is_ours};
 use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use core::ptr::null;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -69,7 +69,7 @@ unsafe extern "C" fn visit(object: *const LoadedObject, _size: usize, _data: *mu
     let object = unsafe { &*object };
     // SAFETY: as above; a name is a string.
     let is_file = !object.name.is_null() && unsafe { CStr::from_ptr(object.name) }.to_bytes().contains(&b'/');
-    if is_file {
+    if is_file && !is_ours(object) {
         // SAFETY: as above.
         unsafe { path(LOAD, 0, 0, (AT_FDCWD, object.name)) };
     }

@@ -1,5 +1,6 @@
 //! What a compile depended on, from the log of the observer (`src/observe/`). Pure: bytes in, facts or a reason not to
 //! believe them out. Absent on purpose: whether the files are still as they were, and what a compiler's own outputs are.
+pub mod direct;
 mod fold;
 pub mod format;
 pub mod harmless;

@@ -1,4 +1,5 @@
 //! The observer's log, written by hand. With real programs: `tests/observe/`.
+use crate::observed::direct::calls_kernel;
 use crate::observed::{Distrust, Kind, Observed, format::*, harmless, read};
 use proptest::prelude::*;
 
@@ -203,6 +204,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(log in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = read(&log);
+        let _ = calls_kernel(&[b"\x7fELF\x02\x01".to_vec(), log.clone()].concat());
         let _ = Log(log).read();
     }
 

@@ -1,5 +1,6 @@
 //! What a compile depended on, from the log of the observer (`src/observe/`). Pure: bytes in, facts or a reason not to
 //! believe them out. Absent on purpose: whether the files are still as they were, and what a compiler's own outputs are.
+pub mod direct;
 mod fold;
 pub mod format;
 pub mod harmless;
@@ -59,15 +60,18 @@ pub struct Observed {
 /// Why a log does not tell everything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
-    /// A record does not end where it should, or is none.
+    /// A record does not end where it should, was not finished, or is none.
     #[error("the observer's log is damaged")]
     Damaged,
     /// The first program did not report: it is linked statically, privileged, or for another machine.
     #[error("the compiler was not observed")]
     NoStart,
-    /// Written by another version of the observer.
-    #[error("the observer's log has version {0}")]
-    Version(u8),
+    /// Made for another version of the observer.
+    #[error("the observer's log has another version")]
+    Version,
+    /// There was no room for a record.
+    #[error("the observer's log is not complete")]
+    Incomplete,
     /// A program was started and did not report.
     #[error("`{}` was not observed", .0.escape_ascii())]
     Silent(Path),
@@ -94,6 +98,14 @@ pub enum Distrust {
     /// Something was renamed that the compile had not made: what lies below goes on under another name.
     #[error("`{}` was renamed", .0.escape_ascii())]
     Moved(Path),
+}
+
+/// How many bytes of a log are in use: no more need to be read. The rest is room.
+///
+/// # Errors
+/// [`Distrust`] where it is no log or not a whole one.
+pub fn used_bytes(head: &[u8; format::LOG_HEAD_BYTES]) -> Result<u64, Distrust> {
+    records::used_bytes(head)
 }
 
 /// Reads a log.

@@ -1,10 +1,10 @@
 //! The start of a program, and the libraries that the loader maps into it: the loader opens them by itself, past us.
-use crate::format::{LOAD, LOOK, START, UNKNOWN, VERSION};
+use crate::format::{LOAD, LOOK, START, UNKNOWN};
 use crate::kernel::{self, AT_FDCWD, Piece};
 use crate::log::{self, Head, Often};
 use crate::pass::pass_by;
 use crate::record::{opaque, path};
-use crate::resolve::{LoadedObject, PT_NOTE, dl_iterate_phdr, headers};
+use crate::resolve::{LoadedObject, PT_NOTE, dl_iterate_phdr, headers, is_ours};
 use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use core::ptr::null;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +41,7 @@ unsafe extern "C" fn starts(_n_args: c_int, _args: *const *const c_char, variabl
     let (mut program, mut folder) = ([0; 1024], [0; 1024]);
     let n_program = kernel::read_link(b"/proc/self/exe\0", &mut program).unwrap_or(0);
     let n_folder = kernel::working_directory(&mut folder).unwrap_or(0);
-    let head = Head { op: START, detail: VERSION, error: 0, number: kernel::parent_id() };
+    let head = Head { op: START, detail: 0, error: 0, number: kernel::parent_id() };
     let zero = Piece::of(&[0]);
     let (program, folder) = (&program[..n_program], &folder[..n_folder]);
     log::write(Often::Always, head, &[Piece::of(given), zero, Piece::of(program), zero, Piece::of(folder)]);
@@ -69,7 +69,7 @@ unsafe extern "C" fn visit(object: *const LoadedObject, _size: usize, _data: *mu
     let object = unsafe { &*object };
     // SAFETY: as above; a name is a string.
     let is_file = !object.name.is_null() && unsafe { CStr::from_ptr(object.name) }.to_bytes().contains(&b'/');
-    if is_file {
+    if is_file && !is_ours(object) {
         // SAFETY: as above.
         unsafe { path(LOAD, 0, 0, (AT_FDCWD, object.name)) };
     }

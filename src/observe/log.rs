@@ -1,31 +1,23 @@
-//! The log: each record is one write at its end, so that processes do not mix. A record that this process wrote
-//! before is left out. What cannot be written makes the log go away: without it nothing is kept.
-use crate::format::{HEAD_BYTES, TAIL_BYTES};
+//! The log: memory that all observed processes share, so that a record costs no system call, needs no descriptor that
+//! the program could close, and is there whatever becomes of the process. A record that this process wrote before is
+//! left out. Where there is no room, the log is marked.
+use crate::format::{ALIGN, BROKEN_AT, HEAD_BYTES, LOG_BYTES, LOG_HEAD_BYTES, MAGIC, USED_AT};
 use crate::kernel::{self, Piece};
-use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int};
-use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Names the log, in the environment of whoever is observed.
 const VARIABLE: &[u8] = b"CACHEPOT_OBSERVE=";
-const MAX_PATH_BYTES: usize = 512;
-const MAX_TEXTS: usize = 7;
 
 const UNKNOWN: u8 = 0;
 const READY: u8 = 1;
 const OFF: u8 = 2;
 /// Whether this process is observed.
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
-static FD: AtomicI32 = AtomicI32::new(-1);
-static DEVICE: AtomicU64 = AtomicU64::new(0);
-static INODE: AtomicU64 = AtomicU64::new(0);
-
-/// The log's path, ending with a zero.
-struct LogPath(UnsafeCell<[u8; MAX_PATH_BYTES]>);
-
-// SAFETY: written while `STATE` is `UNKNOWN`, always with the same bytes; read when it is `READY`.
-unsafe impl Sync for LogPath {}
-static PATH: LogPath = LogPath(UnsafeCell::new([0; MAX_PATH_BYTES]));
+/// Where the log is mapped, once `STATE` is `READY`. It stays there to the end.
+static MAP: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+static SIZE: AtomicUsize = AtomicUsize::new(0);
 
 /// What is written once per process and what each time.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,7 +50,7 @@ pub fn is_on() -> bool {
     STATE.load(Ordering::Acquire) == READY
 }
 
-/// Finds the log in an environment.
+/// Finds the log in an environment. Two threads that do it at once map it twice, which is no harm.
 ///
 /// # Safety
 /// `variables` is null or a list of strings that ends with null.
@@ -79,38 +71,16 @@ pub unsafe fn begin(mut variables: *const *const c_char) {
             variables = variables.add(1);
         }
     };
-    let is_ready = path.is_some_and(|path| {
-        let is_short = path.len() <= MAX_PATH_BYTES;
-        // SAFETY: see `LogPath`; there is room.
-        unsafe {
-            PATH.0
-                .get()
-                .cast::<u8>()
-                .copy_from_nonoverlapping(path.as_ptr(), path.len() * usize::from(is_short))
-        };
-        is_short && open()
+    let is_ready = path.and_then(|path| kernel::map(path, LOG_BYTES)).is_some_and(|(map, size)| {
+        // SAFETY: as large as `size` says. Whatever else it is, it is not written to.
+        let is_log = size > LOG_HEAD_BYTES && unsafe { *map.cast::<[u8; MAGIC.len()]>() } == MAGIC;
+        if is_log {
+            SIZE.store(size, Ordering::Relaxed);
+            MAP.store(map, Ordering::Relaxed);
+        }
+        is_log
     });
     STATE.store(if is_ready { READY } else { OFF }, Ordering::Release);
-}
-
-fn path() -> &'static [u8] {
-    // SAFETY: see `LogPath`.
-    unsafe { &*PATH.0.get() }
-}
-
-fn open() -> bool {
-    let Some(fd) = kernel::open_log(path()) else { return false };
-    let (device, inode) = kernel::identity(fd).unwrap_or_default();
-    DEVICE.store(device, Ordering::Relaxed);
-    INODE.store(inode, Ordering::Relaxed);
-    FD.store(fd, Ordering::Relaxed);
-    true
-}
-
-/// Programs close descriptors that they do not know, and the number may be another file by now.
-fn is_still_the_log() -> bool {
-    kernel::identity(FD.load(Ordering::Relaxed))
-        == Some((DEVICE.load(Ordering::Relaxed), INODE.load(Ordering::Relaxed)))
 }
 
 /// Writes a record; the texts follow each other as they are.
@@ -122,33 +92,43 @@ pub fn write(often: Often, head: Head, texts: &[Piece]) {
     if hash != 0 && is_known(hash) {
         return;
     }
-    let length = texts.iter().fold(HEAD_BYTES + TAIL_BYTES, |sum, text| sum + text.len());
-    let size = (length as u32).to_le_bytes();
-    let [[a, b, c, d], [p, q, r, s], [w, x, y, z]] =
-        [size, kernel::process_id().to_le_bytes(), head.number.to_le_bytes()];
+    let length = texts.iter().fold(HEAD_BYTES, |sum, text| sum + text.len());
+    let Some(place) = take_room(length) else { return give_up() };
+    let [[p, q, r, s], [w, x, y, z]] = [kernel::process_id().to_le_bytes(), head.number.to_le_bytes()];
     let [e, f] = (head.error as u16).to_le_bytes();
-    let start: [u8; HEAD_BYTES] = [a, b, c, d, head.op, head.detail, e, f, p, q, r, s, w, x, y, z];
-    let mut pieces = [Piece::of(&[]); MAX_TEXTS + 2];
-    pieces[0] = Piece::of(&start);
-    let n_texts = texts.len().min(MAX_TEXTS);
-    for (piece, text) in pieces[1..].iter_mut().zip(texts) {
-        *piece = *text;
-    }
-    pieces[n_texts + 1] = Piece::of(&size);
-    let is_open = is_still_the_log() || open();
-    if !is_open || !kernel::write(FD.load(Ordering::Relaxed), &pieces[..n_texts + 2], length) {
-        give_up();
-        return;
+    let start = [head.op, head.detail, e, f, p, q, r, s, w, x, y, z];
+    // SAFETY: `length` bytes from `place` on are this record's, and callers keep their texts until this is over. The
+    // room is aligned, and its length comes last.
+    unsafe {
+        let mut to = place.add(HEAD_BYTES - start.len());
+        for bytes in [Piece::of(&start)].iter().chain(texts).map(|piece| piece.bytes()) {
+            to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            to = to.add(bytes.len());
+        }
+        AtomicU32::from_ptr(place.cast()).store((length as u32).to_le(), Ordering::Release);
     }
     if hash != 0 {
         remember(hash);
     }
 }
 
-/// Takes the log away.
+/// Room for a record of this length, at the end of the log.
+fn take_room(length: usize) -> Option<*mut u8> {
+    let map = MAP.load(Ordering::Relaxed);
+    let taken = length.next_multiple_of(ALIGN);
+    // SAFETY: aligned, in the head of the log. Both machines are little-endian.
+    let used = unsafe { AtomicU64::from_ptr(map.add(USED_AT).cast()) };
+    let at = used.fetch_add(taken as u64, Ordering::Relaxed) as usize + LOG_HEAD_BYTES;
+    let is_in_it = at + taken <= SIZE.load(Ordering::Relaxed);
+    is_in_it.then(|| map.wrapping_add(at))
+}
+
+/// Marks the log: something is missing.
 pub fn give_up() {
     if is_on() {
-        kernel::remove(path());
+        // SAFETY: aligned, in the head of the log.
+        let broken = unsafe { AtomicU32::from_ptr(MAP.load(Ordering::Relaxed).add(BROKEN_AT).cast()) };
+        broken.store(1, Ordering::Relaxed);
     }
 }
 

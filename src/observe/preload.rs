@@ -3,9 +3,9 @@
 //! `CACHEPOT_OBSERVE` names what the result of the compile may depend on. `src/engine/observed.rs` reads that log.
 //!
 //! It must not be noticed: it prints nothing, changes no error number, allocates nothing, takes no lock of its own,
-//! starts no thread, and leaves the lowest descriptors free. Its own system calls go past the C library. It works in
-//! forked and vforked children, since it keeps nothing about the process but the log's descriptor and what was
-//! written. Without the variable, or where the log cannot be opened, it only passes calls on.
+//! starts no thread and keeps no descriptor. Its own system calls go past the C library. It works in forked and vforked
+//! children, since it keeps nothing about the process but what was written. Without the variable, or where the log
+//! cannot be mapped, it only passes calls on.
 //!
 //! It does not know what matters: that is the reader's part. Absent on purpose: what only concerns open descriptors,
 //! clocks, random numbers, memory, users and signals. It has neither the standard library nor the C library's
@@ -28,7 +28,7 @@ mod resolve;
 mod start;
 mod variable;
 
-/// Nothing here panics on purpose. If it does, the log is gone, so that nothing is kept, and the program, which cannot
+/// Nothing here panics on purpose. If it does, the log is marked, so that nothing is kept, and the program, which cannot
 /// go on, ends as by `abort`.
 #[panic_handler]
 fn panicked(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -39,6 +39,7 @@ struct Symbol {
 pub const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
 pub const PT_NOTE: u32 = 4;
+const DT_HASH: usize = 4;
 const DT_STRTAB: usize = 5;
 const DT_SYMTAB: usize = 6;
 const DT_GNU_HASH: usize = 0x6fff_fef5;
@@ -95,7 +96,7 @@ unsafe extern "C" fn visit(object: *const LoadedObject, _size: usize, data: *mut
             return 1;
         }
     } else {
-        search.is_behind = contains(object, visit as *const () as usize);
+        search.is_behind = is_ours(object);
     }
     0
 }
@@ -109,7 +110,9 @@ pub fn headers(object: &LoadedObject) -> &[ProgramHeader] {
     unsafe { core::slice::from_raw_parts(object.headers, object.n_headers.into()) }
 }
 
-fn contains(object: &LoadedObject, address: usize) -> bool {
+/// Whether an object is the observer.
+pub fn is_ours(object: &LoadedObject) -> bool {
+    let address = visit as *const () as usize;
     headers(object).iter().any(|header| {
         let offset = address.wrapping_sub(object.base.wrapping_add(header.address));
         header.kind == PT_LOAD && offset < header.size
@@ -120,7 +123,10 @@ fn contains(object: &LoadedObject, address: usize) -> bool {
 struct Tables {
     strings: usize,
     symbols: usize,
+    /// The GNU hash section, or 0.
     hashes: usize,
+    /// The hash section of all systems, or 0; only there if the other is not.
+    old_hashes: usize,
     versions: usize,
 }
 
@@ -129,7 +135,7 @@ struct Tables {
 unsafe fn tables(object: &LoadedObject) -> Option<Tables> {
     let dynamic = headers(object).iter().find(|header| header.kind == PT_DYNAMIC)?;
     let mut entry = object.base.wrapping_add(dynamic.address) as *const [usize; 2];
-    let mut tables = Tables { strings: 0, symbols: 0, hashes: 0, versions: 0 };
+    let mut tables = Tables { strings: 0, symbols: 0, hashes: 0, old_hashes: 0, versions: 0 };
     // SAFETY: the section ends with an entry of tag 0.
     while let [tag, value] = unsafe { *entry }
         && tag != 0
@@ -139,26 +145,46 @@ unsafe fn tables(object: &LoadedObject) -> Option<Tables> {
         match tag {
             DT_STRTAB => tables.strings = address,
             DT_SYMTAB => tables.symbols = address,
+            DT_HASH => tables.old_hashes = address,
             DT_GNU_HASH => tables.hashes = address,
             DT_VERSYM => tables.versions = address,
             _ => {}
         }
         entry = entry.wrapping_add(1);
     }
-    (tables.strings != 0 && tables.symbols != 0 && tables.hashes != 0).then_some(tables)
+    (tables.strings != 0 && tables.symbols != 0).then_some(tables)
 }
 
 /// # Safety
 /// The object must be mapped. `name` ends with a zero.
 unsafe fn lookup(object: &LoadedObject, name: &[u8]) -> Option<usize> {
+    // SAFETY: as the caller says.
+    unsafe {
+        let tables = tables(object)?;
+        let index = if tables.hashes != 0 {
+            index(&tables, name)?
+        } else if tables.old_hashes != 0 {
+            // Two words at the front: buckets, and symbols.
+            let n_symbols = *(tables.old_hashes as *const u32).add(1);
+            (0..n_symbols).find(|&index| is_default(&tables, index, name))?
+        } else {
+            return None;
+        };
+        let symbol = (tables.symbols as *const Symbol).add(index as usize);
+        Some(object.base.wrapping_add((*symbol).value))
+    }
+}
+
+/// # Safety
+/// The tables are those of a mapped object, with a GNU hash section. `name` ends with a zero.
+unsafe fn index(tables: &Tables, name: &[u8]) -> Option<u32> {
     let hash = name
         .iter()
         .take_while(|&&byte| byte != 0)
         .fold(5381_u32, |hash, &byte| hash.wrapping_mul(33).wrapping_add(byte.into()));
-    // SAFETY: the tables of a mapped object are as the GNU hash section lays them out: a head of four words, a
-    // bloom filter of 64-bit words, buckets, and chains whose last hash is odd.
+    // SAFETY: the section has a head of four words, a bloom filter of 64-bit words, buckets, and chains whose last hash
+    // is odd.
     unsafe {
-        let tables = tables(object)?;
         let head = tables.hashes as *const u32;
         let [n_buckets, first, n_bloom, shift] = *head.cast::<[u32; 4]>();
         if n_buckets == 0 || n_bloom == 0 {
@@ -174,9 +200,8 @@ unsafe fn lookup(object: &LoadedObject, name: &[u8]) -> Option<usize> {
         let mut index = *buckets.add((hash % n_buckets) as usize);
         while index >= first {
             let chain = *chains.add((index - first) as usize);
-            if chain | 1 == hash | 1 && is_default(&tables, index, name) {
-                let symbol = (tables.symbols as *const Symbol).add(index as usize);
-                return Some(object.base.wrapping_add((*symbol).value));
+            if chain | 1 == hash | 1 && is_default(tables, index, name) {
+                return Some(index);
             }
             if chain & 1 == 1 {
                 break;

@@ -1,8 +1,10 @@
 //! A folder to compile in, with and without the observer.
+use cachepot_engine::observed::format::{LOG_BYTES, LOG_HEAD_BYTES, MAGIC};
 use cachepot_engine::observed::{self, Distrust, Observed};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -19,6 +21,7 @@ pub(crate) static RUSTC: LazyLock<String> = LazyLock::new(|| {
 /// A folder with an observer beside it.
 pub(crate) struct Place {
     root: TempDir,
+    log_bytes: u64,
 }
 
 /// How an observed command went.
@@ -32,7 +35,12 @@ impl Place {
         let root = tempfile::Builder::new().prefix(&format!("cachepot-observe-{name}-")).tempdir().unwrap();
         fs::create_dir(root.path().join("work")).unwrap();
         fs::write(root.path().join("observer.so"), OBSERVER).unwrap();
-        Place { root }
+        Place { root, log_bytes: LOG_BYTES as u64 }
+    }
+
+    /// With a log of this size.
+    pub(crate) fn room(self, log_bytes: u64) -> Self {
+        Place { log_bytes, ..self }
     }
 
     /// The folder of the sources, without links in its name.
@@ -62,12 +70,29 @@ impl Place {
 
     /// Runs a command with the observer.
     pub(crate) fn observe(&self, line: &[&str]) -> Went {
+        self.observe_with(line, &[])
+    }
+
+    /// Runs a command with the observer and other preloaded libraries behind it.
+    pub(crate) fn observe_with(&self, line: &[&str], libraries: &[&Path]) -> Went {
         let log = self.root.path().join("log");
-        fs::write(&log, "").unwrap();
-        let observer = self.root.path().join("observer.so");
+        let file = File::create(&log).unwrap();
+        file.set_len(self.log_bytes).unwrap();
+        file.write_all_at(&MAGIC, 0).unwrap();
+        let mut preload = self.root.path().join("observer.so").into_os_string();
+        for library in libraries {
+            preload.push(":");
+            preload.push(library);
+        }
         let output =
-            self.command(line).env("LD_PRELOAD", observer).env("CACHEPOT_OBSERVE", &log).output().unwrap();
-        Went { output, log: fs::read(&log).unwrap_or_default() }
+            self.command(line).env("LD_PRELOAD", preload).env("CACHEPOT_OBSERVE", &log).output().unwrap();
+        let mut head = [0; LOG_HEAD_BYTES];
+        let file = File::open(&log).unwrap();
+        file.read_exact_at(&mut head, 0).unwrap();
+        let Ok(used) = observed::used_bytes(&head) else { return Went { output, log: head.to_vec() } };
+        let mut log = vec![0; used as usize];
+        file.read_exact_at(&mut log, 0).unwrap();
+        Went { output, log }
     }
 
     /// Runs a compile twice: first as it is, then observed. Status, messages and outputs must be the same.

@@ -1,6 +1,8 @@
 //! Proc macros that read what rustc does not tell of.
 use crate::harness::{Place, RUSTC};
 use cachepot_engine::observed::Distrust;
+use cachepot_engine::observed::direct::calls_kernel;
+use std::fs;
 
 /// A crate with a macro of this body, which evaluates to a string, and a library that uses it.
 fn place(name: &str, body: &str) -> Place {
@@ -74,4 +76,24 @@ fn a_macro_that_clears_the_environment_or_uses_the_network_makes_the_log_worthle
     let connects = "std::net::TcpStream::connect(\"127.0.0.1:9\").is_ok().to_string()";
     let went = place("connects", connects).observe(&line());
     assert!(matches!(went.read(), Err(Distrust::Network(_))), "{:?}", went.read());
+}
+
+#[test]
+fn macros_that_make_system_calls_themselves_are_told_by_their_code() {
+    let made = |name: &str, body: &str| {
+        let place = place(name, body);
+        // Not only with the compiler's copy of the standard library: that of the macro counts too.
+        let place =
+            place.run(&[&RUSTC, "--crate-type", "proc-macro", "-Copt-level=1", "ask.rs", "-oother.so"]);
+        ["libask.so", "other.so"].map(|file| calls_kernel(&fs::read(place.work().join(file)).unwrap()))
+    };
+    let reads = "std::fs::read_to_string(\"query.sql\").unwrap()";
+    assert_eq!(made("plain", reads), [false, false]);
+    let call = if cfg!(target_arch = "x86_64") {
+        "let mut r = 39_u64; unsafe { std::arch::asm!(\"syscall\", inout(\"rax\") r, out(\"rcx\") _, out(\"r11\") _) }"
+    } else {
+        "let mut r = 0_u64; unsafe { std::arch::asm!(\"svc 0\", in(\"x8\") 172, inout(\"x0\") r) }"
+    };
+    assert_eq!(made("direct", &format!("{call}; r.to_string()")), [true, true]);
+    assert!(calls_kernel(b"#!/bin/sh"));
 }

@@ -131,11 +131,24 @@ fn what_cannot_be_followed_is_named() {
     }
 }
 
+/// With another library in between, which has the hash section of old: what the loader finds by it must be found.
 #[test]
-fn a_log_that_cannot_be_written_goes_away() {
-    let place = Place::new("full");
-    let line = "ulimit -f 0; trap '' XFSZ; test -e a-name; true";
-    let went = place.observe(&["sh", "-c", line]);
-    assert!(went.output.status.success(), "{:?}", went.output);
-    assert_eq!(went.read(), Err(Distrust::NoStart));
+fn other_preloaded_libraries_are_not_left_out() {
+    let place = Place::new("between")
+        .file("lib.c", "char *getenv(const char *name) { return name[0] == 'V' ? \"between\" : 0; }")
+        .file("a.c", "#include <stdio.h>\n#include <stdlib.h>\nint main(void) { puts(getenv(\"VALUE\")); }")
+        .run(&["gcc", "-shared", "-fPIC", "-Wl,--hash-style=sysv", "lib.c", "-o", "lib.so"])
+        .run(&["gcc", "a.c", "-o", "a"]);
+    let went = place.observe_with(&["./a"], &[&place.work().join("lib.so")]);
+    assert_eq!(went.text(), "between\n");
+    let facts = went.read().unwrap();
+    assert!(facts.variables.contains(&b"VALUE"[..]));
+    assert!(names(&facts.libraries, "lib.so") && !names(&facts.libraries, "observer.so"));
+}
+
+#[test]
+fn a_log_without_room_is_marked() {
+    let place = Place::new("full").room(300);
+    let went = place.observe(&["sh", "-c", "test -e a-name"]);
+    assert_eq!(went.read(), Err(Distrust::Incomplete));
 }

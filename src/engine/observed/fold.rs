@@ -66,9 +66,6 @@ pub(super) fn fold(records: Vec<Record<'_>>) -> Result<Observed, Distrust> {
 impl Fold {
     fn record(&mut self, record: &Record<'_>) -> Result<(), Distrust> {
         match record.op {
-            format::START if record.detail != format::VERSION => {
-                return Err(Distrust::Version(record.detail));
-            }
             format::START => self.start(record),
             format::EXEC => self.programs.want(record, record.process),
             format::SPAWN => self.programs.want(record, record.number),

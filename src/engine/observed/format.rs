@@ -2,22 +2,32 @@
 //! has no libraries at all, includes this file.
 //!
 //! ```text
-//! log    = record*                                    in the order of their writing, processes mixed
-//! record = length op detail error pid number text length
+//! log    = magic used broken zeros record*            `used` bytes of records; in the order of their beginning
+//! record = length op detail error pid number text zeros
 //! ```
-//! `length` (u32) counts the whole record; it stands at both ends, so that a record that was cut shows. `op` and
-//! `detail` are u8, `error` (u16) is the error number of the call or 0, `pid` and `number` are u32. Integers are
-//! little-endian. `text` is one or more strings with a zero byte between them. Paths are absolute: the observer puts
-//! the working directory, or the folder of the descriptor, and a slash before those that are not.
+//! The log is a file of fixed size that every process maps and shares: a record is room taken by adding to `used`, and
+//! is there when its `length` (u32), which counts what is before the zeros, is no longer 0. The zeros make its size a
+//! multiple of [`ALIGN`]. `op` and `detail` are u8, `error` (u16) is the error number of the call or 0, `pid` and
+//! `number` are u32, `used` is u64. Integers are little-endian. `text` is one or more strings with a zero byte between
+//! them. Paths are absolute: the observer puts the working directory, or the folder of the descriptor, and a slash
+//! before those that are not. Whoever makes the log writes the magic and makes the rest zero.
 
-/// Stands in the detail of [`START`]; goes up with each change of this file.
-pub const VERSION: u8 = 1;
-/// Bytes before the text.
+/// How a log begins; the last byte goes up with each change of this file.
+pub const MAGIC: [u8; 8] = *b"cp-obs\0\x01";
+/// Where `used` stands.
+pub const USED_AT: usize = 8;
+/// Where `broken` (u32) stands: it is not 0 if something is missing.
+pub const BROKEN_AT: usize = 16;
+/// Where the records begin.
+pub const LOG_HEAD_BYTES: usize = 64;
+/// Records begin at multiples of this.
+pub const ALIGN: usize = 8;
+/// Bytes before the text of a record.
 pub const HEAD_BYTES: usize = 16;
-/// Bytes after the text.
-pub const TAIL_BYTES: usize = 4;
+/// The size of a log: far more than any compile needs. It takes as much memory as was written.
+pub const LOG_BYTES: usize = 64 << 20;
 
-/// A program started. Detail: [`VERSION`]. Number: the parent's process id. Text: the path as `execve` got it, the file
+/// A program started. Number: the parent's process id. Text: the path as `execve` got it, the file
 /// that runs, the working directory.
 pub const START: u8 = 1;
 /// A file was mapped into the process as a library. Text: path.

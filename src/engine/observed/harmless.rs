@@ -22,8 +22,11 @@ const PATHS: &[(Paths, &str)] = &[
     (Is("/proc/self/exe"), "the program itself, which reports"),
     (Is("/proc/self/maps"), "glibc: where the stack of the first thread ends"),
     (Is("/proc/self/statm"), "rustc: how much memory it uses"),
-    (Below("/proc/self/fd"), "open descriptors, which were seen to be opened"),
-    (Below("/dev/fd"), "as above: the jobserver of cargo"),
+    (
+        Below("/dev/fd"),
+        "open descriptors, which were seen to be opened or come from outside, as a jobserver's",
+    ),
+    (Below("/proc/self/fd"), "as above"),
     (Is("/proc/self/cgroup"), "the number of cores that may be used, for the number of threads"),
     (Is("/proc/self/mountinfo"), "as above"),
     (Below("/sys/fs/cgroup"), "as above"),

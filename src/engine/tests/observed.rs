@@ -1,4 +1,5 @@
 //! The observer's log, written by hand. With real programs: `tests/observe/`.
+use crate::observed::direct::calls_kernel;
 use crate::observed::{Distrust, Kind, Observed, format::*, harmless, read};
 use proptest::prelude::*;
 
@@ -9,7 +10,7 @@ struct Log(Vec<u8>);
 impl Log {
     /// The first program, process 10.
     fn new() -> Self {
-        Log::default().record((START, VERSION, 0), (10, 1), b"/bin/cc\0/bin/gcc\0/work")
+        Log::default().record((START, 0, 0), (10, 1), b"/bin/cc\0/bin/gcc\0/work")
     }
 
     fn record(
@@ -18,15 +19,24 @@ impl Log {
         (process, number): (u32, u32),
         text: &[u8],
     ) -> Self {
-        let length = ((HEAD_BYTES + TAIL_BYTES + text.len()) as u32).to_le_bytes();
-        self.0.extend(length);
+        self.0.extend(((HEAD_BYTES + text.len()) as u32).to_le_bytes());
         self.0.extend([op, detail]);
         self.0.extend(error.to_le_bytes());
         self.0.extend(process.to_le_bytes());
         self.0.extend(number.to_le_bytes());
         self.0.extend(text);
-        self.0.extend(length);
+        self.0.resize(self.0.len().next_multiple_of(ALIGN), 0);
         self
+    }
+
+    /// With its head.
+    fn whole(&self) -> Vec<u8> {
+        let mut whole = MAGIC.to_vec();
+        whole.extend((self.0.len() as u64).to_le_bytes());
+        whole.resize(LOG_HEAD_BYTES, 0);
+        whole.extend(&self.0);
+        whole.resize(whole.len() + 100, 0);
+        whole
     }
 
     fn file(self, op: u8, detail: u8, error: u16, text: &str) -> Self {
@@ -34,7 +44,7 @@ impl Log {
     }
 
     fn read(&self) -> Result<Observed, Distrust> {
-        read(&self.0)
+        read(&self.whole())
     }
 
     fn facts(&self) -> Observed {
@@ -116,7 +126,7 @@ fn a_way_out_of_what_is_made_leads_to_inputs() {
 #[test]
 fn every_program_reports() {
     let start = |log: Log, process, parent, given: &[u8]| {
-        log.record((START, VERSION, 0), (process, parent), &[given, b"\0/x\0/work"].concat())
+        log.record((START, 0, 0), (process, parent), &[given, b"\0/x\0/work"].concat())
     };
     let search = b"ld\0/a:/b:/c";
     let found = start(Log::new().record((EXEC, 0, 0), (11, 0), search), 11, 10, b"/b/ld").facts();
@@ -126,7 +136,7 @@ fn every_program_reports() {
     let shell = start(Log::new().record((SPAWN, 0, 0), (10, 0), b"/bin/sh\0"), 13, 10, b"/bin/sh");
     assert!(shell.read().is_ok());
     let failed =
-        Log::new().record((EXEC, 0, 0), (11, 0), b"/a/ld\0").record(EXEC_FAILED, 0, 2, (11, 0), b"/a/ld\0");
+        Log::new().record((EXEC, 0, 0), (11, 0), b"/a/ld\0").record((EXEC_FAILED, 0, 2), (11, 0), b"/a/ld\0");
     assert_eq!(paths(&failed.facts().absent), ["/a/ld"]);
 
     let silent = |name: &[u8]| Err(Distrust::Silent(name.to_vec()));
@@ -143,9 +153,16 @@ fn every_program_reports() {
 
 #[test]
 fn reasons_for_distrust() {
-    assert_eq!(read(b""), Err(Distrust::NoStart));
-    let version = Log::default().record((START, VERSION + 1, 0), (10, 1), b"/a\0/a\0/").read();
-    assert_eq!(version, Err(Distrust::Version(VERSION + 1)));
+    assert_eq!(read(b""), Err(Distrust::Damaged));
+    assert_eq!(Log::default().read(), Err(Distrust::NoStart));
+    let changed = |at: usize, value: u8| {
+        let mut log = Log::new().whole();
+        log[at] = value;
+        read(&log)
+    };
+    assert_eq!(changed(MAGIC.len() - 1, 77), Err(Distrust::Version));
+    assert_eq!(changed(BROKEN_AT, 1), Err(Distrust::Incomplete));
+    assert_eq!(changed(LOG_HEAD_BYTES, 0), Err(Distrust::Damaged));
     let network = Log::new().record((NETWORK, 0, 0), (10, 2), b"").read();
     assert_eq!(network, Err(Distrust::Network(2)));
     let opaque = Log::new().file(OPAQUE, 0, 0, "glob").read();
@@ -154,10 +171,11 @@ fn reasons_for_distrust() {
     assert_eq!(failed, Err(Distrust::Failed { path: b"/a".to_vec(), error: 24 }));
     assert_eq!(Log::new().file(99, 0, 0, "/a").read(), Err(Distrust::Damaged));
     assert_eq!(Log::new().file(OPEN, READ, 0, "a").read(), Err(Distrust::Damaged));
-    let whole = Log::new().file(OPEN, READ, 0, "/a").0;
-    let ends = Log::new().0.len();
-    for length in (1..whole.len()).filter(|&length| length != ends) {
-        assert_eq!(read(&whole[..length]), Err(Distrust::Damaged), "{length}");
+    let log = Log::new().file(OPEN, READ, 0, "/a");
+    let end = LOG_HEAD_BYTES + log.0.len();
+    assert!(read(&log.whole()[..end]).is_ok());
+    for length in 0..end {
+        assert_eq!(read(&log.whole()[..length]), Err(Distrust::Damaged), "{length}");
     }
 }
 
@@ -186,12 +204,15 @@ proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(log in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = read(&log);
+        let _ = calls_kernel(&[b"\x7fELF\x02\x01".to_vec(), log.clone()].concat());
+        let _ = Log(log).read();
     }
 
     #[test]
     fn any_records_are_read_without_a_panic(log in records(), cut in any::<prop::sample::Index>()) {
         let _ = log.read();
-        let _ = read(&log.0[..cut.index(log.0.len())]);
+        let whole = log.whole();
+        let _ = read(&whole[..cut.index(whole.len())]);
     }
 
     /// Nothing but what the compile made is left out, and that only of what was not read before.

@@ -1,0 +1,63 @@
+//! Whether a library or program makes system calls by itself, past the C library and so past the observer: as the crate
+//! `rustix` does, which a proc macro may hold. By its instructions; when in doubt, it does.
+//!
+//! Not meant for the C library and the loader, which make them for all others.
+use memchr::memmem;
+
+const MACHINE_X86_64: u16 = 62;
+const MACHINE_AARCH64: u16 = 183;
+const PT_LOAD: u32 = 1;
+const EXECUTABLE: u32 = 1;
+
+/// Whether an ELF file has an instruction for system calls; true for what is none, or for another machine.
+pub fn calls_kernel(file: &[u8]) -> bool {
+    let Some((machine, parts)) = executable_parts(file) else { return true };
+    parts.iter().any(|part| match machine {
+        MACHINE_X86_64 => memmem::find_iter(part, SYSCALL).any(|at| is_instruction(part, at)),
+        MACHINE_AARCH64 => part.chunks_exact(4).any(|word| word == SVC),
+        _ => true,
+    })
+}
+
+const SYSCALL: &[u8] = b"\x0f\x05";
+const SVC: &[u8] = b"\x01\x00\x00\xd4";
+
+/// Instructions are not to be told from what stands in them without decoding all that come before. But nearly all other
+/// places where the two bytes stand are in the middle or at the beginning of a distance of four bytes whose last is 0,
+/// and no compiler writes an instruction that begins with 0.
+fn is_instruction(code: &[u8], at: usize) -> bool {
+    let byte = |place: Option<usize>| place.and_then(|place| code.get(place)).copied();
+    let (next, after) = (byte(at.checked_add(2)), byte(at.checked_add(3)));
+    let before = byte(at.checked_sub(1)).unwrap_or_default();
+    let is_jump = byte(at.checked_sub(2)) == Some(0x0f) && before & 0xf0 == 0x80;
+    // A call, a jump, an operand whose place is told from here.
+    let has_distance = matches!(before, 0xe8 | 0xe9) || is_jump || before & 0xc7 == 0x05;
+    next != Some(0) && !(has_distance && after == Some(0))
+}
+
+/// The machine, and what is mapped to be executed: `elf(5)`, 64 bits, little-endian.
+fn executable_parts(file: &[u8]) -> Option<(u16, Vec<&[u8]>)> {
+    if !file.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    let machine = u16::from_le_bytes(*file.get(18..)?.first_chunk()?);
+    let start = usize::try_from(word(file, 32)?).ok()?;
+    let size = usize::from(u16::from_le_bytes(*file.get(54..)?.first_chunk()?));
+    let count = usize::from(u16::from_le_bytes(*file.get(56..)?.first_chunk()?));
+    let mut parts = Vec::new();
+    for number in 0..count {
+        let header = file.get(start.checked_add(number.checked_mul(size)?)?..)?;
+        let kind = u32::from_le_bytes(*header.first_chunk()?);
+        let flags = u32::from_le_bytes(*header.get(4..)?.first_chunk()?);
+        if kind == PT_LOAD && flags & EXECUTABLE != 0 {
+            let offset = usize::try_from(word(header, 8)?).ok()?;
+            let length = usize::try_from(word(header, 32)?).ok()?;
+            parts.push(file.get(offset..offset.checked_add(length)?)?);
+        }
+    }
+    Some((machine, parts))
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}

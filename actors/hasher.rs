@@ -2,7 +2,9 @@
 //! learns about files lies in the shared [`Memory`]. Called by `drive.rs`, `miss.rs` and `behind.rs`, and by another
 //! Hasher that shares a look; bounded by `Permits::hashing`; when one dies, its request is answered with an error and the client
 //! compiles by itself.
-use crate::inputs::{Compiled, Help, Look, Memory, NotStorable, Observed, Place, Stamp, observe, stat};
+use crate::inputs::{
+    Compiled, Early, Help, Look, Memory, NotStorable, Observed, Place, Stamp, Young, early, observe, stat,
+};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
@@ -13,6 +15,7 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::job::{Driver, Job};
 use cachepot_engine::key::{JobFacts, job_key};
 use cachepot_storage::local::{Fetched, LocalStore};
+use cachepot_wire::EnvBlock;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -32,6 +35,10 @@ pub struct Subject {
     pub pwd: Option<OsString>,
     /// The client's working directory.
     pub place: Place,
+    /// The client's environment, where a compile is observed: what it reads of it decides, too.
+    pub env: EnvBlock,
+    /// Where files may be that are as young as the request.
+    pub young: Young,
 }
 
 /// Whether `PWD` leads to the working directory. Only then do gcc and clang write it down (libiberty's `getpwd`,
@@ -62,10 +69,10 @@ pub struct FindResult {
 pub enum LookUp {
     /// This result stands.
     Found(Digest, Box<Fetched>),
-    /// One stands, but its entry is not there or cannot be read.
-    Lost(Digest),
+    /// One stands, but its entry is not there or cannot be read. Beside the key: what was young.
+    Lost(Digest, Early),
     /// None does.
-    Unknown(Digest),
+    Unknown(Digest, Early),
     /// The deadline passed.
     Expired,
 }
@@ -167,13 +174,15 @@ impl Handler<Confirm> for Hasher {
 impl Hasher {
     fn find(&self, subject: &Subject, recache: bool, help: Help<'_>) -> LookUp {
         let key = self.key(subject);
-        let find = || self.manifests.find(&key, &self.memory, &subject.place, help);
+        let client = (&subject.place, &subject.env);
+        let find = || self.manifests.find(&key, &self.memory, client, help);
+        let early = || early(&self.memory, &subject.place, &subject.young);
         match if recache { None } else { find() } {
             Some(result) => match self.store.fetch(&result) {
                 Ok(Some(fetched)) => LookUp::Found(key, Box::new(fetched)),
-                Ok(None) | Err(_) => LookUp::Lost(key),
+                Ok(None) | Err(_) => LookUp::Lost(key, early()),
             },
-            None => LookUp::Unknown(key),
+            None => LookUp::Unknown(key, early()),
         }
     }
 

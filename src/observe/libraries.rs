@@ -5,6 +5,7 @@ use crate::log::{self, Head, Often};
 use crate::pass::pass_by;
 use crate::record::{opaque, path};
 use crate::resolve::{LoadedObject, PT_NOTE, dl_iterate_phdr, headers, is_ours};
+use crate::start;
 use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use core::ptr::null;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +47,7 @@ unsafe extern "C" fn starts(_n_args: c_int, _args: *const *const c_char, variabl
     let (program, folder) = (&program[..n_program], &folder[..n_folder]);
     log::write(Often::Always, head, &[Piece::of(given), zero, Piece::of(program), zero, Piece::of(folder)]);
     write_libraries();
+    start::prepare();
 }
 
 /// A library was asked for since they were last looked at.

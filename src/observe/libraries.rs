@@ -4,7 +4,8 @@ use crate::kernel::{self, AT_FDCWD, Piece};
 use crate::log::{self, Head, Often};
 use crate::pass::pass_by;
 use crate::record::{opaque, path};
-use crate::resolve::{LoadedObject, PT_NOTE, dl_iterate_phdr, headers, is_ours};
+use crate::resolve::{LoadedObject, PT_NOTE, Slot, dl_iterate_phdr, headers, is_ours};
+use crate::start;
 use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use core::ptr::null;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -25,9 +26,11 @@ static STARTS: Start = starts;
 #[unsafe(link_section = ".fini_array")]
 static ENDS: extern "C" fn() = look_again;
 
-/// Called by the loader; glibc's gives the environment along.
+/// Called by the loader. glibc's gives the environment along, and may do so before `environ` is set; others have set it,
+/// and give nothing.
 unsafe extern "C" fn starts(_n_args: c_int, _args: *const *const c_char, variables: *const *const c_char) {
-    if cfg!(target_env = "gnu") {
+    static IS_GLIBC: Slot = Slot::new();
+    if !log::is_on() && IS_GLIBC.address(b"gnu_get_libc_version\0").is_some() {
         // SAFETY: the loader's own list.
         unsafe { log::begin(variables) };
     }
@@ -46,6 +49,7 @@ unsafe extern "C" fn starts(_n_args: c_int, _args: *const *const c_char, variabl
     let (program, folder) = (&program[..n_program], &folder[..n_folder]);
     log::write(Often::Always, head, &[Piece::of(given), zero, Piece::of(program), zero, Piece::of(folder)]);
     write_libraries();
+    start::prepare();
 }
 
 /// A library was asked for since they were last looked at.

@@ -1,19 +1,24 @@
 //! How a function of ours stands before one of the C library: it calls that, and makes a record.
 
-/// Makes functions that call the one behind them and then evaluate the expression after `=>`, in which `result` is what
-/// it returned. `before` is evaluated first. What stands after `else` is the result where nothing is behind: on an
+/// Makes functions that call the one behind them and then evaluate the expression after `=>`, which gets the result.
+/// `before` is evaluated first. What stands after `else` is the result where nothing is behind: on an
 /// older C library, whose users look whether they have the function.
 macro_rules! pass {
     ($(fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $ret:ty, else $missing:expr
-       $(, before $before:ident = $first:expr)? => |$result:ident| $record:expr;)*) => {$(
+       $(, before $before:ident = $first:expr)? $(=> |$result:ident| $record:expr)?;)*) => {
+        /// The functions behind ours.
+        #[allow(non_upper_case_globals)]
+        mod next {
+            $(pub static $name: $crate::resolve::Slot = $crate::resolve::Slot::new();)*
+        }
+        $(
         /// As in the C library.
         ///
         /// # Safety
         /// As there.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name($($arg: $type),*) -> $ret {
-            static NEXT: $crate::resolve::Slot = $crate::resolve::Slot::new();
-            let Some(address) = NEXT.address(concat!(stringify!($name), "\0").as_bytes()) else {
+            let Some(address) = next::$name.address(concat!(stringify!($name), "\0").as_bytes()) else {
                 return $missing;
             };
             // SAFETY: the function of this name has this form, and gets what the caller gave; what is recorded is
@@ -22,12 +27,16 @@ macro_rules! pass {
                 let next =
                     core::mem::transmute::<usize, unsafe extern "C" fn($($type),*) -> $ret>(address);
                 $(let $before = $first;)?
-                let $result = next($($arg),*);
-                $record;
-                $result
+                let result = next($($arg),*);
+                $(
+                    let $result = result;
+                    $record;
+                )?
+                result
             }
         }
-    )*};
+        )*
+    };
 }
 
 /// Makes functions that call `$note` with their first argument and then become the one behind them, with all arguments

@@ -55,7 +55,7 @@ unsafe extern "C" {
     pub fn dl_iterate_phdr(visit: Visit, data: *mut c_void) -> c_int;
 }
 
-/// Where the address of a function is kept once it was looked for.
+/// The address of a function behind ours, once it was looked for.
 pub struct Slot(AtomicUsize);
 
 const NOT_LOOKED_FOR: usize = 0;
@@ -66,7 +66,7 @@ impl Slot {
         Slot(AtomicUsize::new(NOT_LOOKED_FOR))
     }
 
-    /// The function `name`, which ends with a zero, or `None` if no library behind ours has it.
+    /// The function `name`, which ends with a zero; `None` if no library behind ours has it.
     pub fn address(&self, name: &'static [u8]) -> Option<usize> {
         let mut address = self.0.load(Ordering::Relaxed);
         if address == NOT_LOOKED_FOR {

@@ -75,6 +75,15 @@ fn shell_runs() {
     }
 }
 
+/// Looks for the functions that a forked child may call before it becomes a program. In the child it may be too late:
+/// the search takes a lock of the loader, and the thread that holds it may not be there any more.
+pub fn prepare() {
+    next::execve.address(b"execve\0");
+    next::execv.address(b"execv\0");
+    next::execvp.address(b"execvp\0");
+    next::execvpe.address(b"execvpe\0");
+}
+
 unsafe extern "C" fn not_there() -> c_int {
     set_no_such_function()
 }
@@ -89,17 +98,17 @@ pass! {
     fn execvpe(name: Path, args: List, variables: List) -> c_int, else set_no_such_function(),
         before _said = will_run_found(name) => |_r| failed(name);
     fn fexecve(fd: c_int, args: List, variables: List) -> c_int, else set_no_such_function(),
-        before _said = opaque(b"fexecve") => |_r| ();
+        before _said = opaque(b"fexecve");
     fn execveat(folder: c_int, name: Path, args: List, variables: List, flags: c_int) -> c_int,
-        else set_no_such_function(), before _said = opaque(b"execveat") => |_r| ();
+        else set_no_such_function(), before _said = opaque(b"execveat");
     fn posix_spawn(child: *mut c_int, name: Path, actions: *const c_void, attributes: *const c_void, args: List,
         variables: List) -> c_int, else not_supported() => |r| spawned(child, name, null(), r);
     fn posix_spawnp(child: *mut c_int, name: Path, actions: *const c_void, attributes: *const c_void, args: List,
         variables: List) -> c_int, else not_supported(), before search = search_path(name)
         => |r| spawned(child, name, search, r);
     fn system(command: Path) -> c_int, else set_no_such_function(),
-        before _said = if !command.is_null() { shell_runs() } => |_r| ();
-    fn popen(command: Path, mode: Path) -> *mut c_void, else null_mut(), before _said = shell_runs() => |_r| ();
+        before _said = if !command.is_null() { shell_runs() };
+    fn popen(command: Path, mode: Path) -> *mut c_void, else null_mut(), before _said = shell_runs();
 }
 
 pass_by! {

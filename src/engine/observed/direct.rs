@@ -1,7 +1,9 @@
-//! Whether a library or program makes system calls by itself, past the C library and so past the observer: as the crate
-//! `rustix` does, which a proc macro may hold. By its instructions; when in doubt, it does.
+//! What a library or program can do past the observer, by what is in its file: system calls of its own, as the crate
+//! `rustix` makes them, which a proc macro may hold, and a walk through the list of environment variables. When in
+//! doubt, it can.
 //!
-//! Not meant for the C library and the loader, which make them for all others.
+//! Not meant for the C library and the loader, which make system calls for all others, nor for programs that hand their
+//! environment on: what a compiler does by itself is known.
 use memchr::memmem;
 
 const MACHINE_X86_64: u16 = 62;
@@ -17,6 +19,20 @@ pub fn calls_kernel(file: &[u8]) -> bool {
         MACHINE_AARCH64 => part.chunks_exact(4).any(|word| word == SVC),
         _ => true,
     })
+}
+
+/// Whether a file names the list of all environment variables: who does can read them without asking for a name. The
+/// standard library of Rust does for `std::env::vars` and for starting programs, and is linked into a proc macro only as
+/// far as it is used.
+pub fn names_environment(file: &[u8]) -> bool {
+    const NAME: &[u8] = b"environ\0";
+    let is_whole = |at: usize| {
+        let before = file.get(..at).unwrap_or_default();
+        // As `environ`, `_environ` and `__environ`.
+        let name = before.iter().rposition(|&byte| byte != b'_').and_then(|last| before.get(last));
+        name.is_none_or(|&byte| byte == 0)
+    };
+    memmem::find_iter(file, NAME).any(is_whole)
 }
 
 const SYSCALL: &[u8] = b"\x0f\x05";

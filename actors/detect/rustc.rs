@@ -91,7 +91,8 @@ pub(super) async fn detect(
     let is_real = stamped([real.clone()]).first().map(|(_, stamp)| *stamp)
         == parts.first().map(|(_, stamp)| *stamp);
     let files = said.files(query, real).await?;
-    let covered = files.iter().cloned().chain([said.libraries()]);
+    let called = [query.program.clone()].into_iter().chain(query.program.canonicalize());
+    let covered = files.iter().cloned().chain([said.libraries()]).chain(called);
     let covered = covered.map(|path| path.into_os_string().into_vec()).collect();
     parts.extend(stamped(files.into_iter().filter(|file| *file != query.program)));
     let identity = said.identity(&parts, slots, settled).await;

@@ -36,6 +36,8 @@ pub fn names_environment(file: &[u8]) -> bool {
 }
 
 const SYSCALL: &[u8] = b"\x0f\x05";
+/// `mov $15, %rax`, which is `rt_sigreturn`.
+const RETURN: &[u8] = b"\xc7\xc0\x0f\x00\x00\x00";
 const SVC: &[u8] = b"\x01\x00\x00\xd4";
 
 /// Instructions are not to be told from what stands in them without decoding all that come before. But nearly all other
@@ -48,7 +50,9 @@ fn is_instruction(code: &[u8], at: usize) -> bool {
     let is_jump = byte(at.checked_sub(2)) == Some(0x0f) && before & 0xf0 == 0x80;
     // A call, a jump, an operand whose place is told from here.
     let has_distance = matches!(before, 0xe8 | 0xe9) || is_jump || before & 0xc7 == 0x05;
-    next != Some(0) && !(has_distance && after == Some(0))
+    // The way out of a signal's handler, or the unwinder's search for it: libgcc compares code with these bytes.
+    let is_return = at.checked_sub(RETURN.len()).and_then(|start| code.get(start..at)) == Some(RETURN);
+    next != Some(0) && !(has_distance && after == Some(0)) && !is_return
 }
 
 /// The machine, and what is mapped to be executed: `elf(5)`, 64 bits, little-endian.

@@ -3,6 +3,7 @@
 //! What was seen is what counts, not what is there now: a path that was missing goes down as missing also where it has
 //! come since. Only contents and listings are taken now, and must be no younger than the compile.
 use super::Memory;
+use super::direct::Powers;
 use super::early::Early;
 use super::files::{Known, Stamp, changed_since, is_file, is_folder, is_link, link_stat, repeated, stat};
 use super::paths::{Place, below, parent};
@@ -60,6 +61,7 @@ pub(super) fn look(
     watched.nothing_left_behind()?;
     let mut look = Look { memory, place, compiled, watched, inputs: BTreeMap::new(), found: Found::default() };
     look.contents()?;
+    look.nothing_unseen()?;
     look.others_of_the_name();
     look.shadows();
     look.listings()?;
@@ -126,16 +128,6 @@ impl<'a> Look<'a> {
                 self.content(path)?;
             }
         }
-        let programs = seen.libraries.iter().chain(&seen.programs);
-        let calls_kernel = |path: &&Vec<u8>| {
-            self.inputs.get(path.as_slice()).is_some_and(|known| {
-                self.memory.direct.calls_kernel(Path::new(OsStr::from_bytes(path)), &known.stamp)
-            })
-        };
-        if let Some(path) = programs.into_iter().find(calls_kernel) {
-            tracing::debug!(path = %path.escape_ascii(), "makes system calls itself");
-            return Err(NotStorable::Uses("a library that makes system calls itself"));
-        }
         for (path, kind) in &seen.looked_at {
             let kind = match kind {
                 _ if self.watched.is_ours(path) || self.watched.is_passed_over(path) => continue,
@@ -152,6 +144,25 @@ impl<'a> Look<'a> {
                 Seen::Other => Kind::Other,
             };
             self.found.kinds.insert((path.clone(), kind));
+        }
+        Ok(())
+    }
+
+    /// Nothing that ran may have gone past the observer. Programs start others, for which they need all variables; of
+    /// what rustc loads that is not taken as given.
+    fn nothing_unseen(&self) -> Result<(), NotStorable> {
+        let seen = &self.watched.seen;
+        for path in seen.libraries.iter().chain(&seen.programs) {
+            let Some(known) = self.inputs.get(path.as_slice()) else { continue };
+            let powers = self.memory.direct.powers(Path::new(OsStr::from_bytes(path)), &known.stamp);
+            let is_crate = seen.libraries.contains(path) && seen.read.contains(path);
+            let why = match powers {
+                Powers { calls_kernel: true, .. } => "a library that makes system calls itself",
+                Powers { names_environment: true, .. } if is_crate => "a macro that may read all variables",
+                _ => continue,
+            };
+            tracing::debug!(path = %path.escape_ascii(), why, "may go past the observer");
+            return Err(NotStorable::Uses(why));
         }
         Ok(())
     }

@@ -52,7 +52,8 @@ fn is_instruction(code: &[u8], at: usize) -> bool {
     let has_distance = matches!(before, 0xe8 | 0xe9) || is_jump || before & 0xc7 == 0x05;
     // The way out of a signal's handler, or the unwinder's search for it: libgcc compares code with these bytes.
     let is_return = at.checked_sub(RETURN.len()).and_then(|start| code.get(start..at)) == Some(RETURN);
-    next != Some(0) && !(has_distance && after == Some(0)) && !is_return
+    // As far ahead, or back.
+    next != Some(0) && !(has_distance && matches!(after, Some(0 | 0xff))) && !is_return
 }
 
 /// The machine, and what is mapped to be executed: `elf(5)`, 64 bits, little-endian.

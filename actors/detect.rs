@@ -191,7 +191,6 @@ pub fn is_lasting(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(libc::ENOEXEC)
 }
 
-
 /// Finds out who a compiler is.
 ///
 /// # Errors

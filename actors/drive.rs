@@ -19,7 +19,7 @@ use cachepot_engine::entry::Body;
 use cachepot_engine::job::{Discovery, Driver, Family, Job, Output, Parsed};
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::Fetched;
-use cachepot_wire::{CompileRequest, EnvBlock, HitReply, OutputBody, Plan, PlacedOutput};
+use cachepot_wire::{CompileRequest, EnvBlock, HitReply, OutputBody, PlacedOutput, Plan};
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};

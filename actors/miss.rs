@@ -277,9 +277,10 @@ impl Miss {
         let text = |file: &File| read_from_start(file).ok();
         match &self.subject.job.discovery {
             Discovery::SourceOnly => (None, None),
-            Discovery::Observed | Discovery::UserFile(_) | Discovery::UserFileAndScan(_) | Discovery::Widened(_) => {
-                (users.and_then(text), None)
-            }
+            Discovery::Observed
+            | Discovery::UserFile(_)
+            | Discovery::UserFileAndScan(_)
+            | Discovery::Widened(_) => (users.and_then(text), None),
             Discovery::PrivateFile => (private.as_ref().and_then(text), None),
             Discovery::Trace => (None, private.as_ref().and_then(text)),
         }

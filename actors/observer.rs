@@ -44,7 +44,9 @@ impl Observer {
         if !is_there(&path) {
             let _one = self.writing.lock();
             if !is_there(&path) {
-                write(&path, bytes).inspect_err(|error| tracing::warn!(%error, "cannot write the observer")).ok()?;
+                write(&path, bytes)
+                    .inspect_err(|error| tracing::warn!(%error, "cannot write the observer"))
+                    .ok()?;
             }
         }
         Some(path)
@@ -85,7 +87,11 @@ impl Log {
     }
 
     /// What to add to the environment of a compile that already has this in `LD_PRELOAD`.
-    pub fn variables(&self, observer: &Path, preloaded: Option<&std::ffi::OsStr>) -> [(OsString, OsString); 2] {
+    pub fn variables(
+        &self,
+        observer: &Path,
+        preloaded: Option<&std::ffi::OsStr>,
+    ) -> [(OsString, OsString); 2] {
         let mut libraries = observer.as_os_str().to_owned();
         if let Some(others) = preloaded.filter(|others| !others.is_empty()) {
             libraries.push(":");

@@ -49,7 +49,8 @@ impl Settled {
         // The clock before the content: see `FileMemory`.
         let (began, stamp) = (now(), Stamp::of_metadata(&file.metadata().ok()?));
         let is_remembered = stamp.size >= MIN_BYTES && stamp.is_settled(began);
-        if is_remembered && let Some((then, digest)) = self.memory().known.get(&stamp.identity())
+        if is_remembered
+            && let Some((then, digest)) = self.memory().known.get(&stamp.identity())
             && *then == stamp
         {
             return Some(*digest);
@@ -87,7 +88,8 @@ impl Settled {
         if !memory.is_read {
             memory.is_read = true;
             let stored = fs::read(&self.path).ok().and_then(|bytes| decode(&bytes));
-            memory.known = stored.unwrap_or_default().into_iter().map(|one| (one.0.identity(), one)).collect();
+            memory.known =
+                stored.unwrap_or_default().into_iter().map(|one| (one.0.identity(), one)).collect();
         }
         memory
     }

@@ -3,8 +3,8 @@ use crate::compiler_info_cache::Snapshot;
 use crate::inputs::Memory;
 use crate::jobserver_actor::Slots;
 use crate::manifests::Manifests;
-use crate::permits::Permits;
 use crate::observer::Observer;
+use crate::permits::Permits;
 use crate::routes::Routes;
 use crate::settled::Settled;
 use crate::stats_file::StatsFile;
@@ -62,7 +62,8 @@ pub struct Shared {
 impl Shared {
     /// Puts the parts together; `scratch` exists.
     pub fn new(parts: Parts) -> Self {
-        let Parts { stats: (stats_file, stats), permits, store, loaded, started_with, scratch, observer } = parts;
+        let Parts { stats: (stats_file, stats), permits, store, loaded, started_with, scratch, observer } =
+            parts;
         let folder = &loaded.settings.disk.dir;
         let routes = watch::Sender::new(Routes::default());
         Shared {

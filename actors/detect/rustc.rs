@@ -88,8 +88,8 @@ pub(super) async fn detect(
         let why = "it does not tell where its parts are".to_owned();
         return Ok(Some(Compiler::unknown(why, names, parts)));
     };
-    let is_real = stamped([real.clone()]).first().map(|(_, stamp)| *stamp)
-        == parts.first().map(|(_, stamp)| *stamp);
+    let is_real =
+        stamped([real.clone()]).first().map(|(_, stamp)| *stamp) == parts.first().map(|(_, stamp)| *stamp);
     let files = said.files(query, real).await?;
     let called = [query.program.clone()].into_iter().chain(query.program.canonicalize());
     let covered = files.iter().cloned().chain([said.libraries()]).chain(called);
@@ -115,7 +115,8 @@ pub(super) async fn detect(
 fn choices(query: &CompilerQuery) -> Vec<PathBuf> {
     let variable = |name| query.env.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = variable("RUSTUP_HOME").or_else(|| Some(variable("HOME")?.join(".rustup")));
-    let in_home = home.into_iter().flat_map(|home| ["settings.toml", "toolchains"].map(|name| home.join(name)));
+    let in_home =
+        home.into_iter().flat_map(|home| ["settings.toml", "toolchains"].map(|name| home.join(name)));
     let above = query.cwd.ancestors().flat_map(|folder| FILES.map(|name| folder.join(name)));
     in_home.chain(above).collect()
 }
@@ -175,7 +176,11 @@ impl Said {
     fn program(&self, query: &CompilerQuery) -> Option<PathBuf> {
         let name = if self.driver.family == Family::Clippy { "clippy-driver" } else { "rustc" };
         let in_sysroot = self.sysroot.join("bin").join(name);
-        if is_elf(&in_sysroot) { Some(in_sysroot) } else { Some(query.program.clone()).filter(|it| is_elf(it)) }
+        if is_elf(&in_sysroot) {
+            Some(in_sysroot)
+        } else {
+            Some(query.program.clone()).filter(|it| is_elf(it))
+        }
     }
 
     fn target(&self) -> PathBuf {
@@ -227,7 +232,8 @@ mod tests {
     use super::*;
     use cachepot_wire::EnvBlock;
 
-    const VERSION: &[u8] = b"rustc 1.95.0 (1 2026-04-14)\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0\n";
+    const VERSION: &[u8] =
+        b"rustc 1.95.0 (1 2026-04-14)\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0\n";
 
     fn said(version: &[u8], name: &[u8], sysroot: &[u8]) -> Option<Said> {
         read([version.to_vec(), name.to_vec(), sysroot.to_vec()])

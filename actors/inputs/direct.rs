@@ -34,7 +34,9 @@ impl DirectCalls {
         }
         let powers = match std::fs::read(path) {
             // A script: the program that reads it is another file.
-            Ok(file) if !file.starts_with(b"\x7fELF") => Powers { calls_kernel: false, names_environment: false },
+            Ok(file) if !file.starts_with(b"\x7fELF") => {
+                Powers { calls_kernel: false, names_environment: false }
+            }
             Ok(file) => Powers {
                 calls_kernel: direct::calls_kernel(&file),
                 names_environment: direct::names_environment(&file),

@@ -59,7 +59,8 @@ pub(super) fn look(
     watched: &Watched,
 ) -> Result<Observed, NotStorable> {
     watched.nothing_left_behind()?;
-    let mut look = Look { memory, place, compiled, watched, inputs: BTreeMap::new(), found: Found::default() };
+    let mut look =
+        Look { memory, place, compiled, watched, inputs: BTreeMap::new(), found: Found::default() };
     look.contents()?;
     look.nothing_unseen()?;
     look.others_of_the_name();
@@ -72,7 +73,8 @@ pub(super) fn look(
 impl Watched {
     fn nothing_left_behind(&self) -> Result<(), NotStorable> {
         let is_expected = |(path, kind): (&Vec<u8>, &Seen)| {
-            let is_above = || self.outputs.iter().any(|output| output.starts_with(&[path, &b"/"[..]].concat()));
+            let is_above =
+                || self.outputs.iter().any(|output| output.starts_with(&[path, &b"/"[..]].concat()));
             self.outputs.contains(path) || (*kind == Seen::Folder && is_above())
         };
         if let Some((path, _)) = self.seen.written.iter().find(|written| !is_expected(*written)) {
@@ -184,9 +186,14 @@ impl<'a> Look<'a> {
             tracing::debug!(path = %path.escape_ascii(), "read, and no plain file");
             return Err(NotStorable::Uses("reads what is no file"));
         }
-        let known = self.memory.plain.digest_of(self.place, &interned, &now).ok_or(NotStorable::Unreadable)?;
-        let is_as_before =
-            || self.watched.early.get(path).is_some_and(|then| then.stamp == known.stamp && then.digest == known.digest);
+        let known =
+            self.memory.plain.digest_of(self.place, &interned, &now).ok_or(NotStorable::Unreadable)?;
+        let is_as_before = || {
+            self.watched
+                .early
+                .get(path)
+                .is_some_and(|then| then.stamp == known.stamp && then.digest == known.digest)
+        };
         let is_late = |stamp: &Stamp| changed_since(stamp, self.compiled.start);
         if (is_link(&link) && is_late(&Stamp::of(&link))) || (is_late(&known.stamp) && !is_as_before()) {
             tracing::debug!(path = %path.escape_ascii(), "too new");

@@ -49,8 +49,7 @@ impl KnownSurroundings {
         let n_paths = self.absent.len() + self.kinds.len() + self.listings.len();
         let texts = self.links.iter().chain(&self.resolved).map(|(_, text)| text.len() + 64);
         let values = self.variables.iter();
-        let values =
-            values.map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len) + 2 * 40);
+        let values = values.map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len) + 2 * 40);
         n_paths * 48 + texts.chain(values).sum::<usize>()
     }
 

@@ -1,7 +1,7 @@
 //! Inputs that change, or only seem to (traps T3, T8, T126 to T131).
-use cachepot_wire::EnvBlock;
 use super::*;
 use cachepot_engine::scan::Quarter;
+use cachepot_wire::EnvBlock;
 
 const UNIT: Unit = Unit { folders: &[], inputs: &["a.c", "x.h"] };
 
@@ -193,7 +193,10 @@ fn a_window_opens_and_closes() {
     for (window, stands) in [(now, true), (now - 1, false), (now + 2, false)] {
         let record = Record { window: Some(Quarter(window)), ..base.clone() };
         let known = super::super::KnownManifest::new(manifest([record]), &world.memory);
-        assert_eq!(known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some(), stands);
+        assert_eq!(
+            known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some(),
+            stands
+        );
     }
 }
 
@@ -207,9 +210,15 @@ fn a_manifest_weighs_more_after_its_first_check() {
     assert!(known(&longer).weight() > known(&record).weight() + 1000);
     let known = known(&record);
     let before = known.weight();
-    assert!(known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some() && known.weight() > before);
+    assert!(
+        known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some()
+            && known.weight() > before
+    );
     let after = known.weight();
-    assert!(known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some() && known.weight() == after);
+    assert!(
+        known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some()
+            && known.weight() == after
+    );
 }
 
 /// Traps T8 and T50: with several records, the one that fits the files as they are, not the newest.

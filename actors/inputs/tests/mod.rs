@@ -1,11 +1,11 @@
 //! Real files in temporary folders: what was seen after a compile, a change, and whether the result still stands.
 //!
 //! No compiler runs here; what it would have read is given, in the spelling that gcc or clang would use.
-use cachepot_wire::EnvBlock;
 use super::{Compiled, Memory, Moment, NotStorable, Observed, Place, files, observe};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_engine::scan::Findings;
+use cachepot_wire::EnvBlock;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

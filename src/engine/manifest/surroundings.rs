@@ -30,8 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 6] =
-        [Kind::Something, Kind::File, Kind::Folder, Kind::Link, Kind::Other, Kind::NoLink];
+    const ALL: [Kind; 6] = [Kind::Something, Kind::File, Kind::Folder, Kind::Link, Kind::Other, Kind::NoLink];
 
     fn tag(self) -> u8 {
         self as u8

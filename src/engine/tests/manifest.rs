@@ -18,7 +18,14 @@ fn surroundings() -> impl Strategy<Value = Surroundings> {
     let kind = prop_oneof![Just(Kind::Something), Just(Kind::Folder), Just(Kind::NoLink)];
     let pairs = || vec((bytes(), bytes()), 0..3);
     let variables = vec((bytes(), proptest::option::of(bytes())), 0..3);
-    (vec(bytes(), 0..3), vec((bytes(), kind), 0..3), pairs(), pairs(), vec((bytes(), digest()), 0..3), variables)
+    (
+        vec(bytes(), 0..3),
+        vec((bytes(), kind), 0..3),
+        pairs(),
+        pairs(),
+        vec((bytes(), digest()), 0..3),
+        variables,
+    )
         .prop_map(|(absent, kinds, links, resolved, listings, variables)| Surroundings {
             absent,
             kinds,

@@ -91,8 +91,9 @@ pub(super) async fn detect(
     let is_real =
         stamped([real.clone()]).first().map(|(_, stamp)| *stamp) == parts.first().map(|(_, stamp)| *stamp);
     let files = said.files(query, real).await?;
-    let called = [query.program.clone()].into_iter().chain(query.program.canonicalize());
-    let covered = files.iter().cloned().chain([said.libraries()]).chain(called);
+    // As they are named, and without what leads back up: the loader finds some by the place of others.
+    let covered = files.iter().cloned().chain([said.libraries(), query.program.clone()]);
+    let covered = covered.flat_map(|path| path.canonicalize().into_iter().chain([path]));
     let covered = covered.map(|path| path.into_os_string().into_vec()).collect();
     parts.extend(stamped(files.into_iter().filter(|file| *file != query.program)));
     let identity = said.identity(&parts, slots, settled).await;

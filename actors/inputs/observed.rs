@@ -8,7 +8,7 @@ use super::early::Early;
 use super::files::{Known, Stamp, changed_since, is_file, is_folder, is_link, link_stat, repeated, stat};
 use super::paths::{Place, below, parent};
 use super::record::{Compiled, NotStorable, Observed};
-use super::surroundings::{digest_of, value_of};
+use super::surroundings::{digest_of, real_path, value_of};
 use cachepot_engine::compiler::rustc::{Holds, INDIFFERENT_VARIABLES};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings};
@@ -126,7 +126,7 @@ impl<'a> Look<'a> {
     fn contents(&mut self) -> Result<(), NotStorable> {
         let seen = &self.watched.seen;
         for path in seen.read.iter().chain(&seen.libraries).chain(&seen.programs) {
-            if !self.watched.is_ours(path) {
+            if !self.is_ours(path) {
                 self.content(path)?;
             }
         }
@@ -148,6 +148,13 @@ impl<'a> Look<'a> {
             self.found.kinds.insert((path.clone(), kind));
         }
         Ok(())
+    }
+
+    /// Whether it is a part of the compiler, also by a way that leads back up.
+    fn is_ours(&self, path: &[u8]) -> bool {
+        let real = || real_path(self.place, &self.memory.paths.intern(path)?);
+        let leads_back = path.windows(4).any(|part| part == b"/../");
+        self.watched.is_ours(path) || (leads_back && real().is_some_and(|real| self.watched.is_ours(&real)))
     }
 
     /// Nothing that ran may have gone past the observer. Programs start others, for which they need all variables; of

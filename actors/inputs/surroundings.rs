@@ -89,7 +89,7 @@ fn leads_to(place: &Place, path: &CStr, text: &[u8]) -> bool {
 }
 
 /// A path without links: the kernel knows the name of what is open.
-fn real_path(place: &Place, path: &CStr) -> Option<Vec<u8>> {
+pub(super) fn real_path(place: &Place, path: &CStr) -> Option<Vec<u8>> {
     let open = openat(place.folder(), path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
     let name = readlink(format!("/proc/self/fd/{}", open.as_raw_fd()).as_str()).ok()?;
     Some(name.into_vec())

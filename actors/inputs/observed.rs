@@ -35,8 +35,8 @@ pub struct Watched {
     pub folders: Vec<(Holds, Vec<u8>)>,
     /// What the compile is to write.
     pub outputs: Vec<Vec<u8>>,
-    /// Whether a linker ran: then it counts in which forms a crate is there.
-    pub is_linked: bool,
+    /// Those of them that a linker makes. If there are any, it counts in which forms a crate is there.
+    pub linked: Vec<Vec<u8>>,
     /// The library that observes.
     pub observer: Vec<u8>,
     /// The client's environment.
@@ -94,7 +94,7 @@ impl Watched {
     fn is_passed_over(&self, path: &[u8]) -> bool {
         let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end.as_bytes()));
         let is_unread = !self.seen.read.contains(path) && !self.seen.libraries.contains(path);
-        let is_indifferent = ends(&[".rmeta"]) || (!self.is_linked && ends(&[".rlib", ".so"]));
+        let is_indifferent = ends(&[".rmeta"]) || (self.linked.is_empty() && ends(&[".rlib", ".so"]));
         is_unread && is_indifferent && self.is_in(path, Holds::Dependencies)
     }
 
@@ -126,7 +126,8 @@ impl<'a> Look<'a> {
     fn contents(&mut self) -> Result<(), NotStorable> {
         let seen = &self.watched.seen;
         for path in seen.read.iter().chain(&seen.libraries).chain(&seen.programs) {
-            if !self.is_ours(path) {
+            // Linkers open what they are about to replace: lld lets its pages go in the background.
+            if !self.is_ours(path) && !self.watched.linked.contains(path) {
                 self.content(path)?;
             }
         }
@@ -220,7 +221,7 @@ impl<'a> Look<'a> {
             let elsewhere = folders.iter().filter(|folder| **folder != parent(path));
             others.extend(elsewhere.map(|folder| below(folder, name)));
             let stem = path.strip_suffix(b".rlib").or_else(|| path.strip_suffix(b".so"));
-            let forms = [&b".rlib"[..], b".so"].into_iter().filter(|_| self.watched.is_linked);
+            let forms = [&b".rlib"[..], b".so"].into_iter().filter(|_| !self.watched.linked.is_empty());
             others.extend(forms.filter_map(|form| Some([stem?, form].concat())));
         }
         self.as_they_are(others);

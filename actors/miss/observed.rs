@@ -54,13 +54,14 @@ impl Observing {
         let job = &subject.job;
         let absolute = |path: &Path| tidy(call.query.cwd.join(path).as_os_str().as_bytes());
         let names = dependencies.and_then(depinfo::read).unwrap_or_default().variables.into_iter();
+        let linked = job.outputs.iter().filter(|output| output.role.is_linked());
         let watched = Watched {
             seen: Arc::new(seen),
             early: Arc::clone(&self.early),
             covered: covered(&call.compiler),
             folders: crates(job).folders.into_iter().map(|(holds, path)| (holds, absolute(&path))).collect(),
             outputs: job.outputs.iter().map(|output| absolute(&output.path)).collect(),
-            is_linked: job.outputs.iter().any(|output| output.role.is_linked()),
+            linked: linked.map(|output| absolute(&output.path)).collect(),
             observer: tidy(self.observer.as_os_str().as_bytes()),
             env: call.query.env.clone(),
             variables: names.map(|(name, _)| name.into_vec()).collect(),

@@ -36,6 +36,11 @@ fn t159_words_for_the_linker() {
     sandbox.hits(line("-C link-arg=-Wl,--build-id=0x12"));
     sandbox.hits(line("-C link-arg=-Wl,--build-id=0x13"));
     sandbox.hits(line("-C strip=symbols"));
+    // Over what is there, as when a program is built again.
+    for linker in ["-C link-arg=-fuse-ld=bfd", "-C linker-features=-lld", ""] {
+        sandbox.write("main.rs", format!("fn main() {{ println!(\"{linker}\") }}"));
+        sandbox.sh(&line(linker)).write("main.rs", "fn main() { println!(\"\") }").hits(line(linker));
+    }
 }
 
 /// The program is called as before, and another one answers.

@@ -1,9 +1,10 @@
 //! The story of one request: a plain async function over `Routes`.
 //!
-//! compiler → command line → look-up (the one hop) → hit; else the story goes on in `miss.rs`.
+//! compiler → command line → look-up (the one hop, unless nothing was ever stored for the job) → hit; else the story
+//! goes on in `miss.rs`.
 use crate::compiler_info_cache::Identify;
 use crate::detect::{Compiler, CompilerQuery, Known};
-use crate::hasher::{FindResult, LookUp, Subject};
+use crate::hasher::{FindResult, LookUp};
 use crate::inputs::{Place, now};
 use crate::miss::{Call, Miss};
 use crate::permits::{Deadline, acquire};
@@ -12,6 +13,7 @@ use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics;
+use crate::subject::Subject;
 use crate::wrapper;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
@@ -189,9 +191,13 @@ enum Found {
 }
 
 async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: Deadline) -> Option<Found> {
+    let key = (!subject.key_takes_files()).then(|| subject.key(&shared.memory));
+    if let Some(key) = key.filter(|key| recache || !shared.manifests.may_hold(key)) {
+        return Some(Found::Nothing(key));
+    }
     let routes = shared.routes();
     let permit = acquire(&shared.permits.hashing, deadline).await?;
-    let message = FindResult { subject: Arc::clone(subject), recache, deadline, permit };
+    let message = FindResult { subject: Arc::clone(subject), key, recache, deadline, permit };
     let (key, opened) = match ask(routes.hashers.as_ref(), message, deadline).await {
         Ok(Ok(LookUp::Found(key, opened))) => (key, hit(&subject.job, *opened)),
         Ok(Ok(LookUp::Lost(key))) => (key, None),

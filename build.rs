@@ -1,8 +1,15 @@
-//! Links the client statically where the C library can be had so: starting a dynamic program costs more than a
+//! Compiles the observer (`src/observe/`), and links the client statically.
+//!
+//! The observer is a library for other programs and no part of ours, so it is compiled by itself, with the compiler
+//! that cargo uses; `CACHEPOT_OBSERVER` then names the file for `include_bytes!`. Where that cannot be done the
+//! configuration `observer` is missing, and so is the observer.
+//!
+//! The client is linked statically where the C library can be had so: starting a dynamic program costs more than a
 //! hit. Only the client: the coordinator needs the system's name service.
 //!
 //! The standard library asks for `libc.so` and `libgcc_s.so`. For the client, empty linker scripts of these names
 //! stand before the real ones in the search path, and the static archives follow.
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
@@ -17,18 +24,57 @@ fn archive(name: &str) -> Option<String> {
     Path::new(&path).is_absolute().then_some(path)
 }
 
+/// What `rustc` gets for the observer. No start files, no libraries: it takes what it needs from the process that it is
+/// in. Small, since it is mapped into every program of a compile.
+const OBSERVER_ARGS: &str = "--edition 2024 --crate-name cachepot_observer --crate-type cdylib \
+    -C panic=abort -C opt-level=s -C lto=fat -C codegen-units=1 -C strip=symbols \
+    -C link-arg=-nostartfiles -C link-arg=-nostdlib \
+    -C link-arg=-Wl,-z,norelro,-z,noseparate-code,--build-id=none";
+
+fn compile_observer(out: &str) -> Option<()> {
+    let source = "src/observe/preload.rs";
+    println!("cargo:rerun-if-changed=src/observe");
+    println!("cargo:rerun-if-changed=src/engine/observed/format.rs");
+    println!("cargo:rustc-check-cfg=cfg(observer)");
+    let of_target = |key: &str| env::var(format!("CARGO_CFG_TARGET_{key}")).ok();
+    let is_known = of_target("OS")? == "linux" && of_target("ENV")? == "gnu";
+    if !is_known || !["x86_64", "aarch64"].contains(&of_target("ARCH")?.as_str()) {
+        return None;
+    }
+    let library = Path::new(out).join("cachepot-observer.so");
+    let mut rustc = Command::new(env::var_os("RUSTC")?);
+    rustc.args(OBSERVER_ARGS.split_whitespace()).arg(source).arg("-o").arg(&library);
+    rustc.arg("--target").arg(env::var_os("TARGET")?);
+    if let Some(linker) = env::var_os("RUSTC_LINKER") {
+        rustc.arg("-C").arg([OsStr::new("linker="), &linker].into_iter().collect::<OsString>());
+    }
+    if !rustc.status().ok()?.success() {
+        println!("cargo:warning=the observer cannot be built here: what it would tell is not known");
+        return None;
+    }
+    println!("cargo:rustc-cfg=observer");
+    println!("cargo:rustc-env=CACHEPOT_OBSERVER={}", library.display());
+    Some(())
+}
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    let Ok(out) = env::var("OUT_DIR") else { return };
+    // Without the observer there is less to keep, and nothing else.
+    let _ = compile_observer(&out);
+    link_client(&out);
+}
+
+fn link_client(out: &str) {
     println!("cargo:rustc-check-cfg=cfg(early_start)");
     let target = |key: &str| env::var(format!("CARGO_CFG_TARGET_{key}")).unwrap_or_default();
     let native = env::var("TARGET") == env::var("HOST") && target("OS") == "linux" && target("ENV") == "gnu";
     let has_all = ["libc.a", "libgcc.a", "libgcc_eh.a", "crt1.o"].iter().all(|name| archive(name).is_some());
-    let Ok(out) = env::var("OUT_DIR") else { return };
     if !native || !has_all {
         return;
     }
     for name in ["libc.so", "libgcc_s.so", "libm.so"] {
-        if fs::write(Path::new(&out).join(name), "/* the static archive follows */\n").is_err() {
+        if fs::write(Path::new(out).join(name), "/* the static archive follows */\n").is_err() {
             return;
         }
     }
@@ -54,7 +100,7 @@ fn main() {
     // A panic of the client ends in the compiler before anything is unwound (`panicked`): the tables for it, a
     // tenth of the program, stay out. The compiler's own start files refer to theirs.
     if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
-        let script = Path::new(&out).join("no-unwinding.ld");
+        let script = Path::new(out).join("no-unwinding.ld");
         if fs::write(&script, NO_UNWINDING).is_ok() {
             println!("cargo:rustc-link-arg-bin=cachepot=-Wl,--no-eh-frame-hdr,-T,{}", script.display());
         }

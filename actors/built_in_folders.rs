@@ -79,10 +79,11 @@ mod tests {
             env: EnvBlock::from_pairs([(OsStr::new(variable), OsStr::new("sub"))]),
             cwd: cwd.into(),
             named: Vec::new(),
+            here: None,
         };
         let driver = Driver { family: Family::Gcc, major: 12, plus_plus: false };
         let folders = if is_script { None } else { Some(Folders::default()) };
-        let known = Known { identity: Digest([0; 32]), driver, folders };
+        let known = Known { identity: Digest([0; 32]), driver, folders, covered: Arc::default() };
         let key = |cwd| key(&query(cwd), &known, "c", &[word.into()]);
         key("/one") == key("/other")
     }

@@ -5,6 +5,7 @@ use crate::detect::{self, Compiler, CompilerQuery};
 use crate::jobserver_actor::Slots;
 use crate::keeper::Obituary;
 use crate::pulse;
+use crate::settled::Settled;
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use cachepot_engine::digest::Digest;
 use std::collections::HashMap;
@@ -46,20 +47,22 @@ pub struct CompilerInfoCache {
     published: watch::Sender<Snapshot>,
     slots: Slots,
     scratch: PathBuf,
+    settled: Arc<Settled>,
     _obituary: Obituary,
 }
 
 impl CompilerInfoCache {
-    /// An empty one; what it learns appears in `published`, and `scratch` is a private folder for its questions.
+    /// An empty one; what it learns appears in `published`, `scratch` is a private folder for its
+    /// questions, and `settled` knows digests of large files.
     pub fn new(
         published: watch::Sender<Snapshot>,
         slots: Slots,
-        scratch: PathBuf,
+        (scratch, settled): (PathBuf, Arc<Settled>),
         obituary: Obituary,
     ) -> Self {
         published.send_replace(Snapshot::default());
         let (compilers, folders) = (HashMap::new(), HashMap::new());
-        CompilerInfoCache { compilers, folders, published, slots, scratch, _obituary: obituary }
+        CompilerInfoCache { compilers, folders, published, slots, scratch, settled, _obituary: obituary }
     }
 }
 
@@ -84,10 +87,11 @@ impl Handler<Identify> for CompilerInfoCache {
             self.published.send_replace(Snapshot::default());
         }
         let cell = Arc::clone(self.compilers.entry(key).or_default());
-        let (published, slots, scratch) = (self.published.clone(), self.slots.clone(), self.scratch.clone());
+        let (published, slots) = (self.published.clone(), self.slots.clone());
+        let (scratch, settled) = (self.scratch.clone(), Arc::clone(&self.settled));
         Box::pin(async move {
             // Trouble that passes is not kept: the next time there may be an answer.
-            let ask = || async { detect::detect(&query, &slots, &scratch).await.map(Arc::new) };
+            let ask = || async { detect::detect(&query, &slots, &scratch, &settled).await.map(Arc::new) };
             let found = cell.get_or_try_init(ask).await;
             let found = found.inspect_err(|error| tracing::warn!(%error, "compiler does not answer")).ok()?;
             published.send_if_modified(|snapshot| {

@@ -77,6 +77,7 @@ pub async fn find(
             }
             pieces.extend([Part::Found(clang), ask(&"as")]);
         }
+        Family::Rustc | Family::Clippy => return Ok(None),
     }
     let pieces = pieces.into_iter().map(|piece| part(query.clone(), piece));
     let found = together::all(pieces.collect(), slots).await;
@@ -123,6 +124,14 @@ async fn part(query: CompilerQuery, part: Part) -> io::Result<Vec<PathBuf>> {
             path
         }
     };
+    with_libraries(&query, path).await
+}
+
+/// A file, and the libraries that it loads where it is a program.
+///
+/// # Errors
+/// When it cannot be asked just now.
+pub async fn with_libraries(query: &CompilerQuery, path: PathBuf) -> io::Result<Vec<PathBuf>> {
     let mut found = vec![path.clone()];
     let is_library = path.extension() == Some(OsStr::new("so"));
     if is_elf(&path) && !is_library {

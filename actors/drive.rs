@@ -3,10 +3,10 @@
 //! compiler → command line → look-up (the one hop, unless nothing was ever stored for the job) → hit; else the story
 //! goes on in `miss.rs`.
 use crate::compiler_info_cache::Identify;
-use crate::detect::{Compiler, CompilerQuery, Known};
+use crate::detect::{Compiler, CompilerQuery, Here, Known};
 use crate::hasher::{FindResult, LookUp};
-use crate::inputs::{Place, now};
-use crate::miss::{Call, Miss};
+use crate::inputs::{Early, Place, Young, now};
+use crate::miss::{Call, Miss, Observing};
 use crate::permits::{Deadline, acquire};
 use crate::program;
 use crate::response_file;
@@ -15,16 +15,16 @@ use crate::shared::Shared;
 use crate::statistics;
 use crate::subject::Subject;
 use crate::wrapper;
-use cachepot_engine::compiler::gnu;
+use cachepot_engine::compiler::{gnu, rustc};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::{Job, Output, Parsed};
+use cachepot_engine::job::{Discovery, Driver, Family, Job, Output, Parsed};
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::Fetched;
-use cachepot_wire::{CompileRequest, HitReply, OutputBody, PlacedOutput};
+use cachepot_wire::{CompileRequest, EnvBlock, HitReply, OutputBody, PlacedOutput, Plan};
 use std::ffi::OsString;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
             return Outcome::Yours;
         }
     };
-    let Some((job, words)) = parse(shared, &request, known) else { return Outcome::Yours };
+    let Some((job, words)) = parse(shared, &request, known, &query) else { return Outcome::Yours };
     let Ok(place) = Place::open(&request.cwd) else {
         statistics::not_cacheable(&shared.stats, "working directory");
         return Outcome::Yours;
@@ -63,8 +63,11 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
     shared.stats.bump(Stat::RequestsExecuted);
     // Whatever comes of it, the client writes there.
     shared.writers.disturb(&request.cwd, job.outputs.iter().map(|output| output.path.as_path()));
+    let is_observed = job.discovery == Discovery::Observed;
     let subject = Arc::new(Subject {
-        variables: variables(&request, &query.named),
+        variables: variables(&request, &query.named, &job, &known.driver),
+        env: if is_observed { request.env.clone() } else { EnvBlock::default() },
+        young: if is_observed { young(&request, &job) } else { Young::default() },
         identity: known.identity,
         driver: known.driver.clone(),
         pwd: request.env.get("PWD").map(ToOwned::to_owned),
@@ -80,15 +83,21 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
             statistics::hit(&shared.stats, of, asked.elapsed());
             Outcome::Hit(reply, blobs)
         }
-        Some(Found::Nothing(key)) => {
+        Some(Found::Nothing(key, early)) => {
             tracing::debug!(%source, "miss");
             if recache {
                 shared.stats.bump(Stat::ForcedRecaches);
             }
             let outputs = subject.job.outputs.iter().map(|output| output.path.as_path());
             let writing = shared.writers.begin(&request.cwd, outputs);
+            let planned = plan(shared, &subject, &request, &scratch, early);
+            let Some((plan, observing)) = planned else {
+                statistics::not_cacheable(&shared.stats, "cannot be observed here");
+                return Outcome::Yours;
+            };
             let call = Call {
-                plan: gnu::plan(&subject.job, &subject.driver, &scratch, &request),
+                plan,
+                observing,
                 date_is_fixed: gnu::date_is_fixed(&subject.driver, &request.env),
                 looked_up: asked.elapsed(),
                 asked_at,
@@ -123,11 +132,12 @@ async fn identify(
     // Not the name as typed: gcc looks for its parts near the first program of that name in PATH, which may be us.
     let name = program.clone().into_os_string();
     let (env, cwd) = (request.env.clone(), request.cwd.clone());
-    let mut query = CompilerQuery { program, name, env, cwd, named: Vec::new() };
+    let mut query = CompilerQuery { program, name, env, cwd, named: Vec::new(), here: None };
     let mut compiler = who_is(shared, &query, deadline).await?;
     query.named = wrapper::variables(&compiler.names, &query.env);
-    if !query.named.is_empty() {
-        // A script that is another compiler under another environment.
+    query.here = compiler.by_place.then(|| Here::of(request.argv.get(1..).unwrap_or_default()));
+    if !query.named.is_empty() || query.here.is_some() {
+        // A script that is another compiler under another environment, or rustup.
         compiler = who_is(shared, &query, deadline).await?;
     }
     Some((query, compiler))
@@ -148,15 +158,31 @@ async fn who_is(shared: &Shared, query: &CompilerQuery, deadline: Deadline) -> O
     }
 }
 
-fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<(Box<Job>, Vec<OsString>)> {
-    let words = match response_file::expand(&request.argv, &request.cwd) {
+fn parse(
+    shared: &Shared,
+    request: &CompileRequest,
+    known: &Known,
+    query: &CompilerQuery,
+) -> Option<(Box<Job>, Vec<OsString>)> {
+    let family = known.driver.family;
+    let words = match response_file::expand(&request.argv, &request.cwd, family) {
         Ok(words) => words,
         Err(reason) => {
             statistics::not_cacheable(&shared.stats, &reason.0);
             return None;
         }
     };
-    match gnu::parse(request, &known.driver, &words) {
+    let parsed = match family {
+        Family::Gcc | Family::Clang => gnu::parse(request, &known.driver, &words),
+        Family::Rustc | Family::Clippy => {
+            // rustup takes the first word away.
+            let is_ours = query.here.as_ref().is_some_and(|here| here.toolchain.is_some());
+            let (compiler, rest) = words.split_at(words.len().min(1));
+            let meant = [compiler, rest.get(usize::from(is_ours)..).unwrap_or_default()].concat();
+            rustc::parse(request, &known.driver, &meant)
+        }
+    };
+    match parsed {
         Parsed::Compile(job) => Some((job, words)),
         Parsed::NotCacheable(reason) => {
             statistics::not_cacheable(&shared.stats, &reason.0);
@@ -169,11 +195,44 @@ fn parse(shared: &Shared, request: &CompileRequest, known: &Known) -> Option<(Bo
     }
 }
 
-fn variables(request: &CompileRequest, named: &[String]) -> Vec<(OsString, OsString)> {
+/// What the client is to run; `None` where what it reads would not become known.
+fn plan(
+    shared: &Shared,
+    subject: &Subject,
+    request: &CompileRequest,
+    scratch: &Path,
+    early: Early,
+) -> Option<(Plan, Option<Observing>)> {
+    if subject.job.discovery == Discovery::Observed {
+        let (plan, observing) = Observing::begin(shared, subject, request, scratch, early)?;
+        return Some((plan, Some(observing)));
+    }
+    Some((gnu::plan(&subject.job, &subject.driver, scratch, request), None))
+}
+
+/// Where files may be that were written just before the request: other crates, and what a build script made.
+fn young(request: &CompileRequest, job: &Job) -> Young {
+    let absolute = |path: &PathBuf| request.cwd.join(path);
+    let crates = rustc::crates(job);
+    Young {
+        files: crates.files.iter().map(absolute).collect(),
+        folders: crates.folders.iter().map(|(_, folder)| absolute(folder)).collect(),
+        trees: request.env.get("OUT_DIR").map(PathBuf::from).iter().map(absolute).collect(),
+    }
+}
+
+fn variables(
+    request: &CompileRequest,
+    named: &[String],
+    job: &Job,
+    driver: &Driver,
+) -> Vec<(OsString, OsString)> {
+    let is_key_variable = |name: &str| match driver.family {
+        Family::Gcc | Family::Clang => gnu::KEY_VARIABLES.binary_search(&name).is_ok(),
+        Family::Rustc | Family::Clippy => rustc::is_key_variable(job, driver, name),
+    };
     let wanted = |name: &std::ffi::OsStr| {
-        name.to_str().is_some_and(|name| {
-            gnu::KEY_VARIABLES.binary_search(&name).is_ok() || named.iter().any(|known| known == name)
-        })
+        name.to_str().is_some_and(|name| is_key_variable(name) || named.iter().any(|known| known == name))
     };
     let mut found: Vec<_> = request
         .env
@@ -187,21 +246,22 @@ fn variables(request: &CompileRequest, named: &[String]) -> Vec<(OsString, OsStr
 
 enum Found {
     Hit(HitReply, Vec<File>),
-    Nothing(Digest),
+    /// The job's key, and what was young.
+    Nothing(Digest, Early),
 }
 
 async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: Deadline) -> Option<Found> {
-    let key = (!subject.key_takes_files()).then(|| subject.key(&shared.memory));
+    let key = (!subject.takes_files()).then(|| subject.key(&shared.memory));
     if let Some(key) = key.filter(|key| recache || !shared.manifests.may_hold(key)) {
-        return Some(Found::Nothing(key));
+        return Some(Found::Nothing(key, Early::default()));
     }
     let routes = shared.routes();
     let permit = acquire(&shared.permits.hashing, deadline).await?;
     let message = FindResult { subject: Arc::clone(subject), key, recache, deadline, permit };
-    let (key, opened) = match ask(routes.hashers.as_ref(), message, deadline).await {
-        Ok(Ok(LookUp::Found(key, opened))) => (key, hit(&subject.job, *opened)),
-        Ok(Ok(LookUp::Lost(key))) => (key, None),
-        Ok(Ok(LookUp::Unknown(key))) => return Some(Found::Nothing(key)),
+    let (key, opened, early) = match ask(routes.hashers.as_ref(), message, deadline).await {
+        Ok(Ok(LookUp::Found(key, opened))) => (key, hit(&subject.job, *opened), Early::default()),
+        Ok(Ok(LookUp::Lost(key, early))) => (key, None, early),
+        Ok(Ok(LookUp::Unknown(key, early))) => return Some(Found::Nothing(key, early)),
         Ok(Ok(LookUp::Expired)) | Err(_) => {
             shared.stats.bump(Stat::CacheTimeouts);
             return None;
@@ -212,8 +272,8 @@ async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: 
         return Some(Found::Hit(reply, blobs));
     }
     // A record without its entry: made anew under the same job.
-    statistics::read_error(&shared.stats);
-    Some(Found::Nothing(key))
+    statistics::read_error(&shared.stats, subject.job.language.name());
+    Some(Found::Nothing(key, early))
 }
 
 /// The reply of a hit with its descriptors; `None` where the entry is not one of such a job.

@@ -2,7 +2,7 @@
 //! [`Memory`]. Called by `drive.rs`, `miss/conclude.rs` and `behind.rs`, and by another
 //! Hasher that shares a look; bounded by `Permits::hashing`; when one dies, its request is answered with an error and the client
 //! compiles by itself.
-use crate::inputs::{Compiled, Help, Look, Memory, Observed, Place, observe};
+use crate::inputs::{Compiled, Early, Help, Look, Memory, Observed, Place, early, observe};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
@@ -36,10 +36,10 @@ pub struct FindResult {
 pub enum LookUp {
     /// This result stands.
     Found(Digest, Box<Fetched>),
-    /// One stands, but its entry is not there or cannot be read.
-    Lost(Digest),
+    /// One stands, but its entry is not there or cannot be read. Beside the key: what was young.
+    Lost(Digest, Early),
     /// None does.
-    Unknown(Digest),
+    Unknown(Digest, Early),
     /// The deadline passed.
     Expired,
 }
@@ -121,13 +121,15 @@ impl Hasher {
     fn find(&self, message: &FindResult, help: Help<'_>) -> LookUp {
         let subject = &message.subject;
         let key = message.key.unwrap_or_else(|| subject.key(&self.memory));
-        let find = || self.manifests.find(&key, &self.memory, &subject.place, help);
+        let client = (&subject.place, &subject.env);
+        let find = || self.manifests.find(&key, &self.memory, client, help);
+        let early = || early(&self.memory, &subject.place, &subject.young);
         match if message.recache { None } else { find() } {
             Some(result) => match self.store.fetch(&result) {
                 Ok(Some(fetched)) => LookUp::Found(key, Box::new(fetched)),
-                Ok(None) | Err(_) => LookUp::Lost(key),
+                Ok(None) | Err(_) => LookUp::Lost(key, early()),
             },
-            None => LookUp::Unknown(key),
+            None => LookUp::Unknown(key, early()),
         }
     }
 }

@@ -17,6 +17,7 @@ mod jobserver_actor;
 mod keeper;
 mod manifests;
 mod miss;
+mod observer;
 mod outputs;
 mod permits;
 mod pidfd;
@@ -28,6 +29,7 @@ mod response_file;
 mod revive;
 mod routes;
 mod run;
+mod settled;
 mod shared;
 mod statistics;
 mod stats_file;
@@ -72,6 +74,8 @@ pub struct Options {
     pub loaded: Loaded,
     /// The environment it was started with.
     pub env: EnvBlock,
+    /// The library that observes compiles, where there is one for this system.
+    pub observer: Option<&'static [u8]>,
     /// To be called when requests are taken.
     pub ready: Box<dyn FnOnce() + Send>,
     /// To be called when no more requests are taken, before those in flight are waited for: removes the socket
@@ -95,7 +99,7 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`] when it cannot start.
 pub fn run(options: Options) -> Result<(), RunError> {
-    let Options { listener, loaded, env, ready, retire } = options;
+    let Options { listener, loaded, env, observer, ready, retire } = options;
     let scratch = socket::places(&env, fd::own_uid()).scratch;
     let disk = &loaded.settings.disk;
     let settings = LocalSettings { dir: disk.dir.clone(), max_bytes: disk.max_bytes.as_bytes() };
@@ -108,6 +112,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
         loaded,
         started_with: Environment::new(env.iter(), fd::own_uid()),
         scratch: scratch.clone(),
+        observer,
     };
     let shared = Arc::new(Shared::new(parts));
     let jobserver = Origin::new(&env, scratch.clone(), cores());

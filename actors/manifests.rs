@@ -5,6 +5,7 @@ use cachepot_engine::envelope::Kind;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_storage::local::LocalStore;
 use cachepot_storage::recent::Recent;
+use cachepot_wire::EnvBlock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What all manifests in memory may weigh together: some 200 KiB for a C++ unit with 500 headers.
@@ -30,10 +31,16 @@ impl Manifests {
     }
 
     /// The result of a job that stands for the files as they are now.
-    pub fn find(&self, key: &Digest, memory: &Memory, place: &Place, help: Help<'_>) -> Option<Digest> {
+    pub fn find(
+        &self,
+        key: &Digest,
+        memory: &Memory,
+        (place, env): (&Place, &EnvBlock),
+        help: Help<'_>,
+    ) -> Option<Digest> {
         let known = self.get(key, memory)?;
         let weight = known.weight();
-        let found = known.find(memory, place, help);
+        let found = known.find(memory, place, env, help);
         if known.weight() != weight {
             // It has learnt where to look. Another one may be in its place by now.
             let mut all = self.known();

@@ -30,6 +30,9 @@ use tokio::task::JoinHandle;
 
 mod conclude;
 mod narrow;
+mod observed;
+
+pub use observed::Observing;
 
 /// How long it may take to get hold of the outputs.
 const INGEST_LIMIT: Duration = Duration::from_secs(15);
@@ -74,6 +77,8 @@ pub struct Call {
     pub compiler: Arc<Compiler>,
     /// The places that the compile writes to.
     pub writing: Writing,
+    /// What observes it, where that is how its inputs become known.
+    pub observing: Option<Observing>,
 }
 
 /// A report whose outputs are in our hands.
@@ -222,9 +227,12 @@ impl Miss {
         let folders = self.folders(deadline).await?;
         let job = &self.subject.job;
         // The compiler has read the response files after us.
-        if !response_file::expand(&job.argv, &self.call.query.cwd).is_ok_and(|words| words == self.call.words)
-        {
+        let words = response_file::expand(&job.argv, &self.call.query.cwd, self.subject.driver.family);
+        if !words.is_ok_and(|words| words == self.call.words) {
             return Err(NotStored::TooNew);
+        }
+        if let Some(observing) = &self.call.observing {
+            return observing.compiled(&self.subject, &self.call, self.start, dependencies).await;
         }
         let inputs = gnu::inputs(job, dependencies, trace.as_deref());
         Ok(Compiled {
@@ -233,6 +241,7 @@ impl Miss {
             words: words_say(job),
             key_files: job.key_files.clone(),
             sides: self.sides(),
+            watched: None,
             asked: self.call.asked_at,
             start: self.start,
         })
@@ -270,9 +279,10 @@ impl Miss {
         let text = |file: &File| read_from_start(file).ok();
         match &self.subject.job.discovery {
             Discovery::SourceOnly => (None, None),
-            Discovery::UserFile(_) | Discovery::UserFileAndScan(_) | Discovery::Widened(_) => {
-                (users.and_then(text), None)
-            }
+            Discovery::Observed
+            | Discovery::UserFile(_)
+            | Discovery::UserFileAndScan(_)
+            | Discovery::Widened(_) => (users.and_then(text), None),
             Discovery::PrivateFile => (private.as_ref().and_then(text), None),
             Discovery::Trace => (None, private.as_ref().and_then(text)),
         }
@@ -318,7 +328,7 @@ async fn built_in_folders(
     subject: Arc<Subject>,
 ) -> Option<Folders> {
     let job = &subject.job;
-    if job.discovery == Discovery::SourceOnly {
+    if matches!(job.discovery, Discovery::SourceOnly | Discovery::Observed) {
         return Some(Arc::default());
     }
     let (language, words) = (gnu::language_word(job.language), job.search.probe_words.clone());

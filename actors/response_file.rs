@@ -1,6 +1,6 @@
 //! Response files on disk.
 use cachepot_engine::compiler::gnu::depends_on_process;
-use cachepot_engine::job::Reason;
+use cachepot_engine::job::{Family, Reason};
 use cachepot_engine::options::response::{self, MAX_BYTES};
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -8,12 +8,17 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// The words of a call with its response files expanded.
+/// The words of a call with its response files expanded, by the rules of this compiler.
 ///
 /// # Errors
 /// The reason `@` for what is no plain file, such as a pipe, whose text only its first reader gets.
-pub fn expand(argv: &[OsString], cwd: &Path) -> Result<Vec<OsString>, Reason> {
-    response::expand(argv, &mut |name| read(cwd, name)).map(Cow::into_owned)
+pub fn expand(argv: &[OsString], cwd: &Path, family: Family) -> Result<Vec<OsString>, Reason> {
+    let read = &mut |name: &OsStr| read(cwd, name);
+    let words = match family {
+        Family::Gcc | Family::Clang => response::expand(argv, read),
+        Family::Rustc | Family::Clippy => response::expand_argfiles(argv, read),
+    };
+    words.map(Cow::into_owned)
 }
 
 fn read(cwd: &Path, name: &OsStr) -> Result<Option<Vec<u8>>, Reason> {

@@ -54,9 +54,9 @@ impl Reviver {
         shared.routes.send_modify(|routes| *routes.life(actor) = born);
         match actor {
             ActorName::CompilerInfoCache => {
-                let (slots, scratch) = (shared.slots.clone(), shared.scratch.clone());
-                let cache =
-                    CompilerInfoCache::new(shared.compilers.clone(), slots, scratch, obituary).start();
+                let (slots, published) = (shared.slots.clone(), shared.compilers.clone());
+                let places = (shared.scratch.clone(), Arc::clone(&shared.settled));
+                let cache = CompilerInfoCache::new(published, slots, places, obituary).start();
                 shared.routes.send_modify(|routes| routes.compilers = Some(cache));
             }
             ActorName::Hasher => {

@@ -3,8 +3,10 @@ use crate::compiler_info_cache::Snapshot;
 use crate::inputs::Memory;
 use crate::jobserver_actor::Slots;
 use crate::manifests::Manifests;
+use crate::observer::Observer;
 use crate::permits::Permits;
 use crate::routes::Routes;
+use crate::settled::Settled;
 use crate::stats_file::StatsFile;
 use crate::traffic::Traffic;
 use crate::writers::Writers;
@@ -41,6 +43,10 @@ pub struct Shared {
     pub loaded: Loaded,
     /// The environment that the settings were read from.
     pub started_with: Environment,
+    /// Digests of large files, such as the parts of compilers.
+    pub settled: Arc<Settled>,
+    /// The library that observes compiles.
+    pub observer: Observer,
     /// Slots for what the coordinator itself starts.
     pub(crate) slots: Slots,
     /// A private folder for the files of running compiles.
@@ -56,13 +62,17 @@ pub struct Shared {
 impl Shared {
     /// Puts the parts together; `scratch` exists.
     pub fn new(parts: Parts) -> Self {
-        let Parts { stats: (stats_file, stats), permits, store, loaded, started_with, scratch } = parts;
+        let Parts { stats: (stats_file, stats), permits, store, loaded, started_with, scratch, observer } =
+            parts;
+        let folder = &loaded.settings.disk.dir;
         let routes = watch::Sender::new(Routes::default());
         Shared {
             stats_file,
             stats,
             slots: Slots::new(routes.clone(), permits.clone()),
             routes,
+            settled: Arc::new(Settled::new(folder)),
+            observer: Observer::new(observer, [scratch.clone(), folder.clone()]),
             compilers: watch::Sender::new(Snapshot::default()),
             permits,
             manifests: Arc::new(Manifests::new(Arc::clone(&store))),
@@ -111,4 +121,6 @@ pub struct Parts {
     pub started_with: Environment,
     /// See [`Shared::scratch`].
     pub scratch: PathBuf,
+    /// See [`crate::Options::observer`].
+    pub observer: Option<&'static [u8]>,
 }

@@ -1,11 +1,14 @@
 //! What happened to requests, in the words of the statistics.
 use crate::shared::Shared;
+use cachepot_engine::job::Language;
 use cachepot_engine::stats::{Stat, Stats, StatsReport};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// The language group of gcc and clang in the counts that scripts search for.
-const GROUP: &str = "C/C++";
+/// The group of a language in the counts that scripts search for.
+fn group(language: &str) -> &'static str {
+    if language == Language::Rust.name() { "Rust" } else { "C/C++" }
+}
 
 /// Who a compile was for.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +21,7 @@ pub struct Subject {
 
 /// A result came from the cache.
 pub fn hit(stats: &Stats, of: Subject, took: Duration) {
-    stats.bump_named(Stat::CacheHits, GROUP);
+    stats.bump_named(Stat::CacheHits, group(of.language));
     stats.bump(Stat::DirectHits);
     stats.bump_named(Stat::HitsByLanguage, of.language);
     stats.bump_named(Stat::HitsByCompiler, of.compiler);
@@ -27,16 +30,16 @@ pub fn hit(stats: &Stats, of: Subject, took: Duration) {
 
 /// The client compiled with success, after a look-up that took this long.
 pub fn miss(stats: &Stats, of: Subject, took: Duration) {
-    stats.bump_named(Stat::CacheMisses, GROUP);
+    stats.bump_named(Stat::CacheMisses, group(of.language));
     stats.bump_named(Stat::MissesByLanguage, of.language);
     stats.bump_named(Stat::MissesByCompiler, of.compiler);
     stats.add_time(Stat::CacheReadMissDuration, took);
 }
 
 /// What a record named was not there, or not whole.
-pub fn read_error(stats: &Stats) {
+pub fn read_error(stats: &Stats, language: &str) {
     stats.bump(Stat::CacheReadErrors);
-    stats.bump_named(Stat::CacheErrors, GROUP);
+    stats.bump_named(Stat::CacheErrors, group(language));
 }
 
 /// A client's compiler ended.

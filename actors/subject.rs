@@ -1,8 +1,9 @@
 //! What a look-up is about: a job with everything that its key is made from.
-use crate::inputs::{Memory, Place, Stamp, stat};
+use crate::inputs::{Memory, Place, Stamp, Young, stat};
 use cachepot_engine::digest::Digest;
-use cachepot_engine::job::{Driver, Job};
+use cachepot_engine::job::{Discovery, Driver, Job};
 use cachepot_engine::key::{JobFacts, job_key};
+use cachepot_wire::EnvBlock;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -22,12 +23,16 @@ pub struct Subject {
     pub pwd: Option<OsString>,
     /// The client's working directory.
     pub place: Place,
+    /// The client's environment, where a compile is observed: what it reads of it decides, too.
+    pub env: EnvBlock,
+    /// Where files may be that are as young as the request.
+    pub young: Young,
 }
 
 impl Subject {
-    /// Whether files have to be read for the key: work for a Hasher.
-    pub fn key_takes_files(&self) -> bool {
-        !self.job.key_files.is_empty()
+    /// Whether files have to be read before the compile, for the key or because they may be young: work for a Hasher.
+    pub fn takes_files(&self) -> bool {
+        !self.job.key_files.is_empty() || self.job.discovery == Discovery::Observed
     }
 
     /// The job's key. Reads the files that belong to it, where there are any.

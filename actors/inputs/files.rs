@@ -118,6 +118,8 @@ type Shard = Mutex<HashMap<Identity, Arc<Known>>>;
 #[derive(Default)]
 pub struct FileMemory {
     shards: [Shard; 16],
+    /// Nobody asks what the texts say.
+    is_plain: bool,
 }
 
 /// Entries per shard; beyond it the shard starts anew.
@@ -157,6 +159,11 @@ pub fn is_folder(stat: &FileStat) -> bool {
 }
 
 impl FileMemory {
+    /// One for files whose texts say nothing to us: Rust, libraries, programs.
+    pub fn plain() -> Self {
+        FileMemory { is_plain: true, ..FileMemory::default() }
+    }
+
     fn shard(&self, stamp: &Stamp) -> Option<&Shard> {
         self.shards.get(stamp.inode as usize % self.shards.len())
     }
@@ -193,7 +200,8 @@ impl FileMemory {
             // Before the content is read: what is written during a slow read may bear the stamp of before.
             let began = now();
             let stamp = Stamp::of(&before);
-            let (digest, findings) = content(&mut file, &stamp)?;
+            let (digest, findings) =
+                if self.is_plain { stream(&mut file)? } else { content(&mut file, &stamp)? };
             if Stamp::of(&fstat(&file).ok()?) != stamp {
                 continue;
             }
@@ -214,11 +222,16 @@ impl FileMemory {
 
 fn content(file: &mut File, stamp: &Stamp) -> Option<(Digest, Findings)> {
     if stamp.size > MAX_SCANNED_BYTES {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(file).ok()?;
-        return Some((Digest(*hasher.finalize().as_bytes()), Findings::unread()));
+        return stream(file);
     }
     let mut text = Vec::with_capacity(usize::try_from(stamp.size).ok()? + 1);
     file.read_to_end(&mut text).ok()?;
     Some((Digest::of(&text), Findings::of(&text)))
+}
+
+/// Digests a file piece by piece.
+fn stream(file: &mut File) -> Option<(Digest, Findings)> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file).ok()?;
+    Some((Digest(*hasher.finalize().as_bytes()), Findings::unread()))
 }

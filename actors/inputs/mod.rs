@@ -1,12 +1,16 @@
 //! What the files of a compile are now: stamps, digests, folder listings, and whether an earlier result still
 //! stands. Plain synchronous code without actors; only the Hasher calls it.
 
+mod direct;
+mod early;
 mod files;
 mod folders;
 mod look;
 mod names;
+mod observed;
 mod paths;
 mod record;
+mod surroundings;
 mod survey;
 mod users;
 mod validate;
@@ -15,21 +19,38 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use early::{Early, Young, early};
 pub use files::{FileMemory, Moment, Stamp, changed_since, now, stat};
 pub use folders::FolderMemory;
 pub use look::{Help, Look};
+pub use observed::Watched;
 pub use paths::{Paths, Place};
 pub use record::{Compiled, NotStorable, Observed, observe};
 pub use users::Sides;
 pub use validate::KnownManifest;
 
 /// Everything remembered about files, shared by all Hashers.
-#[derive(Default)]
 pub struct Memory {
-    /// Digests by stamp.
+    /// Digests by stamp, with what the texts say.
     pub files: FileMemory,
+    /// Digests by stamp of files whose texts say nothing to us.
+    pub plain: FileMemory,
+    /// Which libraries and programs call the kernel by themselves.
+    pub direct: direct::DirectCalls,
     /// Listings of folders by stamp.
     pub folders: FolderMemory,
     /// Every path once.
     pub paths: Paths,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory {
+            files: FileMemory::default(),
+            plain: FileMemory::plain(),
+            direct: direct::DirectCalls::default(),
+            folders: FolderMemory::default(),
+            paths: Paths::default(),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 use super::Memory;
 use super::files::{Identity, Known, Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
 use super::names::Names;
+use super::observed::{self, Watched};
 use super::paths::{Place, normal};
 use super::survey::Survey;
 use super::users::{Seen, Sides, system_headers};
@@ -58,6 +59,8 @@ pub struct Compiled {
     pub key_files: Vec<PathBuf>,
     /// Asks which of the inputs are system headers.
     pub sides: Option<Sides>,
+    /// What an observer saw of it; then nothing else is looked at but the files of the key.
+    pub watched: Option<Watched>,
     /// When the request came, before the key was made.
     pub asked: Moment,
     /// When the compile began, by the file system's clock.
@@ -69,6 +72,10 @@ pub struct Compiled {
 /// # Errors
 /// [`NotStorable`] where the result must not be kept.
 pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Observed, NotStorable> {
+    if let Some(watched) = &compiled.watched {
+        key_files_stand(memory, place, compiled)?;
+        return observed::look(memory, place, compiled, watched);
+    }
     let mut findings = compiled.words.clone();
     let n_read = compiled.inputs.len();
     let (mut read, mut seen) = (Vec::with_capacity(n_read), Vec::with_capacity(n_read));
@@ -252,6 +259,7 @@ fn look_around(
         exist,
         mtimes: Vec::new(),
         window: None,
+        surroundings: None,
     };
     Ok((record, twins))
 }

@@ -4,11 +4,13 @@ use super::files::{Identity, Stamp, is_folder, now, repeated, stat};
 use super::look::{Help, Look};
 use super::names::Names;
 use super::paths::{Place, normal, parent};
+use super::surroundings::KnownSurroundings;
 use super::survey::Survey;
 use super::watch::{Walk, Watch};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_engine::scan::Quarter;
+use cachepot_wire::EnvBlock;
 use foldhash::HashSet;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,6 +32,8 @@ pub struct KnownRecord {
     /// Of the inputs.
     digests: Vec<Digest>,
     exist: Vec<Arc<CStr>>,
+    /// Where an observer saw what else counts: then no rules say what was searched.
+    surroundings: Option<KnownSurroundings>,
     /// The stamps under which the inputs were last found to be as recorded; empty before that.
     seen: Mutex<Arc<[Stamp]>>,
     /// Built at the first check, in the folder where that took place.
@@ -58,8 +62,8 @@ impl KnownManifest {
         KnownManifest { records: records.collect() }
     }
     /// The result that stands for the files as they are now.
-    pub fn find(&self, memory: &Memory, place: &Place, help: Help<'_>) -> Option<Digest> {
-        let stands = |record: &&Arc<KnownRecord>| record.stands(memory, place, help);
+    pub fn find(&self, memory: &Memory, place: &Place, env: &EnvBlock, help: Help<'_>) -> Option<Digest> {
+        let stands = |record: &&Arc<KnownRecord>| record.stands(memory, place, env, help);
         self.records.iter().find(stands).map(|record| record.record.result)
     }
     /// A rough size in memory; it grows with the first check. Paths of inputs are held by all manifests together.
@@ -84,10 +88,16 @@ impl KnownRecord {
         let weight = weight(&record);
         let inputs = std::mem::take(&mut record.inputs);
         let exist = std::mem::take(&mut record.exist);
+        let surroundings = match record.surroundings.take() {
+            Some(seen) => Some(KnownSurroundings::new(seen, memory)?),
+            None => None,
+        };
+        let weight = weight + surroundings.as_ref().map_or(0, KnownSurroundings::weight);
         Some(KnownRecord {
             inputs: inputs.iter().map(|input| memory.paths.intern(&input.path)).collect::<Option<_>>()?,
             digests: inputs.iter().map(|input| input.digest).collect(),
             exist: exist.iter().map(|path| memory.paths.intern(path)).collect::<Option<_>>()?,
+            surroundings,
             record,
             seen: Mutex::default(),
             search: Mutex::new(None),
@@ -97,7 +107,10 @@ impl KnownRecord {
     }
 
     /// Whether the compiler would see now what it saw then.
-    fn stands(&self, memory: &Memory, place: &Place, help: Help<'_>) -> bool {
+    fn stands(&self, memory: &Memory, place: &Place, env: &EnvBlock, help: Help<'_>) -> bool {
+        if let Some(seen) = &self.surroundings {
+            return seen.stand(memory, place, env) && self.inputs_stand(memory, place, help);
+        }
         self.is_in_window()
             && self.inputs_stand(memory, place, help)
             && self.mtimes_stand(place)
@@ -116,8 +129,9 @@ impl KnownRecord {
             return true;
         }
         let mut now = Vec::with_capacity(self.inputs.len());
+        let files = if self.surroundings.is_some() { &memory.plain } else { &memory.files };
         for (path, digest) in self.inputs.iter().zip(&self.digests) {
-            match memory.files.digest(place, path) {
+            match files.digest(place, path) {
                 Some(known) if known.digest == *digest => now.push(known),
                 _ => return false,
             }

@@ -9,6 +9,10 @@ pub enum Family {
     Gcc,
     /// LLVM's clang with the GNU-like driver.
     Clang,
+    /// The Rust compiler.
+    Rustc,
+    /// `clippy-driver`: rustc with the lints of Clippy.
+    Clippy,
 }
 
 /// What the compiler told about itself; the part of the facts that parsing needs.
@@ -16,7 +20,7 @@ pub enum Family {
 pub struct Driver {
     /// The family.
     pub family: Family,
-    /// Major version, 0 if unknown.
+    /// Major version, 0 if unknown. For rustc and Clippy what follows `1.`, which changes as a major version does.
     pub major: u32,
     /// Whether it treats `.c` as C++ (`g++`, `clang++`).
     pub plus_plus: bool,
@@ -35,6 +39,8 @@ pub enum Language {
     ObjCxx,
     /// Assembler.
     Assembler,
+    /// Rust.
+    Rust,
 }
 
 impl Language {
@@ -46,6 +52,7 @@ impl Language {
             Language::ObjC => "Objective-C",
             Language::ObjCxx => "Objective-C++",
             Language::Assembler => "Assembler",
+            Language::Rust => "Rust",
         }
     }
 }
@@ -53,31 +60,66 @@ impl Language {
 /// What an output is for; names it inside an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
-    /// The object, assembler text or bitcode: what `-o` names.
+    /// The object, assembler text or bitcode of the C family: what `-o` names.
     Main,
-    /// The make dependency file that the user asked for.
+    /// The make dependency file that the user asked for; rustc calls it dep-info.
     Dependencies,
     /// Split debug information (`.dwo`).
     SplitDwarf,
     /// Stack usage (`.su`).
     StackUsage,
+    /// A Rust library (`.rlib`).
+    Rlib,
+    /// The metadata of a Rust crate (`.rmeta`).
+    Metadata,
+    /// An object that rustc was asked for by `--emit`.
+    Object,
+    /// Assembler text that rustc was asked for by `--emit`.
+    Assembly,
+    /// LLVM's intermediate language as text (`.ll`).
+    LlvmIr,
+    /// LLVM's intermediate language as bitcode (`.bc`).
+    LlvmBitcode,
+    /// rustc's intermediate language as text (`.mir`).
+    Mir,
+    /// A linked program.
+    Executable,
+    /// A linked shared library: a `dylib`, a `cdylib` or a procedural macro.
+    SharedLibrary,
+    /// A static library for other languages (`.a`).
+    StaticLibrary,
 }
 
 impl Role {
+    /// Every role at the place of its tag. Entries hold tags, so new roles are added at the end.
+    const ALL: [Role; 14] = [
+        Role::Main,
+        Role::Dependencies,
+        Role::SplitDwarf,
+        Role::StackUsage,
+        Role::Rlib,
+        Role::Metadata,
+        Role::Object,
+        Role::Assembly,
+        Role::LlvmIr,
+        Role::LlvmBitcode,
+        Role::Mir,
+        Role::Executable,
+        Role::SharedLibrary,
+        Role::StaticLibrary,
+    ];
+
     /// The byte that stands for the role in an entry.
     pub fn tag(self) -> u8 {
-        match self {
-            Role::Main => 0,
-            Role::Dependencies => 1,
-            Role::SplitDwarf => 2,
-            Role::StackUsage => 3,
-        }
+        self as u8
     }
     /// The role of a byte in an entry.
     pub fn from_tag(tag: u8) -> Option<Self> {
-        [Role::Main, Role::Dependencies, Role::SplitDwarf, Role::StackUsage]
-            .into_iter()
-            .find(|role| role.tag() == tag)
+        Role::ALL.get(usize::from(tag)).copied()
+    }
+    /// Whether a linker makes it.
+    pub fn is_linked(self) -> bool {
+        matches!(self, Role::Executable | Role::SharedLibrary)
     }
 }
 
@@ -88,14 +130,15 @@ pub struct Output {
     pub role: Role,
     /// Where, as spelled: relative to the working directory or absolute.
     pub path: PathBuf,
-    /// Whether a successful compile may leave it out (`.dwo` under LTO, `.su` without functions).
+    /// Whether a successful compile may leave it out (`.dwo` under LTO, `.su` without functions, a shared library
+    /// on a target without such).
     pub optional: bool,
     /// Whether the compiler writes into a file that is there already, which keeps its mode and its other names,
     /// instead of making a new one.
     pub in_place: bool,
 }
 
-/// How the headers of a compile become known.
+/// How the inputs of a compile become known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Discovery {
     /// The source is read as it is (`.i`, `.s`): no headers.
@@ -111,6 +154,8 @@ pub enum Discovery {
     Widened(PathBuf),
     /// No dependency file can be had, but a header trace can (preprocessed text under clang).
     Trace,
+    /// The compile is watched while it runs: what it opened, looked for and asked of its environment.
+    Observed,
 }
 
 /// Words that decide where headers are searched.
@@ -131,7 +176,7 @@ pub struct Job {
     pub language: Language,
     /// The source file as spelled.
     pub source: PathBuf,
-    /// Every word that can change a result, in order, normalised. Response files are expanded.
+    /// Every word that can change a result, normalised, and in order where that matters. Response files are expanded.
     pub key_words: Vec<OsString>,
     /// The text that stands for the working directory in the key; `None` where it cannot reach an output.
     pub key_directory: Option<OsString>,
@@ -143,7 +188,7 @@ pub struct Job {
     pub native_cpu: bool,
     /// What the compile writes; the first is the main output.
     pub outputs: Vec<Output>,
-    /// How headers become known.
+    /// How inputs become known.
     pub discovery: Discovery,
     /// Where headers are searched.
     pub search: Search,

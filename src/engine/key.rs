@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Names the kind of key and its version: raised whenever a key's fields change.
 const JOB_DOMAIN: &str = "cachepot job 3";
-const RESULT_DOMAIN: &str = "cachepot result 2";
+const RESULT_DOMAIN: &str = "cachepot result 3";
 
 /// Everything that a job's key is made from, besides the inputs that only a compile finds.
 pub struct JobFacts<'a> {
@@ -37,6 +37,8 @@ pub fn job_key(facts: &JobFacts<'_>) -> Digest {
             match facts.driver.family {
                 Family::Gcc => 0,
                 Family::Clang => 1,
+                Family::Rustc => 2,
+                Family::Clippy => 3,
             },
             facts.driver.plus_plus.into(),
         ],

@@ -10,6 +10,7 @@ pub mod job;
 pub mod key;
 pub mod manifest;
 pub mod narrow;
+pub mod observed;
 pub mod options;
 pub mod scan;
 pub mod stats;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! manifest = version count record*            newest first
-//! record   = result inputs read folders names present states same exist mtimes window
+//! record   = result inputs read folders names present states same exist mtimes window seen
 //! inputs   = count (shared suffix digest)*    a path is `shared` bytes of the one before, then `suffix`
 //! read     = u32                              how many of them were read, the others being equal to one of these
 //! folders  = count bytes*                     where names were searched, as spelled
@@ -13,13 +13,17 @@
 //! exist    = count bytes*                     paths that must go on to exist, whatever their content
 //! mtimes   = count (input seconds)*           inputs whose modification time reaches the result
 //! window   = u8 [u64]                         quarter of an hour since the epoch in which the result is valid
+//! seen     = u8 [surroundings]                what an observer saw besides: see manifest/surroundings.rs
 //! ```
 //! Integers are u32, little-endian, unless said otherwise; bytes are length-prefixed.
 use crate::digest::Digest;
 use crate::scan::Quarter;
 use std::collections::VecDeque;
+use surroundings::Surroundings;
 
-const VERSION: u32 = 2;
+pub mod surroundings;
+
+const VERSION: u32 = 3;
 /// Results kept per manifest; the oldest go first.
 pub const MAX_RECORDS: usize = 24;
 /// Input references kept per manifest over all records.
@@ -73,6 +77,9 @@ pub struct Record {
     pub mtimes: Vec<(u32, i64)>,
     /// When set: the result names the day and is only valid in this quarter of an hour.
     pub window: Option<Quarter>,
+    /// What else decided, where an observer saw all that the compile asked for. Nothing was searched then by rules that
+    /// we would have to know.
+    pub surroundings: Option<Surroundings>,
 }
 
 impl Record {
@@ -203,6 +210,10 @@ impl Writer {
                 self.0.extend_from_slice(&quarter.to_le_bytes());
             }
         }
+        self.0.push(record.surroundings.is_some().into());
+        if let Some(seen) = &record.surroundings {
+            self.surroundings(seen);
+        }
     }
 }
 
@@ -260,6 +271,11 @@ impl<'a> Reader<'a> {
             window: match self.array::<1>()? {
                 [0] => None,
                 [1] => Some(Quarter(u64::from_le_bytes(self.array()?))),
+                _ => return None,
+            },
+            surroundings: match self.array::<1>()? {
+                [0] => None,
+                [1] => Some(self.surroundings()?),
                 _ => return None,
             },
         })

@@ -12,5 +12,6 @@ mod lookup;
 mod masquerade;
 mod outputs;
 mod refused;
+mod rust;
 mod settings;
 mod user_headers;

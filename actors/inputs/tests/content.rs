@@ -1,6 +1,7 @@
 //! Inputs that change, or only seem to (traps T3, T8, T126 to T131).
 use super::*;
 use cachepot_engine::scan::Quarter;
+use cachepot_wire::EnvBlock;
 
 const UNIT: Unit = Unit { folders: &[], inputs: &["a.c", "x.h"] };
 
@@ -144,7 +145,7 @@ fn edits_within_a_tick_are_seen() {
     for round in 0..200 {
         world.write("x.h", if round % 2 == 0 { "int y;" } else { "int x;" });
         assert_eq!(
-            known.find(&world.memory, &world.place(), &|_| ()).is_some(),
+            known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some(),
             round % 2 == 1,
             "round {round}"
         );
@@ -192,7 +193,10 @@ fn a_window_opens_and_closes() {
     for (window, stands) in [(now, true), (now - 1, false), (now + 2, false)] {
         let record = Record { window: Some(Quarter(window)), ..base.clone() };
         let known = super::super::KnownManifest::new(manifest([record]), &world.memory);
-        assert_eq!(known.find(&world.memory, &world.place(), &|_| ()).is_some(), stands);
+        assert_eq!(
+            known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some(),
+            stands
+        );
     }
 }
 
@@ -206,9 +210,15 @@ fn a_manifest_weighs_more_after_its_first_check() {
     assert!(known(&longer).weight() > known(&record).weight() + 1000);
     let known = known(&record);
     let before = known.weight();
-    assert!(known.find(&world.memory, &world.place(), &|_| ()).is_some() && known.weight() > before);
+    assert!(
+        known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some()
+            && known.weight() > before
+    );
     let after = known.weight();
-    assert!(known.find(&world.memory, &world.place(), &|_| ()).is_some() && known.weight() == after);
+    assert!(
+        known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some()
+            && known.weight() == after
+    );
 }
 
 /// Traps T8 and T50: with several records, the one that fits the files as they are, not the newest.
@@ -226,7 +236,7 @@ fn the_record_that_fits_is_found() {
     world.rename("ia/x.h", "//away.h");
     let second = record(world.observe(&with_b, world.start()).unwrap(), "b");
     let known = super::super::KnownManifest::new(manifest([first, second]), &world.memory);
-    let found = || known.find(&world.memory, &world.place(), &|_| ());
+    let found = || known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ());
     assert_eq!(found(), Some(Digest::of(b"b")));
     world.rename("//away.h", "ia/x.h");
     assert_eq!(found(), Some(Digest::of(b"a")));
@@ -250,7 +260,7 @@ fn a_second_checkout_shares() {
     let known = super::super::KnownManifest::new(manifest([record(observed, "x")]), &world.memory);
     let stands = |checkout: &str| {
         let place = Place::open(&world.path(&format!("//{checkout}"))).unwrap();
-        known.find(&world.memory, &place, &|_| ()).is_some()
+        known.find(&world.memory, &place, &EnvBlock::default(), &|_| ()).is_some()
     };
     assert!(stands("w") && stands("v") && stands("w"));
     world.write("//v/ia/x.h", "");

@@ -5,6 +5,7 @@ use super::{Compiled, Memory, Moment, NotStorable, Observed, Place, files, obser
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_engine::scan::Findings;
+use cachepot_wire::EnvBlock;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -103,6 +104,8 @@ impl World {
             folders: unit.folders.iter().map(|name| bytes(&self.spelled(name))).collect(),
             words: Findings::default(),
             sides: None,
+            watched: None,
+            watched: None,
             key_files: Vec::new(),
             asked: start,
             start,
@@ -174,7 +177,7 @@ fn outcome(case: &Case, remembered: Remembered) -> bool {
     let manifest = manifest([record(observed, "result")]);
     let mut known = super::KnownManifest::new(manifest.clone(), &world.memory);
     let find = |world: &World, known: &super::KnownManifest| {
-        known.find(&world.memory, &world.place(), &|_| ()).is_some()
+        known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some()
     };
     if matches!(remembered, Remembered::Everything) {
         let from = files::now();
@@ -188,7 +191,7 @@ fn outcome(case: &Case, remembered: Remembered) -> bool {
     }
     (case.change)(&world);
     let place = Place::open(&world.path("//w"));
-    place.is_ok_and(|place| known.find(&world.memory, &place, &|_| ()).is_some())
+    place.is_ok_and(|place| known.find(&world.memory, &place, &EnvBlock::default(), &|_| ()).is_some())
 }
 
 pub(super) fn check(cases: &[Case]) {

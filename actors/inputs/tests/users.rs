@@ -16,6 +16,7 @@ fn told(family: Family, given: &[&str], read: &[(&str, &str)], prepare: fn(&Worl
     let compiled = Compiled {
         inputs: read.iter().map(|(name, _)| world.spelled(name)).collect(),
         sides: Some(Sides { family, built_in, given }),
+        watched: None,
         ..world.compiled(&unit, world.start())
     };
     let observed = observe(&world.memory, &world.place(), &compiled).unwrap();

@@ -23,6 +23,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// See `src/observe/`.
+#[cfg(observer)]
+const OBSERVER: Option<&[u8]> = Some(include_bytes!(env!("CACHEPOT_OBSERVER")));
+#[cfg(not(observer))]
+const OBSERVER: Option<&[u8]> = None;
+
 /// Whether the environment orders this process to be the coordinator.
 pub(crate) fn is_ordered(env: &EnvBlock) -> bool {
     is_one(env, COORDINATOR_VARIABLE) || is_one(env, "CACHEPOT_START_SERVER")
@@ -77,6 +83,7 @@ fn serve(env: EnvBlock, starter: &Starter) -> anyhow::Result<()> {
         listener,
         loaded,
         env: without_startup(&env),
+        observer: OBSERVER,
         ready: Box::new(move || ready.tell("1")),
         retire: Box::new(move || retired.remove()),
     });

@@ -39,7 +39,7 @@ pub fn parse(request: &CompileRequest, driver: &Driver, words: &[OsString]) -> P
     }
 }
 
-fn reason<T>(text: &str) -> Result<T, Reason> {
+pub(super) fn reason<T>(text: &str) -> Result<T, Reason> {
     Err(Reason(text.to_owned()))
 }
 
@@ -225,7 +225,7 @@ pub fn depends_on_process(path: &OsStr) -> bool {
 }
 
 /// A path that a file can be put at. Devices, standard output and folders are the compiler's own business (T54).
-fn plain_file(path: &OsStr) -> Result<(), Reason> {
+pub(super) fn plain_file(path: &OsStr) -> Result<(), Reason> {
     let bytes = path.as_bytes();
     if bytes.first() == Some(&b'@') {
         return reason("@");
@@ -243,7 +243,7 @@ fn plain_file(path: &OsStr) -> Result<(), Reason> {
 
 /// One file named twice. Compilers refuse to write over the source, which they find under any path: its name
 /// decides here. Of two outputs in one file, the one that is written last is left.
-fn refuse_overlaps(cwd: &Path, outputs: &[Output], source: &OsStr) -> Result<(), Reason> {
+pub(super) fn refuse_overlaps(cwd: &Path, outputs: &[Output], source: &OsStr) -> Result<(), Reason> {
     let name = Path::new(source).file_name();
     // Joined, for a leading `./` counts when paths are compared.
     let place = |output: &Output| cwd.join(&output.path);
@@ -365,5 +365,6 @@ pub fn language_word(language: crate::job::Language) -> &'static str {
         Language::ObjC => "objective-c",
         Language::ObjCxx => "objective-c++",
         Language::Assembler => "assembler-with-cpp",
+        Language::Rust => "rust",
     }
 }

@@ -1,3 +1,4 @@
 //! One file per compiler family: what its command line means.
 
 pub mod gnu;
+pub mod rustc;

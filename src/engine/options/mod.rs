@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 pub mod clang;
 pub mod gnu;
 pub mod response;
+pub mod rustc;
 
 /// How the value of a word is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //!
 //! gcc and clang cut the text by nearly the same rules. Where they differ, or where versions of gcc differ
 //! (an escape within quotes, an empty word, an open quote), the call is not cacheable with the reason `@`.
+//! rustc's argument files have one word in each line.
 //! Absent on purpose: reading files; the caller passes a function.
 use crate::job::Reason;
 use std::borrow::Cow;
@@ -38,6 +39,36 @@ pub fn expand<'a>(argv: &'a [OsString], read: &mut Read<'_>) -> Result<Cow<'a, [
         expansion.add(word.clone(), if at == 0 { MAX_DEPTH } else { 0 }, at == 0)?;
     }
     Ok(Cow::Owned(expansion.words))
+}
+
+/// The words of `argv` with every `@file` replaced by the lines of that file, as rustc reads argument files: nothing is
+/// quoted, an empty line is an empty word, and a `@` in a file stands for itself.
+///
+/// `read` as for [`expand`].
+///
+/// # Errors
+/// What `read` gives; the reason `@` for files that are not there (rustc fails), are too large, or are no text.
+pub fn expand_argfiles<'a>(argv: &'a [OsString], read: &mut Read<'_>) -> Result<Cow<'a, [OsString]>, Reason> {
+    let file =
+        |word: &OsString| word.as_bytes().strip_prefix(b"@").map(|name| OsStr::from_bytes(name).to_owned());
+    if !argv.iter().skip(1).any(|word| file(word).is_some()) {
+        return Ok(Cow::Borrowed(argv));
+    }
+    let mut words: Vec<OsString> = argv.first().cloned().into_iter().collect();
+    let mut n_bytes = 0_usize;
+    for word in argv.iter().skip(1) {
+        let Some(name) = file(word) else {
+            words.push(word.clone());
+            continue;
+        };
+        let text = read(&name)?.and_then(|text| String::from_utf8(text).ok()).ok_or_else(refuse)?;
+        n_bytes = n_bytes.saturating_add(text.len());
+        words.extend(text.lines().map(OsString::from));
+        if n_bytes > MAX_BYTES || words.len() > MAX_WORDS {
+            return Err(refuse());
+        }
+    }
+    Ok(Cow::Owned(words))
 }
 
 struct Expansion<'a, 'r> {

@@ -112,3 +112,28 @@ fn the_format_of_this_version_is_fixed() {
         (181, "7f5a2665832f53f3c2caf4207b7f782c7bf8a6675860ae8a36cc75483d97272a")
     );
 }
+
+/// Files of earlier versions hold these numbers.
+#[test]
+fn every_role_keeps_its_tag() {
+    let roles = [
+        Role::Main,
+        Role::Dependencies,
+        Role::SplitDwarf,
+        Role::StackUsage,
+        Role::Rlib,
+        Role::Metadata,
+        Role::Object,
+        Role::Assembly,
+        Role::LlvmIr,
+        Role::LlvmBitcode,
+        Role::Mir,
+        Role::Executable,
+        Role::SharedLibrary,
+        Role::StaticLibrary,
+    ];
+    for (tag, role) in (0..).zip(roles) {
+        assert_eq!((role.tag(), Role::from_tag(tag)), (tag, Some(role)));
+    }
+    assert_eq!(Role::from_tag(14), None);
+}

@@ -3,6 +3,7 @@ use super::gnu::job;
 use crate::digest::{Digest, KeyBuilder};
 use crate::job::{Driver, Family, Job, Language};
 use crate::key::{JobFacts, job_key, result_key};
+use crate::manifest::surroundings::{Kind, Surroundings};
 use crate::manifest::{Input, Record};
 use crate::scan::Quarter;
 use std::collections::HashMap;
@@ -105,6 +106,11 @@ fn kinds_of_results_never_share() {
     assert_all_differ(lines.map(|line| (line.to_owned(), key(line))));
 }
 
+fn seen(record: &mut Record) -> &mut Surroundings {
+    record.surroundings.get_or_insert_default()
+}
+
+/// Trap T138 among others: a variable that is not set, one that is empty, and one with a value.
 #[test]
 fn every_part_of_a_result_counts() {
     type Change = fn(&mut Record);
@@ -121,6 +127,7 @@ fn every_part_of_a_result_counts() {
         exist: Vec::new(),
         mtimes: Vec::new(),
         window: None,
+        surroundings: None,
     };
     let job = Digest::of(b"job");
     let rows: &[(&str, Change)] = &[
@@ -144,6 +151,18 @@ fn every_part_of_a_result_counts() {
         ("mtime later", |record| record.mtimes.push((0, 2))),
         ("window", |record| record.window = Some(Quarter(1))),
         ("window later", |record| record.window = Some(Quarter(2))),
+        ("observed", |record| record.surroundings = Some(Surroundings::default())),
+        ("absent", |record| seen(record).absent.push(b"x".to_vec())),
+        ("kind", |record| seen(record).kinds.push((b"x".to_vec(), Kind::File))),
+        ("kind other", |record| seen(record).kinds.push((b"x".to_vec(), Kind::Folder))),
+        ("link", |record| seen(record).links.push((b"x".to_vec(), b"y".to_vec()))),
+        ("link to another", |record| seen(record).links.push((b"x".to_vec(), b"z".to_vec()))),
+        ("resolved", |record| seen(record).resolved.push((b"x".to_vec(), b"y".to_vec()))),
+        ("listing", |record| seen(record).listings.push((b"x".to_vec(), Digest::of(b"1")))),
+        ("listing other", |record| seen(record).listings.push((b"x".to_vec(), Digest::of(b"2")))),
+        ("not set", |record| seen(record).variables.push((b"x".to_vec(), None))),
+        ("empty", |record| seen(record).variables.push((b"x".to_vec(), Some(Vec::new())))),
+        ("set", |record| seen(record).variables.push((b"x".to_vec(), Some(b"1".to_vec())))),
     ];
     let key = |change: Change| {
         let mut record = base.clone();

@@ -1,5 +1,6 @@
 //! Manifests: there and back, damage, bounds.
 use crate::digest::Digest;
+use crate::manifest::surroundings::{Kind, Surroundings, listing_digest};
 use crate::manifest::{Input, MAX_INPUTS, MAX_RECORDS, Manifest, Record};
 use crate::scan::Quarter;
 use proptest::collection::vec;
@@ -13,6 +14,28 @@ fn digest() -> impl Strategy<Value = Digest> {
     any::<[u8; 32]>().prop_map(Digest)
 }
 
+fn surroundings() -> impl Strategy<Value = Surroundings> {
+    let kind = prop_oneof![Just(Kind::Something), Just(Kind::Folder), Just(Kind::NoLink)];
+    let pairs = || vec((bytes(), bytes()), 0..3);
+    let variables = vec((bytes(), proptest::option::of(bytes())), 0..3);
+    (
+        vec(bytes(), 0..3),
+        vec((bytes(), kind), 0..3),
+        pairs(),
+        pairs(),
+        vec((bytes(), digest()), 0..3),
+        variables,
+    )
+        .prop_map(|(absent, kinds, links, resolved, listings, variables)| Surroundings {
+            absent,
+            kinds,
+            links,
+            resolved,
+            listings,
+            variables,
+        })
+}
+
 fn record() -> impl Strategy<Value = Record> {
     // Few letters, so that paths share their beginnings.
     let path = "[ab/]{0,6}".prop_map(String::into_bytes);
@@ -22,11 +45,25 @@ fn record() -> impl Strategy<Value = Record> {
     let window = proptest::option::of(any::<u64>().prop_map(Quarter));
     let pairs = vec((any::<u32>(), any::<u32>()), 0..3);
     let numbers = (any::<u32>(), vec(any::<u32>(), 0..3), pairs);
-    (digest(), vec(input, 0..5), lists, numbers, mtimes, window).prop_map(
-        |(result, inputs, lists, numbers, mtimes, window)| {
+    let seen = proptest::option::of(surroundings());
+    (digest(), vec(input, 0..5), lists, numbers, mtimes, window, seen).prop_map(
+        |(result, inputs, lists, numbers, mtimes, window, surroundings)| {
             let (n_read, states, same) = numbers;
             let [folders, names, present, exist] = lists;
-            Record { result, inputs, n_read, folders, names, present, states, same, exist, mtimes, window }
+            Record {
+                result,
+                inputs,
+                n_read,
+                folders,
+                names,
+                present,
+                states,
+                same,
+                exist,
+                mtimes,
+                window,
+                surroundings,
+            }
         },
     )
 }
@@ -46,7 +83,7 @@ proptest! {
     #[test]
     fn any_bytes_are_taken_or_refused(garbage in vec(any::<u8>(), 0..200)) {
         let _ = Manifest::decode(&garbage);
-        let _ = Manifest::decode(&[&2u32.to_le_bytes()[..], &1u32.to_le_bytes(), &garbage].concat());
+        let _ = Manifest::decode(&[&3u32.to_le_bytes()[..], &1u32.to_le_bytes(), &garbage].concat());
     }
 
     #[test]
@@ -76,6 +113,7 @@ fn plain(result: u32, n_inputs: usize) -> Record {
         exist,
         mtimes: Vec::new(),
         window: None,
+        surroundings: None,
     }
 }
 
@@ -146,19 +184,45 @@ fn the_form_is_as_recorded() {
     record.folders.push(b"f".to_vec());
     record.states = vec![u32::MAX, 0];
     record.same.push((1, 0));
+    record.surroundings = Some(Surroundings {
+        absent: vec![b"n".to_vec()],
+        kinds: vec![(b"k".to_vec(), Kind::NoLink)],
+        links: vec![(b"l".to_vec(), b"t".to_vec())],
+        resolved: Vec::new(),
+        listings: vec![(b"d".to_vec(), Digest::of(b"a"))],
+        variables: vec![(b"u".to_vec(), None), (b"v".to_vec(), Some(b"w".to_vec()))],
+    });
     let stored = Manifest { records: [record].into() }.encode();
     let hex: String = stored.iter().map(|byte| format!("{byte:02x}")).collect();
     let digests = [Digest::of(&1u32.to_le_bytes()), Digest::of(b"a")].map(|digest| digest.to_string());
     let expected = format!(
-        "0200000001000000{}01000000000000000100000061{}\
+        "0300000001000000{}01000000000000000100000061{}\
          01000000\
          010000000100000066\
          0000000000000000\
          02000000ffffffff00000000\
          010000000100000000000000\
          00000000\
-         0100000000000000ffffffffffffffff010201000000000000",
-        digests[0], digests[1]
+         0100000000000000ffffffffffffffff010201000000000000\
+         01\
+         01000000010000006e\
+         01000000010000006b05\
+         01000000010000006c0100000074\
+         00000000\
+         010000000100000064{}\
+         020000000100000075000100000076010100000077",
+        digests[0], digests[1], digests[1]
     );
     assert_eq!(hex, expected);
+}
+
+#[test]
+fn a_listing_knows_no_order_but_names_and_kinds() {
+    let digest = |entries: &[(&'static str, u8)]| {
+        listing_digest(entries.iter().map(|(name, kind)| (name.as_bytes(), *kind)))
+    };
+    assert_eq!(digest(&[("a", 0), ("b", 1)]), digest(&[("b", 1), ("a", 0)]));
+    let all = [&[("a", 0), ("b", 1)][..], &[("a", 0), ("b", 0)], &[("a", 0)], &[("ab", 0)], &[]];
+    let digests: std::collections::BTreeSet<Digest> = all.into_iter().map(digest).collect();
+    assert_eq!(digests.len(), all.len());
 }

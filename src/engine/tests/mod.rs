@@ -5,6 +5,8 @@ mod gnu;
 mod keys;
 mod manifest;
 mod narrow;
+mod observed;
 mod options;
 mod response;
+mod rustc;
 mod scan;

@@ -83,6 +83,7 @@ pub fn date_is_fixed(driver: &Driver, env: &EnvBlock) -> bool {
     let since = match driver.family {
         Family::Gcc => 7,
         Family::Clang => 16,
+        Family::Rustc | Family::Clippy => return false,
     };
     driver.major >= since && env.get("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty())
 }

@@ -42,6 +42,8 @@ pub fn inputs(
             names.extend(scanned);
         }
         Discovery::SourceOnly | Discovery::UserFile(_) | Discovery::Widened(_) | Discovery::PrivateFile => {}
+        // What an observer saw is read elsewhere.
+        Discovery::Observed => {}
     }
     let files: Vec<PathBuf> = depfile::each_once(names).into_iter().map(PathBuf::from).collect();
     match files.iter().find_map(|file| refused(job, file)) {

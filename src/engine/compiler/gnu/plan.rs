@@ -26,7 +26,7 @@ pub fn colour_words(job: &Job, driver: &Driver, request: &CompileRequest) -> &'s
         {
             &["-fdiagnostics-color=always"]
         }
-        Family::Gcc => &[],
+        Family::Gcc | Family::Rustc | Family::Clippy => &[],
     }
 }
 
@@ -36,7 +36,10 @@ pub fn plan(job: &Job, driver: &Driver, scratch_base: &Path, request: &CompileRe
     let mut plan = Plan { argv: job.argv.clone(), ..Plan::default() };
     let mut added: Vec<OsString> = colour_words(job, driver, request).iter().map(Into::into).collect();
     match &job.discovery {
-        Discovery::SourceOnly | Discovery::UserFile(_) | Discovery::UserFileAndScan(_) => {}
+        Discovery::SourceOnly
+        | Discovery::UserFile(_)
+        | Discovery::UserFileAndScan(_)
+        | Discovery::Observed => {}
         Discovery::PrivateFile => {
             let file = with_suffix(scratch_base, ".d");
             added.extend(["-MD".into(), "-MF".into(), file.clone().into_os_string()]);

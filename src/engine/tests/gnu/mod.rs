@@ -66,6 +66,7 @@ fn summary(line: &str) -> String {
                 Discovery::UserFileAndScan(file) => format!("scan {}", file.display()),
                 Discovery::Widened(file) => format!("widened {}", file.display()),
                 Discovery::Trace => "trace".to_owned(),
+                Discovery::Observed => "observed".to_owned(),
             };
             format!("{} [{}] {how}", outputs.join(" "), job.language.name())
         }

@@ -1,0 +1,75 @@
+//! Digests from before a compile. cargo starts a compile in the very moment in which the last file that it needs is
+//! there, so that its times do not tell whether it changed since.
+use super::Memory;
+use super::files::{Known, Stamp, is_file, is_folder, now, stat};
+use super::paths::{Place, below};
+use foldhash::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Files that were young just before a compile began, by path.
+pub type Early = HashMap<Vec<u8>, Arc<Known>>;
+
+/// Where files may be young.
+#[derive(Clone, Debug, Default)]
+pub struct Young {
+    /// Files.
+    pub files: Vec<PathBuf>,
+    /// Folders whose files may be.
+    pub folders: Vec<PathBuf>,
+    /// Folders of which the same is true below.
+    pub trees: Vec<PathBuf>,
+}
+
+/// More entries than this are not looked at: what is left out costs a result that is not kept.
+const MAX_ENTRIES: usize = 1 << 13;
+
+/// The young ones among the files; all paths are absolute.
+pub fn early(memory: &Memory, place: &Place, young: &Young) -> Early {
+    let mut look = Look { memory, place, left: MAX_ENTRIES, found: Early::default() };
+    let bytes = |path: &PathBuf| path.as_os_str().as_encoded_bytes().to_vec();
+    young.files.iter().for_each(|path| look.file(bytes(path)));
+    young.folders.iter().for_each(|path| look.folder(&bytes(path), false));
+    young.trees.iter().for_each(|path| look.folder(&bytes(path), true));
+    look.found
+}
+
+struct Look<'a> {
+    memory: &'a Memory,
+    place: &'a Place,
+    left: usize,
+    found: Early,
+}
+
+impl Look<'_> {
+    fn file(&mut self, path: Vec<u8>) {
+        let Some(interned) = self.memory.paths.intern(&path) else { return };
+        let Ok(stat) = stat(self.place, &interned) else { return };
+        if is_file(&stat) && !Stamp::of(&stat).is_settled(now()) {
+            let known = self.memory.plain.digest_of(self.place, &interned, &stat);
+            self.found.extend(known.map(|known| (path, known)));
+        }
+    }
+
+    /// The times of a folder tell when something came into it, not when it was written to: so all are asked.
+    fn folder(&mut self, path: &[u8], is_tree: bool) {
+        let Some(interned) = self.memory.paths.intern(path) else { return };
+        let Ok(stat) = stat(self.place, &interned) else { return };
+        if !is_folder(&stat) {
+            return;
+        }
+        let Some(listing) = self.memory.folders.list(self.place, &interned, &stat) else { return };
+        for entry in &listing.entries {
+            if self.left == 0 {
+                return;
+            }
+            self.left -= 1;
+            let path = below(path, &entry.name);
+            match entry.kind {
+                super::folders::Kind::Folder if is_tree => self.folder(&path, true),
+                super::folders::Kind::File | super::folders::Kind::Link => self.file(path),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether what an observer saw besides the content of files is as it was.
+use super::Memory;
+use super::files::{is_file, is_folder, is_link, link_stat, stat};
+use super::folders::Listing;
+use super::paths::Place;
+use cachepot_engine::digest::Digest;
+use cachepot_engine::manifest::surroundings::{Kind, Surroundings, listing_digest};
+use cachepot_wire::EnvBlock;
+use nix::fcntl::{OFlag, openat, readlink, readlinkat};
+use nix::sys::stat::Mode;
+use std::ffi::CStr;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::sync::Arc;
+
+type Path = Arc<CStr>;
+
+/// Surroundings in the form that is checked.
+#[derive(Debug)]
+pub(super) struct KnownSurroundings {
+    absent: Vec<Path>,
+    kinds: Vec<(Path, Kind)>,
+    links: Vec<(Path, Vec<u8>)>,
+    resolved: Vec<(Path, Vec<u8>)>,
+    listings: Vec<(Path, Digest)>,
+    variables: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl KnownSurroundings {
+    /// `None` where a path cannot be one.
+    pub(super) fn new(seen: Surroundings, memory: &Memory) -> Option<Self> {
+        let intern = |path: &[u8]| memory.paths.intern(path);
+        let pairs = |pairs: Vec<(Vec<u8>, Vec<u8>)>| {
+            pairs.into_iter().map(|(path, text)| Some((intern(&path)?, text))).collect::<Option<Vec<_>>>()
+        };
+        let (kinds, listings) = (seen.kinds.iter(), seen.listings.iter());
+        Some(KnownSurroundings {
+            absent: seen.absent.iter().map(|path| intern(path)).collect::<Option<_>>()?,
+            kinds: kinds.map(|(path, kind)| Some((intern(path)?, *kind))).collect::<Option<_>>()?,
+            links: pairs(seen.links)?,
+            resolved: pairs(seen.resolved)?,
+            listings: listings.map(|(path, digest)| Some((intern(path)?, *digest))).collect::<Option<_>>()?,
+            variables: seen.variables,
+        })
+    }
+
+    /// What it weighs in memory.
+    pub(super) fn weight(&self) -> usize {
+        let n_paths = self.absent.len() + self.kinds.len() + self.listings.len();
+        let texts = self.links.iter().chain(&self.resolved).map(|(_, text)| text.len() + 64);
+        let values = self.variables.iter();
+        let values = values.map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len) + 2 * 40);
+        n_paths * 48 + texts.chain(values).sum::<usize>()
+    }
+
+    /// What tells most records apart, and costs least, comes first.
+    pub(super) fn stand(&self, memory: &Memory, place: &Place, env: &EnvBlock) -> bool {
+        self.variables.iter().all(|(name, value)| value_of(env, name) == value.as_deref())
+            && self.absent.iter().all(|path| link_stat(place, path).is_err())
+            && self.kinds.iter().all(|(path, kind)| is_of_kind(place, path, *kind))
+            && self.links.iter().all(|(path, text)| leads_to(place, path, text))
+            && self.resolved.iter().all(|(path, text)| real_path(place, path).as_ref() == Some(text))
+            && self.listings.iter().all(|(path, digest)| list(memory, place, path) == Some(*digest))
+    }
+}
+
+/// The value of a variable of any name.
+pub(super) fn value_of<'a>(env: &'a EnvBlock, name: &[u8]) -> Option<&'a [u8]> {
+    env.iter().find(|(other, _)| other.as_bytes() == name).map(|(_, value)| value.as_bytes())
+}
+
+fn is_of_kind(place: &Place, path: &CStr, kind: Kind) -> bool {
+    let seen = match kind {
+        Kind::Link | Kind::NoLink => link_stat(place, path),
+        _ => stat(place, path),
+    };
+    seen.is_ok_and(|seen| match kind {
+        Kind::Something => true,
+        Kind::File => is_file(&seen),
+        Kind::Folder => is_folder(&seen),
+        Kind::Link => is_link(&seen),
+        Kind::Other => !is_file(&seen) && !is_folder(&seen),
+        Kind::NoLink => !is_link(&seen),
+    })
+}
+
+fn leads_to(place: &Place, path: &CStr, text: &[u8]) -> bool {
+    readlinkat(place.folder(), path).is_ok_and(|now| now.as_bytes() == text)
+}
+
+/// A path without links: the kernel knows the name of what is open.
+fn real_path(place: &Place, path: &CStr) -> Option<Vec<u8>> {
+    let open = openat(place.folder(), path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+    let name = readlink(format!("/proc/self/fd/{}", open.as_raw_fd()).as_str()).ok()?;
+    Some(name.into_vec())
+}
+
+/// The digest of a folder's entries; `None` where it cannot be listed.
+fn list(memory: &Memory, place: &Place, path: &CStr) -> Option<Digest> {
+    let listing = memory.folders.list(place, path, &stat(place, path).ok()?)?;
+    Some(digest_of(&listing))
+}
+
+/// Stands for the entries of a folder.
+pub(super) fn digest_of(listing: &Listing) -> Digest {
+    listing_digest(listing.entries.iter().map(|entry| (&*entry.name, entry.kind as u8)))
+}

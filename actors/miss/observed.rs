@@ -1,0 +1,108 @@
+//! A miss that is observed while it runs.
+use super::{Call, Compiled, NotStored};
+use crate::detect::Compiler;
+use crate::inputs::{Early, Moment, Watched};
+use crate::observer::Log;
+use crate::shared::Shared;
+use crate::subject::Subject;
+use cachepot_engine::compiler::rustc::{self, crates, depinfo};
+use cachepot_engine::observed::Distrust;
+use cachepot_engine::scan::Findings;
+use cachepot_wire::{CompileRequest, Plan};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What is needed to read an observed compile.
+pub struct Observing {
+    log: Arc<Log>,
+    observer: PathBuf,
+    early: Arc<Early>,
+}
+
+impl Observing {
+    /// Prepares a compile to be observed, and says what the client is to run; `None` where it cannot be.
+    pub fn begin(
+        shared: &Shared,
+        subject: &Subject,
+        request: &CompileRequest,
+        scratch: &Path,
+        early: Early,
+    ) -> Option<(Plan, Observing)> {
+        let observer = shared.observer.file()?;
+        let log = Log::new(scratch.with_extension("log"));
+        let log = log.inspect_err(|error| tracing::warn!(%error, "cannot make a log")).ok()?;
+        let mut plan = rustc::plan(&subject.job, request);
+        plan.env.extend(log.variables(&observer, request.env.get("LD_PRELOAD")));
+        Some((plan, Observing { log: Arc::new(log), observer, early: Arc::new(early) }))
+    }
+
+    /// What to look at after the compile, with the text of its dep-info where it wrote one.
+    pub(super) async fn compiled(
+        &self,
+        subject: &Subject,
+        call: &Call,
+        start: Moment,
+        dependencies: Option<&[u8]>,
+    ) -> Result<Compiled, NotStored> {
+        let log = Arc::clone(&self.log);
+        let seen = tokio::task::spawn_blocking(move || log.read()).await.map_err(NotStored::skipped)?;
+        let seen = seen.map_err(|why| {
+            tracing::debug!(%why, "the compile cannot be followed");
+            NotStored::Uses(reason(&why).to_owned())
+        })?;
+        let job = &subject.job;
+        let absolute = |path: &Path| tidy(call.query.cwd.join(path).as_os_str().as_bytes());
+        let names = dependencies.and_then(depinfo::read).unwrap_or_default().variables.into_iter();
+        let watched = Watched {
+            seen: Arc::new(seen),
+            early: Arc::clone(&self.early),
+            covered: covered(&call.compiler),
+            folders: crates(job).folders.into_iter().map(|(holds, path)| (holds, absolute(&path))).collect(),
+            outputs: job.outputs.iter().map(|output| absolute(&output.path)).collect(),
+            is_linked: job.outputs.iter().any(|output| output.role.is_linked()),
+            observer: tidy(self.observer.as_os_str().as_bytes()),
+            env: call.query.env.clone(),
+            variables: names.map(|(name, _)| name.into_vec()).collect(),
+        };
+        Ok(Compiled {
+            inputs: vec![call.query.cwd.join(&job.source)],
+            folders: Vec::new(),
+            words: Findings::default(),
+            key_files: job.key_files.clone(),
+            sides: None,
+            watched: Some(watched),
+            asked: call.asked_at,
+            start,
+        })
+    }
+}
+
+fn covered(compiler: &Compiler) -> Arc<std::collections::HashSet<Vec<u8>>> {
+    compiler.kind.as_ref().map(|known| Arc::clone(&known.covered)).unwrap_or_default()
+}
+
+/// Without `.` and doubled slashes, as paths stand in a log.
+fn tidy(path: &[u8]) -> Vec<u8> {
+    let parts = path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+    parts.fold(Vec::with_capacity(path.len()), |mut tidy, part| {
+        tidy.push(b'/');
+        tidy.extend_from_slice(part);
+        tidy
+    })
+}
+
+/// The text in the statistics, where not every program can have a row of its own.
+fn reason(why: &Distrust) -> &'static str {
+    match why {
+        Distrust::Damaged | Distrust::Version | Distrust::Incomplete => "the observer's log is not whole",
+        Distrust::NoStart => "the compiler could not be observed",
+        Distrust::Silent(_) | Distrust::Unexplained(_) | Distrust::Relative(_) => {
+            "a program that could not be observed"
+        }
+        Distrust::Network(_) => "the network",
+        Distrust::Opaque(_) => "a call that cannot be followed",
+        Distrust::Failed { .. } => "a file that could not be looked at",
+        Distrust::Moved(_) => "removes files",
+    }
+}

@@ -1,0 +1,189 @@
+//! Folds the records of a log into what it says.
+use super::own::Own;
+use super::programs::Programs;
+use super::records::Record;
+use super::{Distrust, Kind, Observed, Path, format, harmless};
+
+/// What a call's error says about the path.
+enum Answer {
+    /// There is something.
+    There,
+    /// There is nothing, or it cannot be reached.
+    Absent,
+    /// Nothing.
+    Nothing,
+}
+
+/// Error numbers of Linux: `errno(3)`. `None` for those that tell of the system's state, not of files.
+fn answer(error: u16) -> Option<Answer> {
+    match error {
+        // EEXIST, EISDIR, EINVAL (no link), ENOTEMPTY, ETXTBSY, EBUSY, ENXIO, EROFS, EXDEV
+        0 | 17 | 21 | 22 | 39 | 26 | 16 | 6 | 30 | 18 => Some(Answer::There),
+        // ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG
+        2 | 20 | 13 | 1 | 40 | 36 => Some(Answer::Absent),
+        // EBADF, ENOSYS, EINTR: asked again in another way
+        9 | 38 | 4 => Some(Answer::Nothing),
+        _ => None,
+    }
+}
+
+/// Without `.`, double slashes and slashes at the end.
+pub(super) fn tidy(path: &[u8]) -> Path {
+    let mut tidy = Vec::with_capacity(path.len());
+    for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".") {
+        tidy.push(b'/');
+        tidy.extend_from_slice(part);
+    }
+    if tidy.is_empty() { b"/".to_vec() } else { tidy }
+}
+
+fn kind(detail: u8) -> Kind {
+    match detail {
+        format::FILE => Kind::File,
+        format::FOLDER => Kind::Folder,
+        format::LINK => Kind::Link,
+        format::OTHER => Kind::Other,
+        _ => Kind::Unknown,
+    }
+}
+
+#[derive(Default)]
+struct Fold {
+    observed: Observed,
+    own: Own,
+    programs: Programs,
+}
+
+/// All records, in order.
+pub(super) fn fold(records: Vec<Record<'_>>) -> Result<Observed, Distrust> {
+    let mut fold = Fold::default();
+    for record in &records {
+        fold.record(record)?;
+    }
+    fold.end()
+}
+
+impl Fold {
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Distrust> {
+        match record.op {
+            format::START => self.start(record),
+            format::EXEC => self.programs.want(record, record.process),
+            format::SPAWN => self.programs.want(record, record.number),
+            format::EXEC_FAILED => self.programs.fail(record)?,
+            format::ENV => {
+                if !harmless::is_variable(record.text()) {
+                    self.observed.variables.insert(record.text().to_vec());
+                }
+            }
+            format::NETWORK => return Err(Distrust::Network(record.number)),
+            format::OPAQUE => return Err(Distrust::Opaque(record.text().to_vec())),
+            format::LOAD => {
+                let library = tidy(record.text());
+                if !self.own.has(&library) {
+                    self.observed.libraries.insert(library);
+                }
+            }
+            _ if record.text().first() != Some(&b'/') => return Err(Distrust::Damaged),
+            _ => self.file(record)?,
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, record: &Record<'_>) {
+        self.programs.start(record);
+        let mut texts = record.texts();
+        let (given, program) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
+        let folder = texts.next().unwrap_or_default();
+        let given =
+            if given.first() == Some(&b'/') { tidy(given) } else { tidy(&[folder, b"/", given].concat()) };
+        for path in [given, tidy(program)] {
+            if !self.own.has(&path) {
+                self.observed.programs.insert(path);
+            }
+        }
+    }
+
+    fn file(&mut self, record: &Record<'_>) -> Result<(), Distrust> {
+        let path = tidy(record.text());
+        let is_harmless = harmless::is_path(&path);
+        let is_own = self.own.has(&path);
+        let answer = answer(record.error)
+            .ok_or_else(|| Distrust::Failed { path: path.clone(), error: record.error })?;
+        match (record.op, answer) {
+            (_, Answer::Nothing) => {}
+            _ if is_harmless => {}
+            (_, Answer::Absent) if is_own => {}
+            (_, Answer::Absent) => {
+                let is_folder = record.text().ends_with(b"/");
+                self.observed.absent.insert(if is_folder { [&path, &b"/"[..]].concat() } else { path });
+            }
+            (format::MAKE, _) => self.make(record, path),
+            (format::REMOVE, _) => self.own.remove(path),
+            (format::RENAME, _) => {
+                let new = record.second().ok_or(Distrust::Damaged)?;
+                if !self.own.rename(&path, &tidy(new)) {
+                    return Err(Distrust::Moved(path));
+                }
+            }
+            (format::OPEN, _) if record.detail == format::WRITE && record.error == 0 => {
+                self.own.make(path, Kind::File);
+            }
+            (format::OPEN, _) if record.detail == format::UPDATE && record.error == 0 => {
+                if !is_own {
+                    self.observed.read.insert(path.clone());
+                    self.observed.written.insert(path, Kind::File);
+                }
+            }
+            _ if is_own => {}
+            (format::OPEN, _) if record.error == 0 => drop(self.observed.read.insert(path)),
+            (format::LIST, _) => drop(self.observed.listed.insert(path)),
+            (format::RESOLVE, _) => self.resolve(record, path),
+            (format::OPEN | format::LOOK, _) => {
+                self.observed
+                    .looked_at
+                    .insert((path, kind(record.detail * u8::from(record.op == format::LOOK))));
+            }
+            _ => return Err(Distrust::Damaged),
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, record: &Record<'_>, path: Path) {
+        // A hard link to what was there is a way to its content.
+        if let Some(old) = record.second().map(tidy).filter(|old| !self.own.has(old)) {
+            self.observed.read.insert(old);
+        }
+        self.own.make(path, kind(record.detail));
+    }
+
+    fn resolve(&mut self, record: &Record<'_>, path: Path) {
+        let Some(result) = record.second() else { return };
+        if record.detail == format::READ_LINK {
+            self.observed.links.insert(path, result.to_vec());
+        } else {
+            self.observed.resolved.insert(path, result.to_vec());
+        }
+    }
+
+    fn end(self) -> Result<Observed, Distrust> {
+        let Fold { mut observed, own, programs } = self;
+        for path in programs.end()? {
+            let path = tidy(&path);
+            if !own.ever_had(&path) {
+                observed.absent.insert(path);
+            }
+        }
+        // A compiler looks whether its output is there before it writes it, and finds it or not: the result does not
+        // depend on that. What else it wrote is in `written`, for the caller to see that it is no output.
+        observed.absent.retain(|path| !own.ever_had(path));
+        let read = &observed.read;
+        observed.looked_at.retain(|(path, kind)| {
+            let is_implied = matches!(kind, Kind::Unknown | Kind::File) && read.contains(path);
+            !is_implied && !own.ever_had(path)
+        });
+        let (made, removed) = own.end();
+        observed.written.extend(made);
+        observed.removed = removed;
+        Ok(observed)
+    }
+}

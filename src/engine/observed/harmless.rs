@@ -1,0 +1,71 @@
+//! What a compile asks for without its result depending on the answer. Each row says why. Not in here: what only
+//! changes messages, since messages are part of a result.
+
+enum Paths {
+    /// This path.
+    Is(&'static str),
+    /// Everything below this folder.
+    Below(&'static str),
+    /// Every path whose last part begins so.
+    Named(&'static str),
+}
+use Paths::{Below, Is, Named};
+
+const PATHS: &[(Paths, &str)] = &[
+    (Is("/dev/null"), "always empty"),
+    (Is("/dev/tty"), "only written to, or asked whether it is there"),
+    (Is("/dev/urandom"), "random numbers, which differ from run to run anyway"),
+    (Is("/dev/random"), "as above"),
+    (Is("/tmp"), "gcc: is there a place for temporary files?"),
+    (Is("/var/tmp"), "as above"),
+    (Is("/usr/tmp"), "as above"),
+    (Is("/proc/self/exe"), "the program itself, which reports"),
+    (Is("/proc/self/maps"), "glibc: where the stack of the first thread ends"),
+    (Is("/proc/self/statm"), "rustc: how much memory it uses"),
+    (
+        Below("/dev/fd"),
+        "open descriptors, which were seen to be opened or come from outside, as a jobserver's",
+    ),
+    (Below("/proc/self/fd"), "as above"),
+    (Is("/proc/self/cgroup"), "the number of cores that may be used, for the number of threads"),
+    (Is("/proc/self/mountinfo"), "as above"),
+    (Below("/sys/fs/cgroup"), "as above"),
+    (Is("/sys/devices/system/cpu/online"), "as above"),
+    (Is("/sys/devices/system/cpu/possible"), "as above"),
+    (Is("/proc/sys/vm/overcommit_memory"), "jemalloc: how to ask for memory"),
+    (Is("/sys/kernel/mm/transparent_hugepage/enabled"), "as above"),
+    (Is("/etc/malloc.conf"), "jemalloc: settings of the memory allocator"),
+    (Named("GMfifo"), "make's jobserver: a pipe with a token for each job"),
+];
+
+const VARIABLES: &[(&str, &str)] = &[
+    ("CACHEPOT_OBSERVE", "where the observer writes"),
+    ("LD_PRELOAD", "how the observer comes in"),
+    ("TMPDIR", "where temporary files lie; their names are random, and what is made there is seen"),
+    ("TMP", "as above"),
+    ("TEMP", "as above"),
+    ("MAKEFLAGS", "the jobserver"),
+    ("MFLAGS", "as above"),
+    ("CARGO_MAKEFLAGS", "as above"),
+    ("MALLOC_CONF", "jemalloc: settings of the memory allocator"),
+    ("RUST_MIN_STACK", "how large the stacks of threads are"),
+];
+
+/// Whether a path, absolute and tidy, is such.
+pub fn is_path(path: &[u8]) -> bool {
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    PATHS.iter().any(|(paths, _)| match paths {
+        Is(one) => path == one.as_bytes(),
+        Below(folder) => {
+            let rest = path.strip_prefix(folder.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest.first() == Some(&b'/'))
+                && !path.split(|&byte| byte == b'/').any(|part| part == b"..")
+        }
+        Named(start) => name.starts_with(start.as_bytes()),
+    })
+}
+
+/// Whether an environment variable is such.
+pub fn is_variable(name: &[u8]) -> bool {
+    VARIABLES.iter().any(|(harmless, _)| harmless.as_bytes() == name)
+}

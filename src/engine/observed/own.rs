@@ -1,0 +1,89 @@
+//! What a compile made itself, at each point of the log: what it finds there later is no input.
+use super::{Kind, Path};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was made and not removed, and everything that ever was.
+#[derive(Default)]
+pub(super) struct Own {
+    made: BTreeMap<Path, Kind>,
+    ever: BTreeSet<Path>,
+    removed: BTreeSet<Path>,
+}
+
+impl Own {
+    /// Whether the compile made what is at a path, or a folder above it. Not behind `..` and not behind a link, which
+    /// lead away from what was made; such a path then counts as found, and if it was made after all, nothing is kept.
+    pub(super) fn has(&self, path: &[u8]) -> bool {
+        if path.split(|&byte| byte == b'/').any(|part| part == b"..") {
+            return self.made.get(path).is_some_and(|&kind| kind != Kind::Link);
+        }
+        let mut is_made = false;
+        for above in prefixes(path) {
+            match self.made.get(above) {
+                Some(Kind::Link) => return false,
+                Some(Kind::Folder) => is_made = true,
+                Some(_) => is_made |= above == path,
+                None => {}
+            }
+        }
+        is_made
+    }
+
+    /// Whether something was made at a path at any time.
+    pub(super) fn ever_had(&self, path: &[u8]) -> bool {
+        self.ever.contains(path)
+    }
+
+    pub(super) fn make(&mut self, path: Path, kind: Kind) {
+        self.ever.insert(path.clone());
+        self.made.insert(path, kind);
+    }
+
+    pub(super) fn remove(&mut self, path: Path) {
+        if !self.has(&path) {
+            self.removed.insert(path);
+        } else {
+            drop(self.take(&path));
+        }
+    }
+
+    /// False if what was renamed was not made by the compile.
+    pub(super) fn rename(&mut self, old: &[u8], new: &[u8]) -> bool {
+        if !self.has(old) && !self.made.contains_key(old) {
+            return false;
+        }
+        let mut moved = self.take(old);
+        if moved.is_empty() {
+            // Made without a record of its own, in a folder that was made: by a library that is not looked into.
+            moved.push((old.to_vec(), Kind::Unknown));
+        }
+        for (path, kind) in moved {
+            let below = path.get(old.len()..).unwrap_or_default();
+            self.make([new, below].concat(), kind);
+        }
+        true
+    }
+
+    /// Takes a path and all below it.
+    fn take(&mut self, path: &[u8]) -> Vec<(Path, Kind)> {
+        let below = [path, b"/"].concat();
+        let is_below = |other: &Path| other.starts_with(&below);
+        let mut taken: Vec<(Path, Kind)> = self.made.remove_entry(path).into_iter().collect();
+        let names: Vec<Path> =
+            self.made.range(below.clone()..).map(|(name, _)| name.clone()).take_while(is_below).collect();
+        taken.extend(names.iter().filter_map(|name| self.made.remove_entry(name)));
+        taken
+    }
+
+    /// What is there at the end, and what was removed and is not there.
+    pub(super) fn end(mut self) -> (BTreeMap<Path, Kind>, BTreeSet<Path>) {
+        self.removed.retain(|path| !self.made.contains_key(path));
+        (self.made, self.removed)
+    }
+}
+
+/// A path and the folders above it, the shortest first.
+fn prefixes(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    ends.chain([path.len()]).filter_map(|end| path.get(..end))
+}

@@ -1,0 +1,227 @@
+//! The observer's log, written by hand. With real programs: `tests/observe/`.
+use crate::observed::direct::calls_kernel;
+use crate::observed::{Distrust, Kind, Observed, format::*, harmless, read};
+use proptest::prelude::*;
+
+/// Records of one process and its children.
+#[derive(Clone, Debug, Default)]
+struct Log(Vec<u8>);
+
+impl Log {
+    /// The first program, process 10.
+    fn new() -> Self {
+        Log::default().record((START, 0, 0), (10, 1), b"/bin/cc\0/bin/gcc\0/work")
+    }
+
+    fn record(
+        mut self,
+        (op, detail, error): (u8, u8, u16),
+        (process, number): (u32, u32),
+        text: &[u8],
+    ) -> Self {
+        self.0.extend(((HEAD_BYTES + text.len()) as u32).to_le_bytes());
+        self.0.extend([op, detail]);
+        self.0.extend(error.to_le_bytes());
+        self.0.extend(process.to_le_bytes());
+        self.0.extend(number.to_le_bytes());
+        self.0.extend(text);
+        self.0.resize(self.0.len().next_multiple_of(ALIGN), 0);
+        self
+    }
+
+    /// With its head.
+    fn whole(&self) -> Vec<u8> {
+        let mut whole = MAGIC.to_vec();
+        whole.extend((self.0.len() as u64).to_le_bytes());
+        whole.resize(LOG_HEAD_BYTES, 0);
+        whole.extend(&self.0);
+        whole.resize(whole.len() + 100, 0);
+        whole
+    }
+
+    fn file(self, op: u8, detail: u8, error: u16, text: &str) -> Self {
+        self.record((op, detail, error), (10, 0), text.as_bytes())
+    }
+
+    fn read(&self) -> Result<Observed, Distrust> {
+        read(&self.whole())
+    }
+
+    fn facts(&self) -> Observed {
+        self.read().unwrap()
+    }
+}
+
+fn paths<'a>(list: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<&'a str> {
+    list.into_iter().map(|path| std::str::from_utf8(path).unwrap()).collect()
+}
+
+#[test]
+fn what_is_read_looked_at_and_missed() {
+    let facts = Log::new()
+        .file(OPEN, READ, 0, "/work/./a//b.rs")
+        .file(LOOK, FILE, 0, "/work/a/b.rs")
+        .file(OPEN, READ, 2, "/work/b.rs")
+        .file(LOOK, FOLDER, 0, "/lib/x/../y/")
+        .file(LOOK, UNKNOWN, 20, "/work/a/b.rs/")
+        .file(LIST, 0, 0, "/work/deps/.")
+        .file(RESOLVE, READ_LINK, 0, "/bin/cc\0gcc")
+        .file(RESOLVE, REAL_PATH, 0, "/bin/cc\0/usr/bin/gcc")
+        .file(LOAD, 0, 0, "/lib/libc.so.6")
+        .file(ENV, 0, 0, "OUT_DIR")
+        .file(ENV, 0, 0, "MAKEFLAGS")
+        .file(OPEN, READ, 0, "/dev/null")
+        .facts();
+    assert_eq!(paths(&facts.read), ["/work/a/b.rs"]);
+    assert_eq!(Vec::from_iter(facts.looked_at), [(b"/lib/x/../y".to_vec(), Kind::Folder)]);
+    assert_eq!(paths(&facts.absent), ["/work/a/b.rs/", "/work/b.rs"]);
+    assert_eq!(paths(&facts.listed), ["/work/deps"]);
+    assert_eq!(facts.links[&b"/bin/cc"[..]], b"gcc");
+    assert_eq!(facts.resolved[&b"/bin/cc"[..]], b"/usr/bin/gcc");
+    assert_eq!(paths(&facts.libraries), ["/lib/libc.so.6"]);
+    assert_eq!(paths(&facts.variables), ["OUT_DIR"]);
+    assert_eq!(paths(&facts.programs), ["/bin/cc", "/bin/gcc"]);
+    assert!(facts.written.is_empty());
+}
+
+#[test]
+fn what_is_made_is_no_input() {
+    let facts = Log::new()
+        .file(LOOK, UNKNOWN, 2, "/work/out")
+        .file(MAKE, FOLDER, 0, "/tmp/rustc1")
+        .file(LOOK, UNKNOWN, 2, "/tmp/rustc1/lib.o")
+        .file(OPEN, WRITE, 0, "/tmp/rustc1/lib.o")
+        .file(OPEN, READ, 0, "/tmp/rustc1/lib.o")
+        .file(RENAME, 0, 0, "/tmp/rustc1/lib.o\0/work/out")
+        .file(OPEN, READ, 0, "/work/out")
+        .file(REMOVE, 0, 0, "/tmp/rustc1")
+        .file(REMOVE, 0, 0, "/work/old")
+        .file(REMOVE, 0, 0, "/work/log")
+        .file(OPEN, WRITE, 0, "/work/log")
+        .facts();
+    assert!(facts.read.is_empty() && facts.absent.is_empty(), "{facts:?}");
+    assert_eq!(paths(facts.written.keys()), ["/work/log", "/work/out"]);
+    assert_eq!(paths(&facts.removed), ["/work/old"]);
+}
+
+#[test]
+fn a_way_out_of_what_is_made_leads_to_inputs() {
+    let made = || Log::new().file(MAKE, FOLDER, 0, "/tmp/t");
+    let rows = [
+        (made().file(OPEN, READ, 0, "/tmp/t/../a"), "/tmp/t/../a"),
+        (made().file(OPEN, READ, 0, "/tmp/too"), "/tmp/too"),
+        (made().file(MAKE, LINK, 0, "/tmp/t/l").file(OPEN, READ, 0, "/tmp/t/l/a"), "/tmp/t/l/a"),
+        (made().file(MAKE, LINK, 0, "/tmp/t/l").file(OPEN, READ, 0, "/tmp/t/l"), "/tmp/t/l"),
+        (made().file(MAKE, FILE, 0, "/tmp/t/hard\0/work/a"), "/work/a"),
+        (made().file(OPEN, UPDATE, 0, "/work/notes"), "/work/notes"),
+        (made().file(REMOVE, 0, 0, "/tmp/t").file(OPEN, READ, 0, "/tmp/t/a"), "/tmp/t/a"),
+    ];
+    for (log, expected) in rows {
+        assert_eq!(paths(&log.facts().read), [expected]);
+    }
+    let moved = Log::new().file(RENAME, 0, 0, "/work/src\0/work/lib").read();
+    assert_eq!(moved, Err(Distrust::Moved(b"/work/src".to_vec())));
+}
+
+#[test]
+fn every_program_reports() {
+    let start = |log: Log, process, parent, given: &[u8]| {
+        log.record((START, 0, 0), (process, parent), &[given, b"\0/x\0/work"].concat())
+    };
+    let search = b"ld\0/a:/b:/c";
+    let found = start(Log::new().record((EXEC, 0, 0), (11, 0), search), 11, 10, b"/b/ld").facts();
+    assert_eq!(paths(&found.absent), ["/a/ld"]);
+    let late = start(Log::new(), 12, 10, b"/bin/as").record((SPAWN, 0, 0), (10, 12), b"/bin/as\0");
+    assert!(late.read().is_ok());
+    let shell = start(Log::new().record((SPAWN, 0, 0), (10, 0), b"/bin/sh\0"), 13, 10, b"/bin/sh");
+    assert!(shell.read().is_ok());
+    let failed =
+        Log::new().record((EXEC, 0, 0), (11, 0), b"/a/ld\0").record((EXEC_FAILED, 0, 2), (11, 0), b"/a/ld\0");
+    assert_eq!(paths(&failed.facts().absent), ["/a/ld"]);
+
+    let silent = |name: &[u8]| Err(Distrust::Silent(name.to_vec()));
+    assert_eq!(Log::new().record((EXEC, 0, 0), (11, 0), b"/a/ld\0").read(), silent(b"/a/ld"));
+    assert_eq!(Log::new().record((SPAWN, 0, 0), (10, 0), b"/bin/sh\0").read(), silent(b"/bin/sh"));
+    // A silent program that becomes another one.
+    let hidden = start(Log::new().record((EXEC, 0, 0), (11, 0), b"/a/ld\0"), 11, 10, b"/b/ld");
+    assert_eq!(hidden.read(), silent(b"/a/ld"));
+    let unseen = start(Log::new(), 11, 10, b"/b/ld");
+    assert_eq!(unseen.read(), Err(Distrust::Unexplained(b"/b/ld".to_vec())));
+    let relative = start(Log::new().record((EXEC, 0, 0), (11, 0), b"ld\0:/b"), 11, 10, b"/b/ld");
+    assert_eq!(relative.read(), Err(Distrust::Relative(b"ld".to_vec())));
+}
+
+#[test]
+fn reasons_for_distrust() {
+    assert_eq!(read(b""), Err(Distrust::Damaged));
+    assert_eq!(Log::default().read(), Err(Distrust::NoStart));
+    let changed = |at: usize, value: u8| {
+        let mut log = Log::new().whole();
+        log[at] = value;
+        read(&log)
+    };
+    assert_eq!(changed(MAGIC.len() - 1, 77), Err(Distrust::Version));
+    assert_eq!(changed(BROKEN_AT, 1), Err(Distrust::Incomplete));
+    assert_eq!(changed(LOG_HEAD_BYTES, 0), Err(Distrust::Damaged));
+    let network = Log::new().record((NETWORK, 0, 0), (10, 2), b"").read();
+    assert_eq!(network, Err(Distrust::Network(2)));
+    let opaque = Log::new().file(OPAQUE, 0, 0, "glob").read();
+    assert_eq!(opaque, Err(Distrust::Opaque(b"glob".to_vec())));
+    let failed = Log::new().file(OPEN, READ, 24, "/a").read();
+    assert_eq!(failed, Err(Distrust::Failed { path: b"/a".to_vec(), error: 24 }));
+    assert_eq!(Log::new().file(99, 0, 0, "/a").read(), Err(Distrust::Damaged));
+    assert_eq!(Log::new().file(OPEN, READ, 0, "a").read(), Err(Distrust::Damaged));
+    let log = Log::new().file(OPEN, READ, 0, "/a");
+    let end = LOG_HEAD_BYTES + log.0.len();
+    assert!(read(&log.whole()[..end]).is_ok());
+    for length in 0..end {
+        assert_eq!(read(&log.whole()[..length]), Err(Distrust::Damaged), "{length}");
+    }
+}
+
+#[test]
+fn harmless_paths_end_where_they_should() {
+    for path in ["/proc/self/fd/3", "/proc/self/fd", "/sys/fs/cgroup/a/cpu.max", "/tmp/GMfifo12"] {
+        assert!(harmless::is_path(path.as_bytes()), "{path}");
+    }
+    for path in ["/proc/self/fdx", "/sys/fs/cgroup/../x", "/tmp/a", "/proc/cpuinfo", "/dev/nullx"] {
+        assert!(!harmless::is_path(path.as_bytes()), "{path}");
+    }
+}
+
+/// Few paths, so that the records have to do with each other.
+fn records() -> impl Strategy<Value = Log> {
+    let path = "(/[ab]|/[.]|/[.][.]|//){1,3}\0?(/[ab]){0,2}";
+    let record = (0_u8..18, 0_u8..5, prop_oneof![Just(0_u16), 0_u16..45], 9_u32..12, path);
+    proptest::collection::vec(record, 0..30).prop_map(|list| {
+        list.into_iter().fold(Log::new(), |log, (op, detail, error, process, path)| {
+            log.record((op, detail, error), (process, process + 1), path.as_bytes())
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_a_panic(log in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read(&log);
+        let _ = calls_kernel(&[b"\x7fELF\x02\x01".to_vec(), log.clone()].concat());
+        let _ = Log(log).read();
+    }
+
+    #[test]
+    fn any_records_are_read_without_a_panic(log in records(), cut in any::<prop::sample::Index>()) {
+        let _ = log.read();
+        let whole = log.whole();
+        let _ = read(&whole[..cut.index(whole.len())]);
+    }
+
+    /// Nothing but what the compile made is left out, and that only of what was not read before.
+    #[test]
+    fn what_was_read_first_is_kept(log in records()) {
+        let first = Log::new().file(OPEN, READ, 0, "/a/b");
+        let all = Log([first.0, log.0[Log::new().0.len()..].to_vec()].concat());
+        if let Ok(facts) = all.read() {
+            prop_assert!(facts.read.contains(&b"/a/b"[..]));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What procedural macros read without a word to rustc.
+use super::{lib, rustc};
+use crate::harness::Sandbox;
+use crate::harness::Went::{Hit, Uses};
+
+/// A macro with this body, which evaluates to a text, and a library that uses it.
+fn with_macro(name: &str, body: &str) -> Sandbox {
+    let text = format!(
+        "extern crate proc_macro; #[proc_macro] pub fn ask(_: proc_macro::TokenStream) -> proc_macro::TokenStream {{ \
+         let answer: String = {{ {body} }}; format!(\"{{answer:?}}\").parse().unwrap() }}"
+    );
+    let sandbox = Sandbox::new(name).file("ask.rs", text).file("a.rs", "pub const A: &str = ask::ask!();");
+    let _ = sandbox.run(&rustc("ask --crate-type proc-macro -C prefer-dynamic")).succeeds();
+    sandbox
+}
+
+fn line() -> String {
+    lib("--extern ask=libask.so")
+}
+
+#[test]
+fn t142_a_variable_that_a_macro_reads() {
+    let sandbox = with_macro("variable", "std::env::var(\"HIDDEN\").unwrap_or_default()").env("HIDDEN", "1");
+    sandbox.hits(line());
+    let sandbox = sandbox.env("HIDDEN", "2");
+    sandbox.hits(line());
+    let sandbox = sandbox.without("HIDDEN").env("OTHER", "2");
+    sandbox.hits(line());
+    let sandbox = sandbox.env("HIDDEN", "1");
+    sandbox.expect(Hit, line());
+}
+
+#[test]
+fn t143_files_that_a_macro_reads() {
+    let body = "if let Ok(text) = std::fs::read_to_string(\"first.txt\") { text } else { \
+        std::fs::read_to_string(\"second.txt\").unwrap() }";
+    let sandbox = with_macro("file", body).file("second.txt", "2");
+    sandbox.hits(line());
+    sandbox.write("second.txt", "3").hits(line());
+    sandbox.write("first.txt", "1").hits(line());
+    sandbox.sh("rm first.txt").expect(Hit, line());
+    sandbox.sh("echo 4 >target.txt; ln -s target.txt first.txt").hits(line());
+    sandbox.write("target.txt", "5").hits(line());
+}
+
+#[test]
+fn t143_a_folder_that_a_macro_embeds() {
+    let body = "let mut names: Vec<String> = std::fs::read_dir(\"data\").unwrap()\
+        .map(|e| e.unwrap().file_name().into_string().unwrap()).collect(); names.sort(); names.join(\",\")";
+    let sandbox = with_macro("folder", body).file("data/x", "").file("data/y", "");
+    sandbox.hits(line());
+    sandbox.write("data/x", "other content").expect(Hit, line());
+    sandbox.write("data/z", "").hits(line());
+    sandbox.sh("rm data/z").expect(Hit, line());
+    sandbox.sh("rm data/y; mkdir data/y").hits(line());
+}
+
+#[test]
+fn t143_size_and_kind_without_a_read() {
+    let body = "let m = std::fs::metadata(\"x\"); m.map_or(\"none\".into(), |m| m.len().to_string())";
+    let sandbox = with_macro("size", body);
+    sandbox.hits(line());
+    sandbox.write("x", "1").hits(line());
+    sandbox.write("x", "22").hits(line());
+    sandbox.sh("rm x; mkdir x").expect_same(line());
+    sandbox.sh("rmdir x").expect(Hit, line());
+}
+
+#[test]
+fn t144_a_macro_with_other_behaviour_under_its_name() {
+    let sandbox = with_macro("behaviour", "\"1\".to_owned()");
+    sandbox.hits(line());
+    let text = std::fs::read_to_string(sandbox.work().join("ask.rs")).unwrap().replace("\"1\"", "\"2\"");
+    sandbox.write("ask.rs", text);
+    let _ = sandbox.run(&rustc("ask --crate-type proc-macro -C prefer-dynamic")).succeeds();
+    sandbox.hits(line());
+    sandbox.hits(rustc("ask --crate-type proc-macro -C prefer-dynamic"));
+}
+
+#[test]
+fn t143_what_cannot_be_repeated_is_not_kept() {
+    let sandbox = with_macro("leaves", "std::fs::write(\"left.txt\", \"x\").unwrap(); String::new()");
+    sandbox.expect(Uses("writes other files"), line());
+    let sandbox = with_macro("network", "std::net::TcpStream::connect(\"127.0.0.1:9\").is_ok().to_string()");
+    sandbox.expect(Uses("the network"), line());
+    let all = "std::env::vars().filter(|(name, _)| name == \"HIDDEN\").count().to_string()";
+    let sandbox = with_macro("all", all);
+    sandbox.expect(Uses("a macro that may read all variables"), line());
+}

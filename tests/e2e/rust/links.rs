@@ -1,0 +1,72 @@
+//! What a linker makes.
+use super::rustc;
+use crate::harness::Sandbox;
+use crate::harness::Went::Hit;
+
+const MAIN: &str =
+    "unsafe extern \"C\" { fn two() -> i32; } fn main() { println!(\"{}\", unsafe { two() }) }";
+
+/// A program that takes `two` from an archive in `second`.
+fn with_archive(name: &str) -> Sandbox {
+    let sandbox = Sandbox::new(name).file("main.rs", MAIN).file("two.c", "int two(void) { return 2; }");
+    sandbox.sh("mkdir first second; gcc -c two.c; ar rcsD second/libtwo.a two.o; rm two.o");
+    sandbox
+}
+
+fn line() -> String {
+    rustc("main --crate-type bin -L native=first -L native=second -l static=two")
+}
+
+#[test]
+fn t148_t149_a_native_library_changes_or_is_shadowed() {
+    let sandbox = with_archive("native");
+    sandbox.hits(line());
+    sandbox.write("two.c", "int two(void) { return 3; }");
+    sandbox.sh("gcc -c two.c; ar rcsD second/libtwo.a two.o; rm two.o").hits(line());
+    sandbox.write("two.c", "int two(void) { return 4; }");
+    sandbox.sh("gcc -c two.c; ar rcsD first/libtwo.a two.o; rm two.o").hits(line());
+    sandbox.sh("rm first/libtwo.a").expect(Hit, line());
+}
+
+#[test]
+fn t159_words_for_the_linker() {
+    let sandbox = Sandbox::new("words").file("main.rs", "fn main() {}");
+    let line = |words: &str| rustc(&format!("main --crate-type bin {words}"));
+    sandbox.hits(line(""));
+    sandbox.hits(line("-C link-arg=-Wl,--build-id=0x12"));
+    sandbox.hits(line("-C link-arg=-Wl,--build-id=0x13"));
+    sandbox.hits(line("-C strip=symbols"));
+}
+
+/// The program is called as before, and another one answers.
+#[test]
+fn t177_a_linker_that_comes_first_in_path() {
+    let path = std::env::var("PATH").unwrap();
+    let sandbox = Sandbox::new("linker").file("main.rs", "fn main() {}").file("bin/none", "");
+    let bin = sandbox.work().join("bin");
+    let sandbox = sandbox.env("PATH", format!("{}:{path}", bin.display()));
+    let line = rustc("main --crate-type bin");
+    sandbox.hits(line.clone());
+    sandbox.write("bin/cc", "#!/bin/sh\nexec /usr/bin/cc -Wl,--build-id=0x77 \"$@\"\n").sh("chmod +x bin/cc");
+    sandbox.hits(line.clone());
+    sandbox.write("bin/cc", "#!/bin/sh\nexec /usr/bin/cc -Wl,--build-id=0x78 \"$@\"\n");
+    sandbox.hits(line.clone());
+    sandbox.sh("rm bin/cc").expect(Hit, line);
+}
+
+#[test]
+fn t176_programs_and_libraries_run() {
+    let sandbox = Sandbox::new("run")
+        .file("main.rs", "fn main() { println!(\"it runs\") }")
+        .file("a.rs", "#[no_mangle] pub extern \"C\" fn a() -> u32 { 7 }");
+    let line = rustc("main --crate-type bin -o out/main");
+    sandbox.sh("mkdir out").hits(line.clone());
+    let client = crate::harness::CLIENT;
+    sandbox.sh(&format!("{client} {line} && ./out/main | grep -q runs && strip out/main && rm out/main"));
+    sandbox.expect(Hit, line);
+    sandbox.hits(rustc("a --crate-type cdylib -o out/liba.so"));
+    sandbox.hits(rustc("a --crate-type dylib -C prefer-dynamic -o out/liba.so"));
+    sandbox.hits(rustc("main --test -o out/test"));
+    // A folder that is not there is made by rustc alone.
+    sandbox.sh("rmdir out").expect_same(rustc("main --crate-type bin --out-dir out"));
+}

@@ -112,9 +112,6 @@ impl Handler<BuiltInFolders> for CompilerInfoCache {
     fn handle(&mut self, message: BuiltInFolders, _: &mut Self::Context) -> Self::Result {
         let BuiltInFolders { query, compiler, language, words } = message;
         let Ok(known) = &compiler.kind else { return Box::pin(async { None }) };
-        if let Some(folders) = built_in_folders::told(&query, known, language, &words) {
-            return Box::pin(async { Some(folders) });
-        }
         let key = built_in_folders::key(&query, known, language, &words);
         if self.folders.len() >= MAX_COMPILERS {
             self.folders.clear();

@@ -1,9 +1,10 @@
 //! The story of one request: a plain async function over `Routes`.
 //!
-//! compiler → command line → look-up (the one hop) → hit; else the story goes on in `miss.rs`.
+//! compiler → command line → look-up (the one hop, unless nothing was ever stored for the job) → hit; else the story
+//! goes on in `miss.rs`.
 use crate::compiler_info_cache::Identify;
 use crate::detect::{Compiler, CompilerQuery, Here, Known};
-use crate::hasher::{FindResult, LookUp, Subject};
+use crate::hasher::{FindResult, LookUp};
 use crate::inputs::{Early, Place, Young, now};
 use crate::miss::{Call, Miss, Observing};
 use crate::permits::{Deadline, acquire};
@@ -12,6 +13,7 @@ use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics;
+use crate::subject::Subject;
 use crate::wrapper;
 use cachepot_engine::compiler::{gnu, rustc};
 use cachepot_engine::digest::Digest;
@@ -249,9 +251,13 @@ enum Found {
 }
 
 async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: Deadline) -> Option<Found> {
+    let key = (!subject.takes_files()).then(|| subject.key(&shared.memory));
+    if let Some(key) = key.filter(|key| recache || !shared.manifests.may_hold(key)) {
+        return Some(Found::Nothing(key, Early::default()));
+    }
     let routes = shared.routes();
     let permit = acquire(&shared.permits.hashing, deadline).await?;
-    let message = FindResult { subject: Arc::clone(subject), recache, deadline, permit };
+    let message = FindResult { subject: Arc::clone(subject), key, recache, deadline, permit };
     let (key, opened, early) = match ask(routes.hashers.as_ref(), message, deadline).await {
         Ok(Ok(LookUp::Found(key, opened))) => (key, hit(&subject.job, *opened), Early::default()),
         Ok(Ok(LookUp::Lost(key, early))) => (key, None, early),

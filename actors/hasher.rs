@@ -1,54 +1,19 @@
-//! Hasher pool: looks results up; the only place that reads source files. Owns nothing but its thread; what it
-//! learns about files lies in the shared [`Memory`]. Called by `drive.rs`, `miss.rs` and `behind.rs`, and by another
+//! Hasher pool: looks results up. Owns nothing but its thread; what it learns about files lies in the shared
+//! [`Memory`]. Called by `drive.rs`, `miss/conclude.rs` and `behind.rs`, and by another
 //! Hasher that shares a look; bounded by `Permits::hashing`; when one dies, its request is answered with an error and the client
 //! compiles by itself.
-use crate::inputs::{
-    Compiled, Early, Help, Look, Memory, NotStorable, Observed, Place, Stamp, Young, early, observe, stat,
-};
+use crate::inputs::{Compiled, Early, Help, Look, Memory, Observed, Place, early, observe};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::{Deadline, Permit};
 use crate::pool::{Internal, contain};
 use crate::pulse;
+use crate::subject::Subject;
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
-use cachepot_engine::job::{Driver, Job};
-use cachepot_engine::key::{JobFacts, job_key};
 use cachepot_storage::local::{Fetched, LocalStore};
-use cachepot_wire::EnvBlock;
-use std::ffi::{CStr, CString, OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, Weak};
-
-/// A job with everything its key is made from, except what lies in files.
-pub struct Subject {
-    /// The job.
-    pub job: Box<Job>,
-    /// The compiler's identity.
-    pub identity: Digest,
-    /// What it says of itself.
-    pub driver: Driver,
-    /// The variables that enter the key, by name.
-    pub variables: Vec<(OsString, OsString)>,
-    /// The client's `PWD`.
-    pub pwd: Option<OsString>,
-    /// The client's working directory.
-    pub place: Place,
-    /// The client's environment, where a compile is observed: what it reads of it decides, too.
-    pub env: EnvBlock,
-    /// Where files may be that are as young as the request.
-    pub young: Young,
-}
-
-/// Whether `PWD` leads to the working directory. Only then do gcc and clang write it down (libiberty's `getpwd`,
-/// LLVM's `current_path`); its text alone does not tell.
-pub(crate) fn pwd_leads_here(pwd: Option<&OsStr>, place: &Place) -> bool {
-    let pwd = pwd.map(OsStr::as_bytes).filter(|pwd| pwd.starts_with(b"/"));
-    let identity = |path: &CStr| stat(place, path).ok().map(|stat| Stamp::of(&stat).identity());
-    let named = pwd.and_then(|pwd| CString::new(pwd).ok()).and_then(|pwd| identity(&pwd));
-    named.is_some() && named == identity(c".")
-}
+use std::sync::{Arc, Weak};
 
 /// Looks for a result that stands.
 #[derive(Message)]
@@ -56,6 +21,8 @@ pub(crate) fn pwd_leads_here(pwd: Option<&OsStr>, place: &Place) -> bool {
 pub struct FindResult {
     /// What for.
     pub subject: Arc<Subject>,
+    /// The job's key, where no file has to be read for it.
+    pub key: Option<Digest>,
     /// Only the key is wanted: the result is to be made anew.
     pub recache: bool,
     /// When the answer is of no use any more.
@@ -81,19 +48,6 @@ pub enum LookUp {
 #[derive(Message)]
 #[rtype(result = "()")]
 struct ShareLook(Weak<Look>);
-
-/// Looks at the inputs of a finished compile.
-#[derive(Message)]
-#[rtype(result = "Result<Result<Observed, NotStorable>, Internal>")]
-pub struct Observe {
-    /// Where.
-    pub subject: Arc<Subject>,
-    /// What.
-    pub compiled: Arc<Compiled>,
-    /// Given back with the message.
-    #[expect(dead_code, reason = "it is given back when the message is dropped")]
-    pub permit: Arc<Permit>,
-}
 
 /// Looks at the inputs of a result once more, long after its compile: whether all is as it was seen then.
 #[derive(Message)]
@@ -137,7 +91,7 @@ impl Handler<FindResult> for Hasher {
         }
         let colleagues = ctx.address();
         let help = |look: &Arc<Look>| colleagues.do_send(ShareLook(Arc::downgrade(look)));
-        contain(ctx, || self.find(&message.subject, message.recache, &help))
+        contain(ctx, || self.find(&message, &help))
     }
 }
 
@@ -148,14 +102,6 @@ impl Handler<ShareLook> for Hasher {
         if let Some(look) = look.upgrade() {
             look.share();
         }
-    }
-}
-
-impl Handler<Observe> for Hasher {
-    type Result = Result<Result<Observed, NotStorable>, Internal>;
-
-    fn handle(&mut self, message: Observe, ctx: &mut Self::Context) -> Self::Result {
-        contain(ctx, || observe(&self.memory, &message.subject.place, &message.compiled))
     }
 }
 
@@ -172,12 +118,13 @@ impl Handler<Confirm> for Hasher {
 }
 
 impl Hasher {
-    fn find(&self, subject: &Subject, recache: bool, help: Help<'_>) -> LookUp {
-        let key = self.key(subject);
+    fn find(&self, message: &FindResult, help: Help<'_>) -> LookUp {
+        let subject = &message.subject;
+        let key = message.key.unwrap_or_else(|| subject.key(&self.memory));
         let client = (&subject.place, &subject.env);
         let find = || self.manifests.find(&key, &self.memory, client, help);
         let early = || early(&self.memory, &subject.place, &subject.young);
-        match if recache { None } else { find() } {
+        match if message.recache { None } else { find() } {
             Some(result) => match self.store.fetch(&result) {
                 Ok(Some(fetched)) => LookUp::Found(key, Box::new(fetched)),
                 Ok(None) | Err(_) => LookUp::Lost(key, early()),
@@ -185,39 +132,4 @@ impl Hasher {
             None => LookUp::Unknown(key, early()),
         }
     }
-
-    fn key(&self, subject: &Subject) -> Digest {
-        let digest = |path: &PathBuf| {
-            let path = self.memory.paths.intern(path.as_os_str().as_bytes())?;
-            self.memory.files.digest(&subject.place, &path).map(|known| known.digest)
-        };
-        let key_files: Vec<Option<Digest>> = subject.job.key_files.iter().map(digest).collect();
-        let variables: Vec<_> =
-            subject.variables.iter().map(|(n, v)| (n.as_os_str(), v.as_os_str())).collect();
-        job_key(&JobFacts {
-            identity: subject.identity,
-            driver: &subject.driver,
-            job: &subject.job,
-            variables: &variables,
-            key_files: &key_files,
-            cpu: subject.job.native_cpu.then(processor),
-            pwd_leads_here: subject.job.key_directory.is_some()
-                && pwd_leads_here(subject.pwd.as_deref(), &subject.place),
-        })
-    }
-}
-
-/// Names this machine's processor: what `-march=native` looks at.
-fn processor() -> Digest {
-    static DIGEST: OnceLock<Digest> = OnceLock::new();
-    *DIGEST.get_or_init(|| {
-        let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        // Lines that change from moment to moment (`cpu MHz`) or from core to core stay out.
-        let kept =
-            ["vendor_id", "cpu family", "model", "stepping", "flags", "cache size", "Features", "CPU "];
-        let first = text.lines().take_while(|line| !line.is_empty());
-        let lines: Vec<&str> =
-            first.filter(|line| kept.iter().any(|start| line.starts_with(start))).collect();
-        Digest::of(lines.join("\n").as_bytes())
-    })
 }

@@ -34,6 +34,7 @@ mod shared;
 mod statistics;
 mod stats_file;
 mod storage_actor;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod together;

@@ -25,6 +25,11 @@ impl Manifests {
         Manifests { store, known: Mutex::new(Recent::new(MAX_BYTES)), writing: Mutex::default() }
     }
 
+    /// Whether there may be a manifest of a job; asks the kernel once at most.
+    pub fn may_hold(&self, key: &Digest) -> bool {
+        self.known().get(key).is_some() || self.store.may_hold_manifest(key)
+    }
+
     /// The result of a job that stands for the files as they are now.
     pub fn find(
         &self,

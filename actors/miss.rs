@@ -1,9 +1,8 @@
 //! A miss: what the client is to run, its report, private copies of the outputs, and the record of what the compile
 //! depended on. The first answer is given in `drive.rs`; what takes time goes on when the client has gone.
-use crate::built_in_folders::Folders;
+use crate::built_in_folders::{Folders, told};
 use crate::compiler_info_cache::BuiltInFolders;
 use crate::detect::{Compiler, CompilerQuery};
-use crate::hasher::{Observe, Subject};
 use crate::inputs::{Compiled, Moment, NotStorable, Observed, now};
 use crate::outputs::{opened, present_outputs, read_from_start, words_say};
 use crate::permits::{Deadline, Permit, acquire};
@@ -11,7 +10,8 @@ use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics::{self, NotStored};
-use crate::storage_actor::Ingest;
+use crate::storage_actor::{NotTaken, TakeIn};
+use crate::subject::Subject;
 use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
@@ -125,6 +125,12 @@ impl Miss {
         })
     }
 
+    /// The job's key.
+    #[cfg(test)]
+    pub(crate) fn job(&self) -> Digest {
+        self.call.key
+    }
+
     /// What the client is told.
     pub fn plan(&mut self) -> &mut Plan {
         &mut self.call.plan
@@ -194,10 +200,7 @@ impl Miss {
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let (compiled, permit) = (Arc::new(compiled), Arc::new(permit));
-        // Side by side, for the client waits for both. Copies of what is not kept go when they are dropped.
-        let (observed, copies) =
-            tokio::join!(self.observe(&compiled, &permit, deadline), self.copies(files, deadline));
-        let (observed, copies) = (observed?, copies?);
+        let (observed, copies) = self.seen_and_copied(&compiled, files, deadline).await?;
         let outputs =
             roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let mut outputs: Vec<_> = outputs.collect();
@@ -244,24 +247,23 @@ impl Miss {
         })
     }
 
-    /// Copies of the outputs that are ours alone.
-    async fn copies(&self, files: Vec<File>, deadline: Deadline) -> Result<Vec<Ingested>, NotStored> {
-        let permit = acquire(&self.shared.permits.local_store, deadline).await;
-        let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
-        let copies = ask(self.shared.routes().local_store.as_ref(), Ingest { files, permit }, deadline).await;
-        flat(copies.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?)
-    }
-
-    async fn observe(
+    /// What the compile depended on, and copies of its outputs that are ours alone.
+    async fn seen_and_copied(
         &self,
         compiled: &Arc<Compiled>,
-        permit: &Arc<Permit>,
+        files: Vec<File>,
         deadline: Deadline,
-    ) -> Result<Observed, NotStored> {
+    ) -> Result<(Observed, Vec<Ingested>), NotStored> {
+        let permit = acquire(&self.shared.permits.local_store, deadline).await;
+        let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
         let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));
-        let message = Observe { subject, compiled, permit: Arc::clone(permit) };
-        let observed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
-        observed.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?.map_err(not_storable)
+        let message = TakeIn { subject, compiled, files, permit };
+        let taken = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
+        match taken.map_err(NotStored::skipped)?.map_err(NotStored::skipped)? {
+            Ok(taken) => Ok(taken),
+            Err(NotTaken::Inputs(why)) => Err(not_storable(why)),
+            Err(NotTaken::Store(error)) => flat(Err(error)),
+        }
     }
 
     /// The texts in which the compiler named its headers.
@@ -329,12 +331,12 @@ async fn built_in_folders(
     if matches!(job.discovery, Discovery::SourceOnly | Discovery::Observed) {
         return Some(Arc::default());
     }
-    let message = BuiltInFolders {
-        query,
-        compiler,
-        language: gnu::language_word(job.language),
-        words: job.search.probe_words.clone(),
-    };
+    let (language, words) = (gnu::language_word(job.language), job.search.probe_words.clone());
+    if let Some(folders) = compiler.kind.as_ref().ok().and_then(|known| told(&query, known, language, &words))
+    {
+        return Some(folders);
+    }
+    let message = BuiltInFolders { query, compiler, language, words };
     ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?
 }
 

@@ -71,11 +71,12 @@ impl Reviver {
                 shared.routes.send_modify(|routes| routes.hashers = Some(pool));
             }
             ActorName::LocalStorage => {
-                let store = Arc::clone(&shared.store);
+                let (store, memory) = (Arc::clone(&shared.store), Arc::clone(&shared.memory));
                 let (manifests, obituary) = (Arc::clone(&shared.manifests), Arc::new(obituary));
                 let pool = SyncArbiter::start(self.cores.max(2), move || LocalStorageActor {
                     store: Arc::clone(&store),
                     manifests: Arc::clone(&manifests),
+                    memory: Arc::clone(&memory),
                     _obituary: PoolObituary(Arc::clone(&obituary)),
                 });
                 shared.routes.send_modify(|routes| routes.local_store = Some(pool));

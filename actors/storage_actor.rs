@@ -1,11 +1,13 @@
-//! LocalStorageActor: what is written to the local disk store. Owns the queue in front of it; the store itself is
-//! shared with the Hashers, who read, so that no hit waits behind a copy. Called by `miss.rs` and
+//! LocalStorageActor: what a compile left is looked at, copied and written to the local disk store. Owns the queue in
+//! front of it; the store itself is shared with the Hashers, who read, so that no hit waits behind a copy. Called by `miss.rs` and
 //! `behind.rs`, bounded by `Permits::local_store`; when one dies, its request is answered with an error and the result is not kept.
+use crate::inputs::{Compiled, Memory, NotStorable, Observed, observe};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::Permit;
 use crate::pool::{Internal, contain};
 use crate::pulse;
+use crate::subject::Subject;
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::Role;
@@ -15,15 +17,29 @@ use cachepot_storage::local::{EntryMeta, Ingested, LocalStore};
 use std::fs::File;
 use std::sync::Arc;
 
-/// Takes private copies of outputs.
+/// Looks at the inputs of a finished compile and takes private copies of its outputs, in one go: the client waits for
+/// both.
 #[derive(Message)]
-#[rtype(result = "Result<Result<Vec<Ingested>, StoreError>, Internal>")]
-pub struct Ingest {
+#[rtype(result = "Result<Result<(Observed, Vec<Ingested>), NotTaken>, Internal>")]
+pub struct TakeIn {
+    /// Where the compile ran.
+    pub subject: Arc<Subject>,
+    /// What to look at.
+    pub compiled: Arc<Compiled>,
     /// The outputs, open for reading.
     pub files: Vec<File>,
     /// Given back with the message.
     #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Permit,
+}
+
+/// Why a compile was not taken in.
+#[derive(Debug)]
+pub enum NotTaken {
+    /// Its inputs do not allow it.
+    Inputs(NotStorable),
+    /// The store failed.
+    Store(StoreError),
 }
 
 /// Keeps a result and its record.
@@ -62,6 +78,8 @@ pub struct LocalStorageActor {
     pub store: Arc<LocalStore>,
     /// Manifests in front of it.
     pub manifests: Arc<Manifests>,
+    /// What is known of files.
+    pub memory: Arc<Memory>,
     /// Tells the keeper of its end.
     pub(crate) _obituary: PoolObituary,
 }
@@ -72,11 +90,11 @@ impl Actor for LocalStorageActor {
 
 pulse::lives!(LocalStorageActor, poisoned_in_pool);
 
-impl Handler<Ingest> for LocalStorageActor {
-    type Result = Result<Result<Vec<Ingested>, StoreError>, Internal>;
+impl Handler<TakeIn> for LocalStorageActor {
+    type Result = Result<Result<(Observed, Vec<Ingested>), NotTaken>, Internal>;
 
-    fn handle(&mut self, message: Ingest, ctx: &mut Self::Context) -> Self::Result {
-        contain(ctx, || self.ingest(&message.files))
+    fn handle(&mut self, message: TakeIn, ctx: &mut Self::Context) -> Self::Result {
+        contain(ctx, || self.take_in(&message))
     }
 }
 
@@ -97,9 +115,12 @@ impl Handler<LiftWindow> for LocalStorageActor {
 }
 
 impl LocalStorageActor {
-    fn ingest(&self, files: &[File]) -> Result<Vec<Ingested>, StoreError> {
+    fn take_in(&self, message: &TakeIn) -> Result<(Observed, Vec<Ingested>), NotTaken> {
+        let observed = observe(&self.memory, &message.subject.place, &message.compiled);
+        let observed = observed.map_err(NotTaken::Inputs)?;
         let size = |file: &File| file.metadata().map_or(0, |metadata| metadata.len());
-        files.iter().map(|file| self.store.ingest(file, size(file))).collect()
+        let copies = message.files.iter().map(|file| self.store.ingest(file, size(file)));
+        Ok((observed, copies.collect::<Result<_, _>>().map_err(NotTaken::Store)?))
     }
 
     fn keep(&self, message: Keep) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! What is done with the result of a miss when its client has gone: its record, the store, a check for later.
 use super::{Call, KEEP_LIMIT, Miss, Taken, flat, not_storable, run_compiler};
 use crate::behind::{self, Check};
+use crate::hasher::Confirm;
 use crate::inputs::{Compiled, Observed};
 use crate::permits::{Deadline, Permit};
 use crate::routes::ask;
@@ -69,7 +70,10 @@ impl Miss {
             let text = run_compiler(&self.shared, &self.call.query, &words).await;
             used = Hidden::in_preprocessed(&text.ok_or_else(|| NotStored::skipped("preprocessor failed"))?);
             // The preprocessed text must speak of the same files.
-            if self.observe(compiled, permit, deadline).await? != observed {
+            let (cwd, compiled) = (self.call.query.cwd.clone(), Arc::clone(compiled));
+            let message = Confirm { cwd, compiled, seen: observed.clone(), permit: Arc::clone(permit) };
+            let confirmed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
+            if !confirmed.map_err(NotStored::skipped)?.map_err(NotStored::skipped)? {
                 return Err(NotStored::TooNew);
             }
         }

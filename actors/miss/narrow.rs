@@ -101,11 +101,11 @@ impl Miss {
         }
         let text = read_from_start(&file).ok()?;
         let compiled = self.compiled(Some(&text), None, deadline).await.ok().map(Arc::new);
-        let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned().ok().map(Arc::new);
-        let observed = match compiled.as_ref().zip(permit.as_ref()) {
-            Some((compiled, permit)) => self.observe(compiled, permit, deadline).await.ok(),
+        let seen = match &compiled {
+            Some(compiled) => self.seen_and_copied(compiled, Vec::new(), deadline).await.ok(),
             None => None,
         };
+        let observed = seen.map(|(observed, _)| observed);
         self.narrowed(&text, compiled.as_deref().zip(observed.as_ref())).await
     }
 }

@@ -1,10 +1,10 @@
 //! A miss that is observed while it runs.
 use super::{Call, Compiled, NotStored};
 use crate::detect::Compiler;
-use crate::hasher::Subject;
 use crate::inputs::{Early, Moment, Watched};
 use crate::observer::Log;
 use crate::shared::Shared;
+use crate::subject::Subject;
 use cachepot_engine::compiler::rustc::{self, crates, depinfo};
 use cachepot_engine::observed::Distrust;
 use cachepot_engine::scan::Findings;

@@ -15,7 +15,7 @@ async fn check(world: &World) -> Check {
     let program = PathBuf::from("/usr/bin/gcc");
     let (name, env, cwd) = (program.clone().into_os_string(), EnvBlock::default(), folder.to_owned());
     let query = CompilerQuery { program, name, env, cwd, named: Vec::new(), here: None };
-    let compiler = detect(&query, &world.shared.slots, folder).await.unwrap();
+    let compiler = detect(&query, &world.shared.slots, folder, &world.shared.settled).await.unwrap();
     let compiled = || {
         let (inputs, words, start) = (vec!["a.c".into()], Findings::default(), now());
         Compiled {
@@ -24,7 +24,6 @@ async fn check(world: &World) -> Check {
             words,
             key_files: Vec::new(),
             sides: None,
-            watched: None,
             watched: None,
             asked: start,
             start,

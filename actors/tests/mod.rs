@@ -49,6 +49,7 @@ impl World {
             loaded: cachepot_config::load(&environment, folder.path()).unwrap(),
             started_with: environment,
             scratch: folder.path().to_owned(),
+            observer: None,
         }));
         let (deaths, news) = mpsc::unbounded_channel();
         let origin = Origin::new(&EnvBlock::default(), folder.path().to_owned(), CORES);

@@ -1,7 +1,7 @@
 //! Outputs of a compile and what is passed to the key from outside (traps T64, T69, T75).
-use crate::hasher::pwd_leads_here;
 use crate::inputs::{Moment, Place, now};
 use crate::outputs::{opened, present_outputs};
+use crate::subject::pwd_leads_here;
 use cachepot_engine::job::{Output, Role};
 use cachepot_wire::{Ending, Report};
 use std::ffi::OsStr;

@@ -105,7 +105,6 @@ impl World {
             words: Findings::default(),
             sides: None,
             watched: None,
-            watched: None,
             key_files: Vec::new(),
             asked: start,
             start,

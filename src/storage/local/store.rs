@@ -178,6 +178,12 @@ impl LocalStore {
         Ok(None)
     }
 
+    /// Whether there may be a manifest; costs one question to the kernel.
+    pub fn may_hold_manifest(&self, digest: &Digest) -> bool {
+        let found = fs::symlink_metadata(self.layout.head(&Key::manifest(digest)));
+        !found.is_err_and(|error| verify::is_absence(&error))
+    }
+
     /// Reads a manifest. A damaged one is removed, counted, and is a miss.
     ///
     /// # Errors

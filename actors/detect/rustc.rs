@@ -96,7 +96,7 @@ pub(super) async fn detect(
     let covered = covered.flat_map(|path| path.canonicalize().into_iter().chain([path]));
     let covered = covered.map(|path| path.into_os_string().into_vec()).collect();
     parts.extend(stamped(files.into_iter().filter(|file| *file != query.program)));
-    let identity = said.identity(&parts, slots, settled).await;
+    let identity = said.identity(query, &parts, (slots, settled)).await;
     // A file may come into the folder.
     parts.extend(stamped([said.libraries()]));
     if !is_real {
@@ -216,10 +216,18 @@ impl Said {
         Ok(files)
     }
 
-    async fn identity(&self, parts: &[Stamped], slots: &Slots, settled: &Arc<Settled>) -> Option<Digest> {
+    async fn identity(
+        &self,
+        query: &CompilerQuery,
+        parts: &[Stamped],
+        (slots, settled): (&Slots, &Arc<Settled>),
+    ) -> Option<Digest> {
         let mut key = KeyBuilder::new("cachepot rustc 1");
         key.field("driver", format!("{:?}", self.driver).as_bytes()).field("version", &self.version);
         key.field("sysroot", self.sysroot.as_os_str().as_bytes());
+        // rustup tells its name to what it runs.
+        let toolchain = query.here.as_ref().and_then(|here| here.toolchain.as_deref());
+        key.field("toolchain", toolchain.unwrap_or_default().as_bytes());
         let digests = digests(parts, slots, settled).await?;
         for ((path, _), digest) in parts.iter().zip(digests) {
             key.field("part", path.as_os_str().as_bytes()).field("digest", &digest.0);

@@ -85,7 +85,7 @@ fn says(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn a_workspace_comes_back_whole() {
+fn t182_a_workspace_comes_back_whole() {
     let sandbox = workspace("workspace");
     cargo(&sandbox, &["build", "--quiet"], false);
     let plain = made(&sandbox);

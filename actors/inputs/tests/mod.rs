@@ -18,6 +18,7 @@ mod observing;
 mod parts;
 mod search;
 mod spelling;
+mod surroundings;
 mod users;
 
 /// A folder with a working directory `w` in it. Names are relative to that; a leading `//` stands for the folder.

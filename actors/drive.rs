@@ -42,7 +42,7 @@ pub enum Outcome {
 }
 
 /// Works on a request up to the first answer.
-pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: PathBuf) -> Outcome {
+pub async fn compile(shared: &Arc<Shared>, mut request: CompileRequest, scratch: PathBuf) -> Outcome {
     let (asked, asked_at) = (Instant::now(), now());
     let deadline = Deadline::after(ANSWER_LIMIT);
     shared.stats.bump(Stat::CompileRequests);
@@ -55,6 +55,9 @@ pub async fn compile(shared: &Arc<Shared>, request: CompileRequest, scratch: Pat
             return Outcome::Yours;
         }
     };
+    if leaves_out_incremental(&request.env, known.driver.family) {
+        request.argv = rustc::without_incremental(&request.argv);
+    }
     let Some((job, words)) = parse(shared, &request, known, &query) else { return Outcome::Yours };
     let Ok(place) = Place::open(&request.cwd) else {
         statistics::not_cacheable(&shared.stats, "working directory");
@@ -193,6 +196,12 @@ fn parse(
             None
         }
     }
+}
+
+/// Whether the user wants rustc to start from nothing, as caches need it.
+fn leaves_out_incremental(env: &EnvBlock, family: Family) -> bool {
+    let wanted = env.get("CACHEPOT_NO_INCREMENTAL").is_some_and(|value| !value.is_empty() && value != "0");
+    wanted && matches!(family, Family::Rustc | Family::Clippy)
 }
 
 /// What the client is to run; `None` where what it reads would not become known.

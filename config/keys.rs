@@ -191,8 +191,14 @@ pub static DISABLE: Key = Key {
     ..row(None, "CACHEPOT_DISABLE", Kind::Presence, Reader::Compile)
 };
 
+/// `CACHEPOT_NO_INCREMENTAL`.
+pub static NO_INCREMENTAL: Key = Key {
+    doc: "Leave `-C incremental` out of calls of rustc, which can be cached then; `0` and nothing mean no.",
+    ..row(None, "CACHEPOT_NO_INCREMENTAL", Kind::Presence, Reader::Compile)
+};
+
 /// All rows, in the order in which `--show-config` and the reference page list them.
-pub static KEYS: [&Key; 13] = [
+pub static KEYS: [&Key; 14] = [
     &DISK_DIR,
     &DISK_SIZE,
     &IDLE_TIMEOUT,
@@ -206,6 +212,7 @@ pub static KEYS: [&Key; 13] = [
     &CACHED_CONF,
     &RECACHE,
     &DISABLE,
+    &NO_INCREMENTAL,
 ];
 
 /// Parts that other builds have. A part that arrives moves from here into [`KEYS`].

@@ -45,6 +45,33 @@ pub fn parse(request: &CompileRequest, driver: &Driver, words: &[OsString]) -> P
     }
 }
 
+/// A line without `-C incremental`, in whichever form: the compile then starts from nothing, and can be cached. What
+/// stands in an argument file stays.
+pub fn without_incremental(argv: &[OsString]) -> Vec<OsString> {
+    let says_so = |value: &str| value == "incremental" || value.starts_with("incremental=");
+    let is_joined = |word: &OsString| {
+        let value = word.to_str().and_then(|word| {
+            word.strip_prefix("--codegen=")
+                .or_else(|| word.strip_prefix("-C"))
+                .filter(|value| !value.is_empty())
+        });
+        value.is_some_and(says_so)
+    };
+    let is_apart = |word: &OsString, next: Option<&OsString>| {
+        (word == "-C" || word == "--codegen") && next.and_then(|next| next.to_str()).is_some_and(says_so)
+    };
+    let mut kept = Vec::with_capacity(argv.len());
+    let mut words = argv.iter().peekable();
+    while let Some(word) = words.next() {
+        if is_apart(word, words.peek().copied()) {
+            words.next();
+        } else if !is_joined(word) {
+            kept.push(word.clone());
+        }
+    }
+    kept
+}
+
 /// The words without the name of rustc that cargo puts before them when clippy-driver stands in its place:
 /// clippy-driver drops a first word whose file stem is `rustc`.
 fn without_wrapped(family: Family, words: &[OsString]) -> &[OsString] {

@@ -64,6 +64,14 @@ Max cache size                       10 GiB
 }
 
 #[test]
+fn a_reason_that_a_setting_cures_says_so() {
+    let stats = Stats::default();
+    stats.bump_named(Stat::NotCached, "incremental");
+    let text = report(&stats).to_text();
+    assert!(text.contains("CACHEPOT_NO_INCREMENTAL=1"), "{text}");
+}
+
+#[test]
 fn the_text_of_much_has_every_block() {
     let golden = "\
 Compile requests                    1203

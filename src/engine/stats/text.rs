@@ -98,6 +98,9 @@ pub(super) fn layout(report: &StatsReport) -> String {
     if !reasons.is_empty() {
         text.push_str("\nNon-cacheable reasons:\n");
         reasons.iter().for_each(|line| columns.write(&mut text, line));
+        if reasons.iter().any(|line| line.name == "incremental") {
+            text.push_str("(`CARGO_INCREMENTAL=0`, or `CACHEPOT_NO_INCREMENTAL=1`, lets these be cached)\n");
+        }
         text.push('\n');
     }
     let _ = writeln!(text, "{:<name$} {}", "Cache location", report.cache_location, name = columns.name);

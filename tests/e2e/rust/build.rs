@@ -128,3 +128,22 @@ fn t143_hidden_inputs_of_a_workspace_are_followed() {
     let after = counts(&sandbox);
     assert_eq!((after[0] - before[0], after[1] - before[1]), (4, 0));
 }
+
+#[test]
+fn t172_incremental_compilation_is_left_out_where_the_user_says_so() {
+    let sandbox = workspace("incremental").env("CARGO_INCREMENTAL", "1");
+    let build = |sandbox: &Sandbox| {
+        let _ = fs::remove_dir_all(sandbox.work().join("target"));
+        cargo(sandbox, &["build", "--quiet"], true);
+        assert_eq!(says(sandbox), "text 0.1.0 hidden 3 5\n");
+    };
+    build(&sandbox);
+    assert_eq!(counts(&sandbox), [0, 0, 0]);
+    assert_eq!(sandbox.quiet().count(Stat::RequestsNotCacheable), 4);
+    let sandbox = sandbox.env("CACHEPOT_NO_INCREMENTAL", "1");
+    build(&sandbox);
+    build(&sandbox);
+    assert_eq!(counts(&sandbox), [4, 4, 4]);
+    let again = cargo(&sandbox, &["build"], true);
+    assert!(!again.contains("Compiling"), "{again}");
+}

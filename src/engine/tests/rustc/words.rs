@@ -1,4 +1,5 @@
 //! The tables of words, their cutting, and argument files.
+use crate::compiler::rustc::without_incremental;
 use crate::options::response::{MAX_BYTES, expand_argfiles};
 use crate::options::rustc::{ROWS, Token, codegen, cut, unstable};
 use proptest::prelude::*;
@@ -90,4 +91,18 @@ proptest! {
         let line = format!("rustc {}", words.join(" "));
         let _ = super::parsed(&line);
     }
+}
+
+#[test]
+fn incremental_compilation_can_be_left_out() {
+    let left = |line: &str| {
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        without_incremental(&words).join(OsStr::new(" ")).into_string().unwrap()
+    };
+    assert_eq!(left("rustc -C incremental=/i a.rs -Copt-level=1"), "rustc a.rs -Copt-level=1");
+    assert_eq!(
+        left("rustc -Cincremental=/i --codegen incremental=/i --codegen=incremental=/i a.rs"),
+        "rustc a.rs"
+    );
+    assert_eq!(left("rustc --cfg incremental a.rs -C"), "rustc --cfg incremental a.rs -C");
 }

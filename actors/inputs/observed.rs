@@ -12,7 +12,7 @@ use super::surroundings::{digest_of, real_path, value_of};
 use cachepot_engine::compiler::rustc::{Holds, INDIFFERENT_VARIABLES};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings};
-use cachepot_engine::manifest::{Input, Record};
+use cachepot_engine::manifest::{Input, MAX_INPUTS, Record};
 use cachepot_engine::observed::{self, Kind as Seen};
 use cachepot_engine::scan::Hidden;
 use cachepot_wire::EnvBlock;
@@ -67,6 +67,7 @@ pub(super) fn look(
     look.shadows();
     look.listings()?;
     look.facts();
+    look.is_bounded()?;
     Ok(look.end())
 }
 
@@ -199,6 +200,7 @@ impl<'a> Look<'a> {
         let is_as_before = || {
             self.watched
                 .early
+                .files
                 .get(path)
                 .is_some_and(|then| then.stamp == known.stamp && then.digest == known.digest)
         };
@@ -252,20 +254,24 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Folders that were listed by others than rustc, which lists those of `-L` to find crates: what it found there is
-    /// known by name.
+    /// Folders that were listed: but for those in which rustc finds crates by a hash, which is known by name. In those of
+    /// other libraries it lists and looks for nothing, but a macro may have listed them as well.
     fn listings(&mut self) -> Result<(), NotStorable> {
-        let is_named = |path: &&Vec<u8>| {
+        let is_listed_for_itself = |path: &&Vec<u8>| {
             let mut folders = self.watched.folders.iter();
-            !folders.any(|(holds, folder)| *holds != Holds::Anything && folder == *path)
+            !folders.any(|(holds, folder)| *holds == Holds::Dependencies && folder == *path)
         };
         let listed = self.watched.seen.listed.iter().filter(|path| !self.watched.is_ours(path));
-        for path in listed.filter(is_named) {
+        for path in listed.filter(is_listed_for_itself) {
             let interned = self.memory.paths.intern(path).ok_or(NotStorable::Unreadable)?;
             let now = stat(self.place, &interned).map_err(|_| NotStorable::Unreadable)?;
             let listing = self.memory.folders.list(self.place, &interned, &now);
             let listing = listing.ok_or(NotStorable::Unreadable)?;
-            if changed_since(&listing.stamp, self.compiled.start) {
+            let is_as_before = || {
+                let then = self.watched.early.folders.get(path);
+                then.is_some_and(|then| then.stamp == listing.stamp && digest_of(then) == digest_of(&listing))
+            };
+            if changed_since(&listing.stamp, self.compiled.start) && !is_as_before() {
                 tracing::debug!(path = %path.escape_ascii(), "a listed folder is too new");
                 return Err(NotStorable::TooNew);
             }
@@ -289,6 +295,17 @@ impl<'a> Look<'a> {
                 self.found.resolved.insert((path.clone(), real.clone()));
             }
         }
+    }
+
+    /// As much as a record may hold.
+    fn is_bounded(&self) -> Result<(), NotStorable> {
+        let Found { absent, kinds, resolved, listings } = &self.found;
+        let n_conditions = absent.len() + kinds.len() + resolved.len() + listings.len();
+        let n_links = self.watched.seen.links.len();
+        if self.inputs.len() + n_conditions + n_links > MAX_INPUTS {
+            return Err(NotStorable::Uses("too many files"));
+        }
+        Ok(())
     }
 
     fn end(self) -> Observed {

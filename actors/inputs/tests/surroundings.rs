@@ -74,8 +74,8 @@ impl World {
 
 #[test]
 fn every_condition_counts() {
-    type Change = fn(&World);
-    let rows: &[(&str, bool, &[(&str, &str)], Change)] = &[
+    type Row = (&'static str, bool, &'static [(&'static str, &'static str)], fn(&World));
+    let rows: &[Row] = &[
         ("nothing", true, &[("SET", "1")], |_| ()),
         ("an unread variable", true, &[("SET", "1"), ("X", "1"), ("TERM", "x")], |_| ()),
         ("another value", false, &[("SET", "2")], |_| ()),

@@ -39,6 +39,16 @@ fn answer(text: String) -> TokenStream { format!(\"{text:?}\").parse().unwrap() 
 #[proc_macro] pub fn real(input: TokenStream) -> TokenStream {
     answer(path(input).canonicalize().map_or(String::new(), |path| path.display().to_string()))
 }
+#[proc_macro] pub fn link(input: TokenStream) -> TokenStream {
+    answer(path(input).read_link().map_or(String::new(), |path| path.display().to_string()))
+}
+#[proc_macro] pub fn run(input: TokenStream) -> TokenStream {
+    let said = std::process::Command::new(\"cat\").arg(path(input)).output().unwrap();
+    answer(String::from_utf8(said.stdout).unwrap() + &said.status.to_string())
+}
+#[proc_macro] pub fn here(_: TokenStream) -> TokenStream {
+    answer(std::env::current_dir().unwrap().display().to_string())
+}
 ";
 
 /// What the library in the middle asks its macros.
@@ -55,6 +65,12 @@ const QUESTIONS: &[&str] = &[
     "size!(\"package:data/blob.bin\")",
     "size!(\"data/opt.txt\")",
     "real!(\"package:data/hidden.txt\")",
+    "real!(\"data\")",
+    "link!(\"package:data/blob.bin\")",
+    "link!(\"data\")",
+    "run!(\"package:data/hidden.txt\")",
+    "run!(\"data/opt.txt\")",
+    "here!()",
 ];
 
 /// A new content that suits the name of the file at `path`.

@@ -33,9 +33,9 @@ const CARGO_MESSAGES: &[&str] =
     &["--error-format=json", "--json=diagnostic-rendered-ansi,artifacts,future-incompat"];
 
 impl Flags {
-    /// Those of a `dev` build.
-    pub(crate) fn new() -> Self {
-        Self {
+    /// Those of a `dev` build, with some changes.
+    pub(crate) fn new(random: &mut Random) -> Self {
+        let mut flags = Self {
             folder: "",
             profile: &["-C", "debuginfo=2"],
             target: &[],
@@ -47,7 +47,11 @@ impl Flags {
             version: "1.0.10",
             made: "gen1",
             tool_in_path: false,
+        };
+        for _ in 0..random.below(6) {
+            flags.change(random);
         }
+        flags
     }
 
     /// Changes one of them and says which.
@@ -85,7 +89,7 @@ const TARGETS: &[&[&str]] = &[
     &["-C", "target-cpu=x86-64-v3"],
     &["-C", "target-feature=+avx2"],
     &["--target", "x86_64-unknown-linux-gnu"],
-    &["-C", "relocation-model=static"],
+    &["-C", "relocation-model=pic"],
 ];
 
 const FEATURES: &[&[&str]] = &[

@@ -5,13 +5,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command as Process;
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use crate::launcher::Launcher;
-use crate::model::Model;
+use crate::model::{self, Model};
 use crate::observation::{Observation, compare, finish};
 use crate::random::Random;
 use crate::snapshot::Snapshot;
 use crate::unit::Call;
+
+/// The age of leftovers.
+const LONG_AGO: Duration = Duration::from_secs(3600);
 
 /// What is at the outputs' places before a compile.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -127,7 +131,7 @@ impl<'a> Oracle<'a> {
         let before = Snapshot::take(&model.base);
         let process = self.process(model, case.call, is_launched);
         let mut seen = Observation::of(self.launcher, model, process, &before);
-        seen.stderr = without_unit_names(&seen.stderr);
+        seen.stderr = without_chance(&seen.stderr);
         seen
     }
 
@@ -152,8 +156,11 @@ fn prepare(model: &Model, case: &Case<'_>) {
     }
     let second = model.base.join("second_names");
     drop(fs::remove_dir_all(&second));
+    let out = case.call.out(model);
     if case.before == Before::NoFolder {
-        drop(fs::remove_dir_all(case.call.out(model)));
+        drop(fs::remove_dir_all(&out));
+    } else {
+        fs::create_dir_all(&out).unwrap();
     }
     if matches!(case.before, Before::Nothing | Before::NoFolder) {
         return;
@@ -162,6 +169,8 @@ fn prepare(model: &Model, case: &Case<'_>) {
         let is_corrupt = case.before == Before::Corrupt;
         fs::write(path, if is_corrupt { b"left over" } else { bytes.as_slice() }).unwrap();
         let mode = if case.before == Before::ReadOnly { mode & !0o222 } else { *mode };
+        // Else chance would say whether it is as young as the compile.
+        model::set_modified(path, SystemTime::now() - LONG_AGO).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         if case.before == Before::HardLink {
             fs::create_dir_all(&second).unwrap();
@@ -170,13 +179,21 @@ fn prepare(model: &Model, case: &Case<'_>) {
     }
 }
 
-/// Messages of linkers name objects, in whose names rustc puts something by chance: `main.0b7c-cgu.0.CHANCE.rcgu.o`.
-fn without_unit_names(stderr: &str) -> String {
-    let mut parts = stderr.split("-cgu.");
+/// Messages of linkers name files in whose names rustc puts something by chance: `OUT/rustcCHANCE/list` and
+/// `main.0b7c-cgu.0.CHANCE.rcgu.o`.
+fn without_chance(stderr: &str) -> String {
+    let stderr = without_between(stderr, "-cgu.", ".rcgu");
+    without_between(&stderr, "/rustc", "/")
+}
+
+/// Drops what stands between two marks, where it is short.
+fn without_between(text: &str, start: &str, end: &str) -> String {
+    let mut parts = text.split(start);
     let mut clean = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let rest = part.find(".rcgu").map_or(part, |at| &part[at..]);
-        clean += &format!("-cgu.N{rest}");
+        let at = part.find(end).filter(|at| *at < 12).unwrap_or_default();
+        clean += start;
+        clean += &part[at..];
     }
     clean
 }

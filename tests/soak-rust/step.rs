@@ -29,7 +29,7 @@ pub(crate) const EDITS: &[(usize, &str, Edit)] = &[
     (5, "move the module between its two places", move_module),
     (3, "a second file of the module comes or goes", second_module),
     (12, "a file that somebody looks for comes or goes", toggle),
-    (3, "delete a file", delete),
+    (6, "delete a file, or bring it back", delete),
     (4, "swap two files by rename", swap),
     (4, "replace a file by a link to its content", file_to_link),
     (3, "the linker's script comes or goes", toggle_script),
@@ -121,6 +121,18 @@ fn toggle_with(model: &mut Model, path: PathBuf, random: &mut Random) -> io::Res
 }
 
 fn delete(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
+    // Where one is gone, few crates compile.
+    let gone = model
+        .remembered(checkout)
+        .into_iter()
+        .find(|path| !path.exists() && !OPTIONAL.iter().any(|name| path.ends_with(name)));
+    if let Some((path, (bytes, _))) =
+        gone.and_then(|path| Some((path.clone(), model.earlier(&path).last()?.clone())))
+    {
+        fs::create_dir_all(path.parent().unwrap())?;
+        model.write_in_place(&path, &bytes)?;
+        return Ok(format!("{} is back", shown(model, &path)));
+    }
     let (path, shown) = some_file(model, checkout, random);
     if path.ends_with(SCRIPT) {
         return Err(io::Error::other("the script has an edit of its own"));

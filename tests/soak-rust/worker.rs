@@ -31,7 +31,7 @@ pub(crate) fn work(plan: &Plan) -> Report {
         launcher: &launcher,
         oracle: Oracle::new(&launcher),
         model: project::create(&base, &mut random).unwrap(),
-        flags: Flags::new(),
+        flags: Flags::new(&mut random),
         journal: Journal::new(plan),
     };
     while worker.journal.next_step() {
@@ -59,8 +59,8 @@ impl Worker<'_> {
     fn new_tree(&mut self, random: &mut Random) {
         let base = self.model.base.clone();
         self.model = project::create(&base, random).unwrap();
-        self.flags = Flags::new();
-        self.journal.note("a new tree");
+        self.flags = Flags::new(random);
+        self.journal.note(&format!("a new tree, {:?}", self.flags));
     }
 
     fn step(&mut self, random: &mut Random) {

@@ -42,12 +42,23 @@ fn answer(text: String) -> TokenStream { format!(\"{text:?}\").parse().unwrap() 
 #[proc_macro] pub fn link(input: TokenStream) -> TokenStream {
     answer(path(input).read_link().map_or(String::new(), |path| path.display().to_string()))
 }
-#[proc_macro] pub fn run(input: TokenStream) -> TokenStream {
+#[proc_macro] pub fn here(_: TokenStream) -> TokenStream {
+    answer(std::env::current_dir().unwrap().display().to_string())
+}
+";
+
+/// A macro that runs a program, and what it mostly is instead: a crate that can start programs can read all variables,
+/// so what is compiled with it is not kept.
+const RUNS: &str = "#[proc_macro] pub fn run(input: TokenStream) -> TokenStream {
     let said = std::process::Command::new(\"cat\").arg(path(input)).output().unwrap();
     answer(String::from_utf8(said.stdout).unwrap() + &said.status.to_string())
 }
-#[proc_macro] pub fn here(_: TokenStream) -> TokenStream {
-    answer(std::env::current_dir().unwrap().display().to_string())
+";
+const DOES_NOT_RUN: &str = "#[proc_macro] pub fn run(input: TokenStream) -> TokenStream {
+    let mut file = match std::fs::File::open(path(input)) { Ok(file) => file, Err(error) => return answer(error.to_string()) };
+    let mut byte = [0];
+    std::io::Read::read(&mut file, &mut byte).unwrap();
+    answer(format!(\"{byte:?}\"))
 }
 ";
 
@@ -80,7 +91,7 @@ pub(crate) fn fresh(path: &str, random: &mut Random) -> Vec<u8> {
         () if is("libtwo.a") => return random.pick(&ARCHIVES).clone(),
         () if is("tool/cc") => wrapper(random),
         () if is("leaf/lib.rs") => leaf(random),
-        () if is("ask/lib.rs") => format!("{MACROS}const VALUE: &str = \"{}\";\n", number(random)),
+        () if is("ask/lib.rs") => macros(random),
         () if is("mid/lib.rs") => middle(random),
         () if is("main/main.rs") => program(random),
         () if is("cd/lib.rs") => shared_library(random),
@@ -116,6 +127,11 @@ fn extra(random: &mut Random) -> String {
         14 => format!("pub fn panics() {{ panic!(\"{number}\") }}\n"),
         _ => String::new(),
     }
+}
+
+fn macros(random: &mut Random) -> String {
+    let run = if random.chance(8) { RUNS } else { DOES_NOT_RUN };
+    format!("{MACROS}{run}const VALUE: &str = \"{}\";\n", number(random))
 }
 
 fn leaf(random: &mut Random) -> String {

@@ -69,6 +69,7 @@ const QUESTIONS: &[&str] = &[
     "read!(\"package:data/opt.txt\")",
     "names!(\"data/list\")",
     "names!(\"package:data/list\")",
+    "names!(\"package:early\")",
     "variable!(\"HIDDEN\")",
     "variable!(\"OUT_DIR\")",
     "exists!(\"package:data/opt.txt\")",
@@ -142,6 +143,7 @@ fn leaf(random: &mut Random) -> String {
         "pub const BLOB: &[u8] = include_bytes!(\"../data/blob.bin\");\n",
         "pub const VERSION: &str = env!(\"CARGO_PKG_VERSION\");\n",
         "pub const OPTION: Option<&str> = option_env!(\"LEAF_OPTION\");\n",
+        "pub const FLAGS: Option<&str> = option_env!(\"CARGO_MAKEFLAGS\");\n",
     ] {
         text += if random.chance(60) { line } else { "" };
     }

@@ -124,10 +124,11 @@ const MESSAGES: &[&[&str]] = &[
     &["--error-format=short", "-A", "dead_code"],
 ];
 
+/// The folders that macros list are among them.
 const SEARCHES: &[&[&str]] = &[
-    &[],
     &[],
     &["-L", "dependency={root}/early"],
     &["-L", "{root}/early"],
+    &["-L", "native={root}/data/list"],
     &["-L", "dependency={root}/none"],
 ];

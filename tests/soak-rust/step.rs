@@ -61,7 +61,7 @@ fn change_environment(model: &mut Model, _: usize, random: &mut Random) -> io::R
         ("RUST_BACKTRACE", &["1", "full"]),
         ("LIBRARY_PATH", &["{root}/first", "{root}/second"]),
         ("LD_LIBRARY_PATH", &["{root}/first", "{root}/none"]),
-        ("CARGO_MAKEFLAGS", &["-j4"]),
+        ("CARGO_MAKEFLAGS", &["-j4", "-j5"]),
         ("CARGO_PKG_AUTHORS", &["10", "11"]),
         ("RUSTC_BOOTSTRAP", &["1"]),
         ("COLLECT_GCC", &["10"]),

@@ -35,7 +35,7 @@ impl World {
             absent: [path("none"), path("none/below")].into(),
             links: [(path("link"), b"a.rs".to_vec())].into(),
             resolved: ["d/one", "deps/libb-1.rlib"].map(|name| (path(name), path(name))).into(),
-            listed: ["d", "deps"].map(path).into(),
+            listed: ["d", "deps"].map(|name| (path(name), 1)).into(),
             variables: ["SET", "UNSET", "TERM"].map(|name| name.as_bytes().to_vec()).into(),
             written: [(path("out/a"), Kind::File), (path("out"), Kind::Folder)].into(),
             ..Seen::default()
@@ -75,7 +75,8 @@ impl World {
 #[test]
 fn every_condition_counts() {
     type Change = fn(&World);
-    let rows: &[(&str, bool, &[(&str, &str)], Change)] = &[
+    type Row<'a> = (&'a str, bool, &'a [(&'a str, &'a str)], Change);
+    let rows: &[Row<'_>] = &[
         ("nothing", true, &[("SET", "1")], |_| ()),
         ("an unread variable", true, &[("SET", "1"), ("X", "1"), ("TERM", "x")], |_| ()),
         ("another value", false, &[("SET", "2")], |_| ()),

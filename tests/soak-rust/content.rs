@@ -156,7 +156,7 @@ fn leaf(random: &mut Random) -> String {
 
 fn middle(random: &mut Random) -> String {
     let mut text = "pub use leaf::plain;\n".to_owned();
-    for at in 0..1 + random.below(4) {
+    for at in 0..2 + random.below(6) {
         text += &format!("pub const ASKED_{at}: &str = ask::{};\n", random.pick(QUESTIONS));
     }
     let number = number(random);

@@ -31,6 +31,8 @@ pub(crate) enum Unit {
     Main,
     /// A library for C, likewise, that finds the leaf by itself.
     Shared,
+    /// The same as an archive, beside objects and assembler texts.
+    Archive,
 }
 
 /// Where a unit is compiled.
@@ -44,15 +46,15 @@ pub(crate) struct Call<'a> {
 
 impl Unit {
     /// All that somebody may ask for.
-    pub(crate) const ALL: [Unit; 7] =
-        [Unit::Leaf, Unit::Ask, Unit::Mid, Unit::Check, Unit::Test, Unit::Main, Unit::Shared];
+    pub(crate) const ALL: [Unit; 8] =
+        [Unit::Leaf, Unit::Ask, Unit::Mid, Unit::Check, Unit::Test, Unit::Main, Unit::Shared, Unit::Archive];
 
     /// What is made before, in order.
     pub(crate) fn dependencies(self) -> &'static [Unit] {
         match self {
             Unit::Leaf | Unit::Ask => &[],
             Unit::Mid | Unit::Check | Unit::Test => &[Unit::Leaf, Unit::Ask],
-            Unit::Main | Unit::Shared => &[Unit::Leaf, Unit::Ask, Unit::Mid],
+            Unit::Main | Unit::Shared | Unit::Archive => &[Unit::Leaf, Unit::Ask, Unit::Mid],
         }
     }
 
@@ -62,7 +64,7 @@ impl Unit {
             Unit::Ask => "ask",
             Unit::Mid | Unit::Check | Unit::Test => "mid",
             Unit::Main => "main",
-            Unit::Shared => "cd",
+            Unit::Shared | Unit::Archive => "cd",
         }
     }
 
@@ -71,12 +73,17 @@ impl Unit {
             Unit::Leaf => flags.leaf,
             Unit::Check => "-check",
             Unit::Test => "-test",
+            Unit::Archive => "-st",
             _ => "-0f",
         }
     }
 
+    fn is_for_c(self) -> bool {
+        matches!(self, Unit::Shared | Unit::Archive)
+    }
+
     fn links(self) -> bool {
-        !matches!(self, Unit::Leaf | Unit::Mid | Unit::Check)
+        !matches!(self, Unit::Leaf | Unit::Mid | Unit::Check | Unit::Archive)
     }
 
     /// Type and outputs.
@@ -88,6 +95,9 @@ impl Unit {
             Unit::Test => &["--test", "--emit=dep-info,link"],
             Unit::Main => &["--crate-type", "bin", "--emit=dep-info,link"],
             Unit::Shared => &["--crate-type", "cdylib", "--emit=dep-info,link"],
+            Unit::Archive => {
+                &["--crate-type", "staticlib", "--emit=dep-info,link,obj,asm", "-Ccodegen-units=1"]
+            }
         }
     }
 
@@ -128,14 +138,14 @@ impl Call<'_> {
         add(flags.search);
         add(&["-L", "dependency={out}"]);
         for dependency in unit.dependencies() {
-            if unit != Unit::Shared || *dependency == Unit::Mid {
+            if !unit.is_for_c() || *dependency == Unit::Mid {
                 add(&["--extern", &dependency.external(unit, flags)]);
             }
         }
         if unit == Unit::Ask {
             add(&["--extern", "proc_macro"]);
         }
-        if matches!(unit, Unit::Main | Unit::Shared) {
+        if unit == Unit::Main || unit.is_for_c() {
             add(&["-L", "native={root}/first", "-L", "native={root}/second", "-l", "static=two"]);
         }
         add(if unit.links() { flags.link } else { &[] });

@@ -32,6 +32,7 @@ pub(crate) fn work(plan: &Plan) -> Report {
         oracle: Oracle::new(&launcher),
         model: project::create(&base, &mut random).unwrap(),
         flags: Flags::new(&mut random),
+        unit: Unit::Mid,
         journal: Journal::new(plan),
     };
     while worker.journal.next_step() {
@@ -52,6 +53,8 @@ struct Worker<'a> {
     oracle: Oracle<'a>,
     model: Model,
     flags: Flags,
+    /// What is compared. It stays for some steps, so that an edit meets what was kept just before.
+    unit: Unit,
     journal: Journal,
 }
 
@@ -75,8 +78,10 @@ impl Worker<'_> {
         };
         self.journal.note(&what);
         let flags = self.flags.clone();
-        let unit = *random.pick(&Unit::ALL);
-        let unit = self.build_before(unit, &flags, random);
+        if random.chance(25) {
+            self.unit = *random.pick(&Unit::ALL);
+        }
+        let unit = self.build_before(self.unit, &flags, random);
         if random.chance(4) {
             self.edit_during_compile(Call { unit, flags: &flags }, random);
         }

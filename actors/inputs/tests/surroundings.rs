@@ -121,6 +121,20 @@ fn every_condition_counts() {
     }
 }
 
+/// rustc lists a folder of `-L` once; whoever does so again is a macro.
+#[test]
+fn all_entries_of_a_searched_folder_count_where_it_is_listed_again() {
+    let world = world();
+    let mut seen = world.seen();
+    seen.listed.insert(bytes(&world.path("deps")), 2);
+    let observed = world.look(world.watched(seen), world.start()).unwrap();
+    let known = KnownManifest::new(manifest([record(observed, "result")]), &world.memory);
+    let stands = || known.find(&world.memory, &world.place(), &env(&[("SET", "1")]), &|_| ()).is_some();
+    assert!(stands());
+    world.write("deps/libc.rmeta", "");
+    assert!(!stands());
+}
+
 #[test]
 fn what_was_left_behind_is_not_kept() {
     let world = world();

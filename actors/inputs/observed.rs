@@ -254,15 +254,16 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Folders that were listed: but for those in which rustc finds crates by a hash, which is known by name. In those of
-    /// other libraries it lists and looks for nothing, but a macro may have listed them as well.
+    /// Folders that were listed. rustc lists those in which it finds crates by a hash, each once, and what it found there
+    /// is known by name; where one was listed once more, a macro did it, and all entries count. In folders of other
+    /// libraries rustc lists and looks for nothing that would not be known.
     fn listings(&mut self) -> Result<(), NotStorable> {
-        let is_listed_for_itself = |path: &&Vec<u8>| {
+        let holds_crates = |path: &Vec<u8>| {
             let mut folders = self.watched.folders.iter();
-            !folders.any(|(holds, folder)| *holds == Holds::Dependencies && folder == *path)
+            folders.any(|(holds, folder)| *holds == Holds::Dependencies && folder == path)
         };
-        let listed = self.watched.seen.listed.iter().filter(|path| !self.watched.is_ours(path));
-        for path in listed.filter(is_listed_for_itself) {
+        let listed = self.watched.seen.listed.iter().filter(|(path, _)| !self.watched.is_ours(path));
+        for (path, _) in listed.filter(|(path, count)| **count > 1 || !holds_crates(path)) {
             let interned = self.memory.paths.intern(path).ok_or(NotStorable::Unreadable)?;
             let now = stat(self.place, &interned).map_err(|_| NotStorable::Unreadable)?;
             let listing = self.memory.folders.list(self.place, &interned, &now);
@@ -350,9 +351,10 @@ impl Watched {
     /// Their values are those of the client: a program may set others for its children, as gcc does, but then from what
     /// it was given itself.
     fn conditions_on_variables(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let read = self.seen.variables.iter().chain(&self.variables).map(Vec::as_slice);
         let is_indifferent = |name: &[u8]| INDIFFERENT_VARIABLES.iter().any(|other| other.as_bytes() == name);
-        let names = read.filter(|name| !is_indifferent(name));
+        let seen = self.seen.variables.iter().filter(|name| !is_indifferent(name));
+        // What the crate itself reads is in its result, whatever it is.
+        let names = seen.chain(&self.variables).map(Vec::as_slice);
         let names: BTreeSet<&[u8]> = names.chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
         names.into_iter().map(|name| (name.to_vec(), value_of(&self.env, name).map(<[u8]>::to_vec))).collect()
     }

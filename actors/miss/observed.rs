@@ -5,7 +5,8 @@ use crate::inputs::{Early, Moment, Watched};
 use crate::observer::Log;
 use crate::shared::Shared;
 use crate::subject::Subject;
-use cachepot_engine::compiler::rustc::{self, crates, depinfo};
+use cachepot_engine::compiler::rustc::depinfo::{self, DepInfo};
+use cachepot_engine::compiler::rustc::{self, INDIFFERENT_VARIABLES, crates};
 use cachepot_engine::observed::Distrust;
 use cachepot_engine::scan::Findings;
 use cachepot_wire::{CompileRequest, Plan};
@@ -53,7 +54,9 @@ impl Observing {
         })?;
         let job = &subject.job;
         let absolute = |path: &Path| tidy(call.query.cwd.join(path).as_os_str().as_bytes());
-        let names = dependencies.and_then(depinfo::read).unwrap_or_default().variables.into_iter();
+        // Without a dep-info nobody knows whether the crate itself reads them.
+        let any = || INDIFFERENT_VARIABLES.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let names = |info: DepInfo| info.variables.into_iter().map(|(name, _)| name.into_vec()).collect();
         let linked = job.outputs.iter().filter(|output| output.role.is_linked());
         let watched = Watched {
             seen: Arc::new(seen),
@@ -64,7 +67,7 @@ impl Observing {
             linked: linked.map(|output| absolute(&output.path)).collect(),
             observer: tidy(self.observer.as_os_str().as_bytes()),
             env: call.query.env.clone(),
-            variables: names.map(|(name, _)| name.into_vec()).collect(),
+            variables: dependencies.and_then(depinfo::read).map_or_else(any, names),
         };
         Ok(Compiled {
             inputs: vec![call.query.cwd.join(&job.source)],

@@ -35,7 +35,7 @@ impl World {
             absent: [path("none"), path("none/below")].into(),
             links: [(path("link"), b"a.rs".to_vec())].into(),
             resolved: ["d/one", "deps/libb-1.rlib"].map(|name| (path(name), path(name))).into(),
-            listed: ["d", "deps"].map(path).into(),
+            listed: ["d", "deps"].map(|name| (path(name), 1)).into(),
             variables: ["SET", "UNSET", "TERM"].map(|name| name.as_bytes().to_vec()).into(),
             written: [(path("out/a"), Kind::File), (path("out"), Kind::Folder)].into(),
             ..Seen::default()
@@ -74,8 +74,9 @@ impl World {
 
 #[test]
 fn every_condition_counts() {
-    type Row = (&'static str, bool, &'static [(&'static str, &'static str)], fn(&World));
-    let rows: &[Row] = &[
+    type Change = fn(&World);
+    type Row<'a> = (&'a str, bool, &'a [(&'a str, &'a str)], Change);
+    let rows: &[Row<'_>] = &[
         ("nothing", true, &[("SET", "1")], |_| ()),
         ("an unread variable", true, &[("SET", "1"), ("X", "1"), ("TERM", "x")], |_| ()),
         ("another value", false, &[("SET", "2")], |_| ()),
@@ -118,6 +119,20 @@ fn every_condition_counts() {
         change(&world);
         assert_eq!(find(variables, &world.place()), *stands, "{what}");
     }
+}
+
+/// rustc lists a folder of `-L` once; whoever does so again is a macro.
+#[test]
+fn all_entries_of_a_searched_folder_count_where_it_is_listed_again() {
+    let world = world();
+    let mut seen = world.seen();
+    seen.listed.insert(bytes(&world.path("deps")), 2);
+    let observed = world.look(world.watched(seen), world.start()).unwrap();
+    let known = KnownManifest::new(manifest([record(observed, "result")]), &world.memory);
+    let stands = || known.find(&world.memory, &world.place(), &env(&[("SET", "1")]), &|_| ()).is_some();
+    assert!(stands());
+    world.write("deps/libc.rmeta", "");
+    assert!(!stands());
 }
 
 #[test]

@@ -55,6 +55,20 @@ fn t143_a_folder_that_a_macro_embeds() {
     sandbox.sh("rm data/y; mkdir data/y").hits(line());
 }
 
+/// rustc lists it, too, and knows by name what it found.
+#[test]
+fn t143_a_folder_that_a_macro_embeds_and_rustc_searches() {
+    let body = "let mut names: Vec<String> = std::fs::read_dir(\"data\").unwrap()\
+        .map(|e| e.unwrap().file_name().into_string().unwrap()).collect(); names.sort(); names.join(\",\")";
+    let sandbox = with_macro("searched", body).file("data/x", "");
+    for kind in ["native", "dependency", "all"] {
+        let line = || lib(&format!("--extern ask=libask.so -L {kind}=data"));
+        sandbox.hits(line());
+        sandbox.write("data/z", "").hits(line());
+        sandbox.sh("rm data/z").expect(Hit, line());
+    }
+}
+
 #[test]
 fn t143_size_and_kind_without_a_read() {
     let body = "let m = std::fs::metadata(\"x\"); m.map_or(\"none\".into(), |m| m.len().to_string())";

@@ -32,6 +32,8 @@ mod conclude;
 mod narrow;
 mod observed;
 
+use narrow::Succeeded;
+
 pub use observed::Observing;
 
 /// How long it may take to get hold of the outputs.
@@ -156,7 +158,9 @@ impl Miss {
         // A result that is not kept has a dependency file, too.
         let narrowed = match (&taken, text) {
             (Ok(taken), _) => taken.narrowed.clone(),
-            (Err(_), Some(text)) if self.is_widened() => self.narrowed_by_compiler(&text).await,
+            (Err(_), Some(text)) if self.is_widened() => {
+                self.narrowed_by_compiler(&text, Succeeded(true)).await
+            }
             _ => None,
         };
         let was_alone = self.call.writing.end();

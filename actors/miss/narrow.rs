@@ -19,6 +19,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+/// Whether a compile did.
+#[derive(Clone, Copy)]
+pub(super) struct Succeeded(pub(super) bool);
+
 impl Miss {
     /// What decides which headers belong to the system; `None` where nobody asks.
     pub(super) fn sides(&self) -> Option<Sides> {
@@ -45,25 +49,31 @@ impl Miss {
     ) -> Result<Option<Vec<u8>>, NotStored> {
         let copy = outputs.iter_mut().find(|(role, ..)| *role == Role::Dependencies);
         let Some(((.., copy), text)) = copy.zip(text).filter(|_| self.is_widened()) else { return Ok(None) };
-        let narrowed = self.narrowed(text, Some((compiled, observed))).await;
+        let narrowed = self.narrowed(text, Some((compiled, observed)), Succeeded(true)).await;
         let narrowed = narrowed.ok_or_else(|| NotStored::skipped("dependency file not understood"))?;
         *copy = flat(self.shared.store.ingest_bytes(narrowed.clone()))?;
         Ok(Some(narrowed))
     }
 
     /// The narrowed text, by what was observed or else by a run of the compiler.
-    async fn narrowed(&self, text: &[u8], seen: Option<(&Compiled, &Observed)>) -> Option<Vec<u8>> {
+    async fn narrowed(
+        &self,
+        text: &[u8],
+        seen: Option<(&Compiled, &Observed)>,
+        compile: Succeeded,
+    ) -> Option<Vec<u8>> {
         let flags = seen.and_then(|(compiled, observed)| Some((compiled, observed.system.as_ref()?)));
         let by_rule = flags.and_then(|(compiled, flags)| {
             let pairs = compiled.inputs.iter().zip(flags).filter(|(_, is_system)| **is_system);
             let system: HashSet<&[u8]> = pairs.map(|(path, _)| path.as_os_str().as_bytes()).collect();
             narrow(text, self.subject.driver.family, |name| system.contains(name))
         });
-        if by_rule.is_some() { by_rule } else { self.narrowed_by_compiler(text).await }
+        if by_rule.is_some() { by_rule } else { self.narrowed_by_compiler(text, compile).await }
     }
 
-    /// What the compiler writes when it is asked for the file alone; `None` where that is not of this compile.
-    pub(super) async fn narrowed_by_compiler(&self, text: &[u8]) -> Option<Vec<u8>> {
+    /// What the compiler writes when it is asked for the file alone; `None` where that is not of this compile. It fails
+    /// as the compile did: at an `#error`, say, which keeps it from writing no more than the compile was kept.
+    pub(super) async fn narrowed_by_compiler(&self, text: &[u8], compile: Succeeded) -> Option<Vec<u8>> {
         let all: HashSet<OsString> = depfile::inputs(text).ok()?.into_iter().collect();
         // What can be read only once is the compile's; `/dev/null` can be read at any time.
         let cwd = &self.call.query.cwd;
@@ -78,7 +88,8 @@ impl Miss {
         let line = gnu::narrow_scan(&self.subject.driver, &self.call.words, &file.0);
         // In the slot of the client, which does nothing but wait: with one of our own, both could wait for a token.
         let answer = self.call.query.question().with(line.iter().skip(1)).ask().await.ok()?;
-        let narrowed = answer.succeeded.then(|| std::fs::read(&file.0).ok()).flatten()?;
+        let is_like = answer.succeeded || !compile.0;
+        let narrowed = is_like.then(|| std::fs::read(&file.0).ok()).flatten()?;
         // Something changed in between, or it is all that the compiler said before it failed.
         let users: HashSet<OsString> = depfile::inputs(&narrowed).ok()?.into_iter().collect();
         users.is_subset(&all).then_some(narrowed)
@@ -106,6 +117,6 @@ impl Miss {
             None => None,
         };
         let observed = seen.map(|(observed, _)| observed);
-        self.narrowed(&text, compiled.as_deref().zip(observed.as_ref())).await
+        self.narrowed(&text, compiled.as_deref().zip(observed.as_ref()), Succeeded(false)).await
     }
 }

@@ -211,6 +211,8 @@ fn t080_links_and_variables() {
                 "-I.",
             ),
             ("mkdir inc; echo 'int r;' > inc/r.h; ln inc/r.h r.h; echo '#include \"r.h\"' >> a.c", "-Iinc"),
+            // It fails, and writes the file all the same.
+            ("echo '#error no' > r.h; ln -s r.h l.h; echo '#include \"l.h\"' >> a.c", ""),
         ] {
             let source = "#include <stdio.h>\n#if __has_include(\"s.h\")\n#include \"s.h\"\n#endif\n#include <sys/cdefs.h>\n";
             let sandbox = Sandbox::new("user_links").file("a.c", source);

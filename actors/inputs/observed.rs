@@ -16,8 +16,10 @@ use cachepot_engine::manifest::{Input, Record};
 use cachepot_engine::observed::{self, Kind as Seen};
 use cachepot_engine::scan::Hidden;
 use cachepot_wire::EnvBlock;
+use nix::sys::stat::FileStat;
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, statfs};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -63,6 +65,7 @@ pub(super) fn look(
         Look { memory, place, compiled, watched, inputs: BTreeMap::new(), found: Found::default() };
     look.contents()?;
     look.nothing_unseen()?;
+    look.names_unseen();
     look.others_of_the_name();
     look.shadows();
     look.listings()?;
@@ -110,6 +113,7 @@ struct Found {
     kinds: BTreeSet<(Vec<u8>, Kind)>,
     resolved: BTreeSet<(Vec<u8>, Vec<u8>)>,
     listings: BTreeMap<Vec<u8>, Digest>,
+    variables: BTreeSet<Vec<u8>>,
 }
 
 struct Look<'a> {
@@ -177,6 +181,23 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
+    /// Variables that scripts and macros name. A script may run another one by handing it to a shell.
+    fn names_unseen(&mut self) {
+        let seen = &self.watched.seen;
+        let names = |path: &[u8], is_macro: bool| {
+            let stamp = &self.inputs.get(path)?.stamp;
+            let path = Path::new(OsStr::from_bytes(path));
+            let unseen = &self.memory.unseen;
+            Some(if is_macro { unseen.of_macro(path, stamp) } else { unseen.of_script(path, stamp) })
+        };
+        let mut found: Vec<_> = seen.programs.iter().filter_map(|path| names(path, false)).collect();
+        if found.iter().any(|names| !names.is_empty()) {
+            found.extend(seen.read.difference(&seen.programs).filter_map(|path| names(path, false)));
+        }
+        found.extend(seen.libraries.intersection(&seen.read).filter_map(|path| names(path, true)));
+        self.found.variables.extend(found.iter().flat_map(|names| names.iter().cloned()));
+    }
+
     fn content(&mut self, path: &'a [u8]) -> Result<(), NotStorable> {
         let unreadable = |_| {
             tracing::debug!(path = %path.escape_ascii(), "an input is gone");
@@ -190,7 +211,7 @@ impl<'a> Look<'a> {
             self.found.kinds.insert((path.to_vec(), Kind::Folder));
             return Ok(());
         }
-        if !is_file(&now) {
+        if !is_file(&now) || is_of_kernel(&interned, &now) {
             tracing::debug!(path = %path.escape_ascii(), "read, and no plain file");
             return Err(NotStorable::Uses("reads what is no file"));
         }
@@ -252,12 +273,13 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Folders that were listed by others than rustc, which lists those of `-L` to find crates: what it found there is
-    /// known by name.
+    /// Folders that were listed by others than rustc, which lists those of `-L`, each once, to find crates: what it found
+    /// there is known by name.
     fn listings(&mut self) -> Result<(), NotStorable> {
         let is_named = |path: &&Vec<u8>| {
             let mut folders = self.watched.folders.iter();
-            !folders.any(|(holds, folder)| *holds != Holds::Anything && folder == *path)
+            self.watched.seen.listed_again.contains(*path)
+                || !folders.any(|(holds, folder)| *holds != Holds::Anything && folder == *path)
         };
         let listed = self.watched.seen.listed.iter().filter(|path| !self.watched.is_ours(path));
         for path in listed.filter(is_named) {
@@ -308,7 +330,7 @@ impl<'a> Look<'a> {
             links: links.map(|(path, text)| (path.clone(), text.clone())).collect(),
             resolved: found.resolved.into_iter().collect(),
             listings: found.listings.into_iter().collect(),
-            variables: watched.conditions_on_variables(),
+            variables: watched.conditions_on_variables(found.variables),
         };
         let record = Record {
             result: Digest([0; 32]),
@@ -332,13 +354,24 @@ impl<'a> Look<'a> {
 impl Watched {
     /// Their values are those of the client: a program may set others for its children, as gcc does, but then from what
     /// it was given itself.
-    fn conditions_on_variables(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let read = self.seen.variables.iter().chain(&self.variables).map(Vec::as_slice);
+    fn conditions_on_variables(&self, unseen: BTreeSet<Vec<u8>>) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let read = self.seen.variables.iter().map(Vec::as_slice);
         let is_indifferent = |name: &[u8]| INDIFFERENT_VARIABLES.iter().any(|other| other.as_bytes() == name);
         let names = read.filter(|name| !is_indifferent(name));
-        let names: BTreeSet<&[u8]> = names.chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
+        let named = self.variables.iter().chain(&unseen).map(Vec::as_slice);
+        let names: BTreeSet<&[u8]> = names.chain(named).chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
         names.into_iter().map(|name| (name.to_vec(), value_of(&self.env, name).map(<[u8]>::to_vec))).collect()
     }
+}
+
+/// Whether the kernel makes the content as it is read: its times say nothing, and it may be another for each process.
+fn is_of_kernel(path: &CStr, stat: &FileStat) -> bool {
+    // Such files take no room.
+    stat.st_blocks == 0
+        && statfs(path).is_ok_and(|system| {
+            [PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC]
+                .contains(&system.filesystem_type())
+        })
 }
 
 /// Where nothing is, there is nothing below.

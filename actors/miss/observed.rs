@@ -9,6 +9,7 @@ use cachepot_engine::compiler::rustc::{self, crates, depinfo};
 use cachepot_engine::observed::Distrust;
 use cachepot_engine::scan::Findings;
 use cachepot_wire::{CompileRequest, Plan};
+use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,12 +27,10 @@ impl Observing {
         shared: &Shared,
         subject: &Subject,
         request: &CompileRequest,
-        scratch: &Path,
         early: Early,
     ) -> Option<(Plan, Observing)> {
         let observer = shared.observer.file()?;
-        let log = Log::new(scratch.with_extension("log"));
-        let log = log.inspect_err(|error| tracing::warn!(%error, "cannot make a log")).ok()?;
+        let log = Log::new().inspect_err(|error| tracing::warn!(%error, "cannot make a log")).ok()?;
         let mut plan = rustc::plan(&subject.job, request);
         plan.env.extend(log.variables(&observer, request.env.get("LD_PRELOAD")));
         Some((plan, Observing { log: Arc::new(log), observer, early: Arc::new(early) }))
@@ -53,7 +52,11 @@ impl Observing {
         })?;
         let job = &subject.job;
         let absolute = |path: &Path| tidy(call.query.cwd.join(path).as_os_str().as_bytes());
-        let names = dependencies.and_then(depinfo::read).unwrap_or_default().variables.into_iter();
+        let named = |(name, _): (OsString, _)| name.into_vec();
+        let variables = match dependencies.and_then(depinfo::read) {
+            Some(told) => told.variables.into_iter().map(named).collect(),
+            None => rustc::steady_variables().map(|name| name.as_bytes().to_vec()).collect(),
+        };
         let linked = job.outputs.iter().filter(|output| output.role.is_linked());
         let watched = Watched {
             seen: Arc::new(seen),
@@ -64,7 +67,7 @@ impl Observing {
             linked: linked.map(|output| absolute(&output.path)).collect(),
             observer: tidy(self.observer.as_os_str().as_bytes()),
             env: call.query.env.clone(),
-            variables: names.map(|(name, _)| name.into_vec()).collect(),
+            variables,
         };
         Ok(Compiled {
             inputs: vec![call.query.cwd.join(&job.source)],
@@ -102,6 +105,7 @@ fn reason(why: &Distrust) -> &'static str {
             "a program that could not be observed"
         }
         Distrust::Network(_) => "the network",
+        Distrust::Clock => "the time of day",
         Distrust::Opaque(_) => "a call that cannot be followed",
         Distrust::Failed { .. } => "a file that could not be looked at",
         Distrust::Moved(_) => "removes files",

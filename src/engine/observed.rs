@@ -45,6 +45,8 @@ pub struct Observed {
     pub resolved: BTreeMap<Path, Path>,
     /// Folders whose entries were asked for.
     pub listed: BTreeSet<Path>,
+    /// Those of them whose entries were asked for more than once.
+    pub listed_again: BTreeSet<Path>,
     /// Environment variables that were asked for, set or not.
     pub variables: BTreeSet<Vec<u8>>,
     /// Programs that ran: as they were named, and the file that the kernel ran, which differ for links and scripts.
@@ -87,6 +89,9 @@ pub enum Distrust {
     /// Something was done that the observer cannot follow; its name.
     #[error("`{}` was used", .0.escape_ascii())]
     Opaque(Vec<u8>),
+    /// It was asked what time it is.
+    #[error("the time of day was asked for")]
+    Clock,
     /// A call failed for a reason that says nothing about files.
     #[error("`{}` was not to be had (error {error})", .path.escape_ascii())]
     Failed {

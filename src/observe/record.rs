@@ -33,7 +33,7 @@ pub fn error_of(result: c_int) -> c_int {
 
 fn often(op: u8) -> Often {
     match op {
-        format::LOAD | format::OPEN | format::LIST | format::LOOK | format::RESOLVE | format::ENV => {
+        format::LOAD | format::OPEN | format::LOOK | format::RESOLVE | format::ENV => {
             Often::Once
         }
         _ => Often::Always,

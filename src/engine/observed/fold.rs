@@ -3,6 +3,7 @@ use super::own::Own;
 use super::programs::Programs;
 use super::records::Record;
 use super::{Distrust, Kind, Observed, Path, format, harmless};
+use std::collections::BTreeSet;
 
 /// What a call's error says about the path.
 enum Answer {
@@ -52,6 +53,8 @@ struct Fold {
     observed: Observed,
     own: Own,
     programs: Programs,
+    /// Processes that ask for the time whatever they do.
+    clocks: BTreeSet<u32>,
 }
 
 /// All records, in order.
@@ -76,6 +79,8 @@ impl Fold {
                 }
             }
             format::NETWORK => return Err(Distrust::Network(record.number)),
+            format::CLOCK if self.clocks.contains(&record.process) => {}
+            format::CLOCK => return Err(Distrust::Clock),
             format::OPAQUE => return Err(Distrust::Opaque(record.text().to_vec())),
             format::LOAD => {
                 let library = tidy(record.text());
@@ -94,6 +99,11 @@ impl Fold {
         let mut texts = record.texts();
         let (given, program) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
         let folder = texts.next().unwrap_or_default();
+        if harmless::is_clock(program) {
+            self.clocks.insert(record.process);
+        } else {
+            self.clocks.remove(&record.process);
+        }
         let given =
             if given.first() == Some(&b'/') { tidy(given) } else { tidy(&[folder, b"/", given].concat()) };
         for path in [given, tidy(program)] {
@@ -105,7 +115,7 @@ impl Fold {
 
     fn file(&mut self, record: &Record<'_>) -> Result<(), Distrust> {
         let path = tidy(record.text());
-        let is_harmless = harmless::is_path(&path);
+        let is_harmless = harmless::is_path(&path, record.op == format::LIST);
         let is_own = self.own.has(&path);
         let answer = answer(record.error)
             .ok_or_else(|| Distrust::Failed { path: path.clone(), error: record.error })?;
@@ -136,7 +146,11 @@ impl Fold {
             }
             _ if is_own => {}
             (format::OPEN, _) if record.error == 0 => drop(self.observed.read.insert(path)),
-            (format::LIST, _) => drop(self.observed.listed.insert(path)),
+            (format::LIST, _) => {
+                if !self.observed.listed.insert(path.clone()) {
+                    self.observed.listed_again.insert(path);
+                }
+            }
             (format::RESOLVE, _) => self.resolve(record, path),
             (format::OPEN | format::LOOK, _) => {
                 self.observed
@@ -166,7 +180,7 @@ impl Fold {
     }
 
     fn end(self) -> Result<Observed, Distrust> {
-        let Fold { mut observed, own, programs } = self;
+        let Fold { mut observed, own, programs, .. } = self;
         for path in programs.end()? {
             let path = tidy(&path);
             if !own.ever_had(&path) {

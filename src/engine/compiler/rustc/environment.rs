@@ -64,6 +64,14 @@ pub const INDIFFERENT_VARIABLES: &[&str] = &[
     "TMPDIR",
 ];
 
+/// Those of them that differ from build to build.
+const JOBSERVER_VARIABLES: [&str; 3] = ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"];
+
+/// The others: where no dep-info tells, the crate itself may have asked for them.
+pub fn steady_variables() -> impl Iterator<Item = &'static str> {
+    INDIFFERENT_VARIABLES.iter().copied().filter(|name| !JOBSERVER_VARIABLES.contains(name))
+}
+
 /// Whether the value of a variable enters the key of a job.
 pub fn is_key_variable(job: &Job, driver: &Driver, name: &str) -> bool {
     let is_in = |table: &[&str]| table.binary_search(&name).is_ok();

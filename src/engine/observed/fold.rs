@@ -3,7 +3,8 @@ use super::own::Own;
 use super::programs::Programs;
 use super::records::Record;
 use super::{Distrust, Kind, Observed, Path, format, harmless};
-use std::collections::BTreeSet;
+use harmless::Clock;
+use std::collections::BTreeMap;
 
 /// What a call's error says about the path.
 enum Answer {
@@ -54,7 +55,7 @@ struct Fold {
     own: Own,
     programs: Programs,
     /// Processes that ask for the time whatever they do.
-    clocks: BTreeSet<u32>,
+    clocks: BTreeMap<u32, Clock>,
 }
 
 /// All records, in order.
@@ -79,7 +80,7 @@ impl Fold {
                 }
             }
             format::NETWORK => return Err(Distrust::Network(record.number)),
-            format::CLOCK if self.clocks.contains(&record.process) => {}
+            format::CLOCK if self.asks_anyway(record.process) => {}
             format::CLOCK => return Err(Distrust::Clock),
             format::OPAQUE => return Err(Distrust::Opaque(record.text().to_vec())),
             format::LOAD => {
@@ -99,17 +100,23 @@ impl Fold {
         let mut texts = record.texts();
         let (given, program) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
         let folder = texts.next().unwrap_or_default();
-        if harmless::is_clock(program) {
-            self.clocks.insert(record.process);
-        } else {
-            self.clocks.remove(&record.process);
-        }
+        self.clocks.remove(&record.process);
+        self.clocks.extend(harmless::clock(program).map(|clock| (record.process, clock)));
         let given =
             if given.first() == Some(&b'/') { tidy(given) } else { tidy(&[folder, b"/", given].concat()) };
         for path in [given, tidy(program)] {
             if !self.own.has(&path) {
                 self.observed.programs.insert(path);
             }
+        }
+    }
+
+    /// Whether a process asks for the time by itself. rustc reads a crate before it loads it as a macro.
+    fn asks_anyway(&self, process: u32) -> bool {
+        match self.clocks.get(&process) {
+            Some(Clock::Always) => true,
+            Some(Clock::AtStart) => self.observed.libraries.is_disjoint(&self.observed.read),
+            None => false,
         }
     }
 

@@ -72,17 +72,29 @@ pub fn is_variable(name: &[u8]) -> bool {
     VARIABLES.iter().any(|(harmless, _)| harmless.as_bytes() == name)
 }
 
-/// Programs that ask for the time when they start, whatever they are to do.
-const CLOCKS: &[(&str, &str)] = &[
-    ("bash", "for the variable SECONDS and as a seed of random numbers"),
-    ("git", "for its trace"),
-    ("perl", "for the variable $^T"),
-    ("python", "as a seed of random numbers"),
+/// Programs that ask for the time whatever they are to do.
+const CLOCKS: &[(&str, Clock, &str)] = &[
+    ("bash", Clock::Always, "for the variable SECONDS and as a seed of random numbers"),
+    ("clippy-driver", Clock::AtStart, "as rustc"),
+    ("git", Clock::Always, "for its trace"),
+    ("perl", Clock::Always, "for the variable $^T"),
+    ("python", Clock::Always, "as a seed of random numbers"),
+    ("rustc", Clock::AtStart, "of nightly: names the file that it would write if it broke"),
 ];
 
-/// Whether a program is such; there may be a version behind its name.
-pub fn is_clock(program: &[u8]) -> bool {
+/// When a program asks for the time by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// Before it has loaded a macro, which may ask later.
+    AtStart,
+    /// At any time.
+    Always,
+}
+
+/// Whether and when a program does so; there may be a version behind its name.
+pub fn clock(program: &[u8]) -> Option<Clock> {
     let name = program.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let is_version = |rest: &[u8]| rest.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    CLOCKS.iter().any(|(clock, _)| name.strip_prefix(clock.as_bytes()).is_some_and(is_version))
+    let is_it = |clock: &str| name.strip_prefix(clock.as_bytes()).is_some_and(is_version);
+    CLOCKS.iter().find(|(clock, ..)| is_it(clock)).map(|&(_, when, _)| when)
 }

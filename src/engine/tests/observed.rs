@@ -211,6 +211,11 @@ fn who_asks_for_the_time() {
     assert_eq!(asks("/bin/date"), Err(Distrust::Clock));
     assert_eq!(asks("/bin/bashful"), Err(Distrust::Clock));
     assert!(asks("/bin/bash").is_ok() && asks("/bin/python3.11").is_ok());
+    let rustc = || Log(Vec::new()).record((START, 0, 0), (10, 1), b"/bin/rustc\0/bin/rustc\0/work");
+    let started = rustc().file(LOAD, 0, 0, "/lib/rustc.so").record((CLOCK, 0, 0), (10, 0), b"");
+    let loaded = started.file(OPEN, READ, 0, "/work/ask.so").file(LOAD, 0, 0, "/work/ask.so");
+    assert!(loaded.read().is_ok());
+    assert_eq!(loaded.record((CLOCK, 0, 0), (10, 0), b"").read(), Err(Distrust::Clock));
 }
 
 /// Few paths, so that the records have to do with each other.

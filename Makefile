@@ -1,5 +1,6 @@
 # What one does with this project; `make` alone lists it.
 STEPS ?= 20000
+RUST_STEPS ?= 2000
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -16,8 +17,9 @@ test: ## everything that is checked, with what it needs installed where that is 
 bench: build ## measure against the budgets and against other caches; ARGS=--quick for a first look
 	bench/run $(ARGS)
 
-soak: ## the edit oracle with STEPS random steps
+soak: ## the edit oracles with STEPS random steps for C and C++, RUST_STEPS for Rust
 	SOAK_STEPS=$(STEPS) cargo test --release --test soak -- --nocapture
+	SOAK_STEPS=$(RUST_STEPS) cargo test --release --test soak_rust -- --nocapture
 
 install: ## install the programs where cargo puts them
 	cargo install --locked --path .

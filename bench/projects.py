@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Project:
-    source: str  # name of the Debian source package
+    source: str  # name of the Debian source package, or NAME@VERSION of a program on crates.io
     needs: tuple[str, ...]  # Debian packages for building, beside a compiler and make
     configure: str
     build: str
@@ -16,7 +16,8 @@ class Project:
     objects: str = "."  # the folder whose object and dependency files are compared
     cmake: bool = False
     env: dict[str, str] = field(default_factory=dict)  # pins what the build would take from the clock
-    excused: int = 0  # units that may miss in the warm build: their headers are written within the clock tick of the compile
+    cargo: bool = False  # built by cargo; the launcher is its RUSTC_WRAPPER
+    excused: int = 0  # units that may miss in the warm build, for a reason of the project's own
 
 
 CMAKE = "cmake -B build $LAUNCH -DCMAKE_BUILD_TYPE=Release"
@@ -42,6 +43,15 @@ TMUX_CLEAN = "find . -name '*.o' -delete && rm -f tmux"
 
 GIT_SWITCHES = "NO_GETTEXT=1 NO_TCLTK=1 NO_PERL=1 NO_PYTHON=1 NO_CURL=1 NO_EXPAT=1 NO_OPENSSL=1"
 
+
+
+def program(source: str, source_file: str = "src/main.rs", profile: str = "", excused: int = 0) -> Project:
+    """A program on crates.io, built by cargo."""
+    build = f"cargo build --locked --offline -j$JOBS {profile}"
+    return Project(source, (), ":", build, "rm -r target", source_file, "target", cargo=True, env={"CARGO_INCREMENTAL": "0"},
+                   excused=excused)
+
+
 PROJECTS = {
     "zlib": Project("zlib", (), "./configure", "make -j$JOBS", "make clean", "zlib.h"),
     "lua5.4": Project("lua5.4", (), LUA_MAKEFILE, 'make -C src -f objects.mk -j$JOBS CC="$CC"',
@@ -62,4 +72,12 @@ PROJECTS = {
     "googletest": Project("googletest", ("cmake",), f"{CMAKE} -Dgtest_build_tests=ON -Dgtest_build_samples=ON",
                           "make -C build -j$JOBS", "make -C build clean", "googletest/include/gtest/gtest.h", "build",
                           cmake=True),
+    "hyperfine": program("hyperfine@1.19.0"),
+    "hyperfine-release": program("hyperfine@1.19.0", profile="--release"),
+    "ripgrep": program("ripgrep@14.1.1", "crates/core/main.rs"),
+    "ripgrep-release": program("ripgrep@14.1.1", "crates/core/main.rs", "--release"),
+    "just": program("just@1.40.0"),
+    "tokei": program("tokei@12.1.2"),
+    # The archive of jemalloc, which a build script makes, is another one each time.
+    "fd-find": program("fd-find@10.2.0", excused=2),
 }

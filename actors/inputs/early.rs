@@ -2,13 +2,20 @@
 //! there, so that its times do not tell whether it changed since.
 use super::Memory;
 use super::files::{Known, Stamp, is_file, is_folder, now, stat};
+use super::folders::{Kind, Listing};
 use super::paths::{Place, below};
 use foldhash::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Files that were young just before a compile began, by path.
-pub type Early = HashMap<Vec<u8>, Arc<Known>>;
+/// What was young just before a compile began, by path.
+#[derive(Clone, Debug, Default)]
+pub struct Early {
+    /// Files.
+    pub files: HashMap<Vec<u8>, Arc<Known>>,
+    /// Folders that were listed.
+    pub folders: HashMap<Vec<u8>, Arc<Listing>>,
+}
 
 /// Where files may be young.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +54,7 @@ impl Look<'_> {
         let Ok(stat) = stat(self.place, &interned) else { return };
         if is_file(&stat) && !Stamp::of(&stat).is_settled(now()) {
             let known = self.memory.plain.digest_of(self.place, &interned, &stat);
-            self.found.extend(known.map(|known| (path, known)));
+            self.found.files.extend(known.map(|known| (path, known)));
         }
     }
 
@@ -59,6 +66,9 @@ impl Look<'_> {
             return;
         }
         let Some(listing) = self.memory.folders.list(self.place, &interned, &stat) else { return };
+        if !listing.settled {
+            self.found.folders.insert(path.to_vec(), Arc::clone(&listing));
+        }
         for entry in &listing.entries {
             if self.left == 0 {
                 return;
@@ -66,8 +76,8 @@ impl Look<'_> {
             self.left -= 1;
             let path = below(path, &entry.name);
             match entry.kind {
-                super::folders::Kind::Folder if is_tree => self.folder(&path, true),
-                super::folders::Kind::File | super::folders::Kind::Link => self.file(path),
+                Kind::Folder if is_tree => self.folder(&path, true),
+                Kind::File | Kind::Link => self.file(path),
                 _ => {}
             }
         }

@@ -5,21 +5,21 @@
 use super::Memory;
 use super::direct::Powers;
 use super::early::Early;
-use super::files::{Known, Stamp, changed_since, is_file, is_folder, is_link, link_stat, repeated, stat};
+use super::files::{
+    Known, Stamp, changed_since, is_file, is_folder, is_link, is_of_kernel, link_stat, repeated, stat,
+};
 use super::paths::{Place, below, parent};
 use super::record::{Compiled, NotStorable, Observed};
 use super::surroundings::{digest_of, real_path, value_of};
 use cachepot_engine::compiler::rustc::{Holds, INDIFFERENT_VARIABLES};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings};
-use cachepot_engine::manifest::{Input, Record};
+use cachepot_engine::manifest::{Input, MAX_INPUTS, Record};
 use cachepot_engine::observed::{self, Kind as Seen};
 use cachepot_engine::scan::Hidden;
 use cachepot_wire::EnvBlock;
-use nix::sys::stat::FileStat;
-use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, statfs};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -70,6 +70,7 @@ pub(super) fn look(
     look.shadows();
     look.listings()?;
     look.facts();
+    look.is_bounded()?;
     Ok(look.end())
 }
 
@@ -220,6 +221,7 @@ impl<'a> Look<'a> {
         let is_as_before = || {
             self.watched
                 .early
+                .files
                 .get(path)
                 .is_some_and(|then| then.stamp == known.stamp && then.digest == known.digest)
         };
@@ -273,21 +275,25 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Folders that were listed by others than rustc, which lists those of `-L`, each once, to find crates: what it found
-    /// there is known by name.
+    /// Folders that were listed. rustc lists those in which it finds crates by a hash, each once, and what it found there
+    /// is known by name; where one was listed once more, a macro did it, and all entries count. In folders of other
+    /// libraries rustc lists and looks for nothing that would not be known.
     fn listings(&mut self) -> Result<(), NotStorable> {
-        let is_named = |path: &&Vec<u8>| {
+        let holds_crates = |path: &Vec<u8>| {
             let mut folders = self.watched.folders.iter();
-            self.watched.seen.listed_again.contains(*path)
-                || !folders.any(|(holds, folder)| *holds != Holds::Anything && folder == *path)
+            folders.any(|(holds, folder)| *holds == Holds::Dependencies && folder == path)
         };
-        let listed = self.watched.seen.listed.iter().filter(|path| !self.watched.is_ours(path));
-        for path in listed.filter(is_named) {
+        let listed = self.watched.seen.listed.iter().filter(|(path, _)| !self.watched.is_ours(path));
+        for (path, _) in listed.filter(|(path, count)| **count > 1 || !holds_crates(path)) {
             let interned = self.memory.paths.intern(path).ok_or(NotStorable::Unreadable)?;
             let now = stat(self.place, &interned).map_err(|_| NotStorable::Unreadable)?;
             let listing = self.memory.folders.list(self.place, &interned, &now);
             let listing = listing.ok_or(NotStorable::Unreadable)?;
-            if changed_since(&listing.stamp, self.compiled.start) {
+            let is_as_before = || {
+                let then = self.watched.early.folders.get(path);
+                then.is_some_and(|then| then.stamp == listing.stamp && digest_of(then) == digest_of(&listing))
+            };
+            if changed_since(&listing.stamp, self.compiled.start) && !is_as_before() {
                 tracing::debug!(path = %path.escape_ascii(), "a listed folder is too new");
                 return Err(NotStorable::TooNew);
             }
@@ -311,6 +317,17 @@ impl<'a> Look<'a> {
                 self.found.resolved.insert((path.clone(), real.clone()));
             }
         }
+    }
+
+    /// As much as a record may hold.
+    fn is_bounded(&self) -> Result<(), NotStorable> {
+        let Found { absent, kinds, resolved, listings, variables } = &self.found;
+        let n_conditions = absent.len() + kinds.len() + resolved.len() + listings.len() + variables.len();
+        let n_links = self.watched.seen.links.len();
+        if self.inputs.len() + n_conditions + n_links > MAX_INPUTS {
+            return Err(NotStorable::Uses("too many files"));
+        }
+        Ok(())
     }
 
     fn end(self) -> Observed {
@@ -355,23 +372,13 @@ impl Watched {
     /// Their values are those of the client: a program may set others for its children, as gcc does, but then from what
     /// it was given itself.
     fn conditions_on_variables(&self, unseen: BTreeSet<Vec<u8>>) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let read = self.seen.variables.iter().map(Vec::as_slice);
         let is_indifferent = |name: &[u8]| INDIFFERENT_VARIABLES.iter().any(|other| other.as_bytes() == name);
-        let names = read.filter(|name| !is_indifferent(name));
-        let named = self.variables.iter().chain(&unseen).map(Vec::as_slice);
-        let names: BTreeSet<&[u8]> = names.chain(named).chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
+        let seen = self.seen.variables.iter().filter(|name| !is_indifferent(name));
+        // What the crate itself reads is in its result, whatever it is.
+        let names = seen.chain(&self.variables).chain(&unseen).map(Vec::as_slice);
+        let names: BTreeSet<&[u8]> = names.chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
         names.into_iter().map(|name| (name.to_vec(), value_of(&self.env, name).map(<[u8]>::to_vec))).collect()
     }
-}
-
-/// Whether the kernel makes the content as it is read: its times say nothing, and it may be another for each process.
-fn is_of_kernel(path: &CStr, stat: &FileStat) -> bool {
-    // Such files take no room.
-    stat.st_blocks == 0
-        && statfs(path).is_ok_and(|system| {
-            [PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC]
-                .contains(&system.filesystem_type())
-        })
 }
 
 /// Where nothing is, there is nothing below.

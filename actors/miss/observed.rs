@@ -5,11 +5,11 @@ use crate::inputs::{Early, Moment, Watched};
 use crate::observer::Log;
 use crate::shared::Shared;
 use crate::subject::Subject;
-use cachepot_engine::compiler::rustc::{self, crates, depinfo};
+use cachepot_engine::compiler::rustc::depinfo::{self, DepInfo};
+use cachepot_engine::compiler::rustc::{self, INDIFFERENT_VARIABLES, crates};
 use cachepot_engine::observed::Distrust;
 use cachepot_engine::scan::Findings;
 use cachepot_wire::{CompileRequest, Plan};
-use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,11 +52,9 @@ impl Observing {
         })?;
         let job = &subject.job;
         let absolute = |path: &Path| tidy(call.query.cwd.join(path).as_os_str().as_bytes());
-        let named = |(name, _): (OsString, _)| name.into_vec();
-        let variables = match dependencies.and_then(depinfo::read) {
-            Some(told) => told.variables.into_iter().map(named).collect(),
-            None => rustc::steady_variables().map(|name| name.as_bytes().to_vec()).collect(),
-        };
+        // Without a dep-info nobody knows whether the crate itself reads them.
+        let any = || INDIFFERENT_VARIABLES.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let names = |info: DepInfo| info.variables.into_iter().map(|(name, _)| name.into_vec()).collect();
         let linked = job.outputs.iter().filter(|output| output.role.is_linked());
         let watched = Watched {
             seen: Arc::new(seen),
@@ -67,7 +65,7 @@ impl Observing {
             linked: linked.map(|output| absolute(&output.path)).collect(),
             observer: tidy(self.observer.as_os_str().as_bytes()),
             env: call.query.env.clone(),
-            variables,
+            variables: dependencies.and_then(depinfo::read).map_or_else(any, names),
         };
         Ok(Compiled {
             inputs: vec![call.query.cwd.join(&job.source)],

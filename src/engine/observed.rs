@@ -43,10 +43,8 @@ pub struct Observed {
     pub links: BTreeMap<Path, Vec<u8>>,
     /// Paths that were resolved, and the path without links.
     pub resolved: BTreeMap<Path, Path>,
-    /// Folders whose entries were asked for.
-    pub listed: BTreeSet<Path>,
-    /// Those of them whose entries were asked for more than once.
-    pub listed_again: BTreeSet<Path>,
+    /// Folders whose entries were asked for, and how often.
+    pub listed: BTreeMap<Path, usize>,
     /// Environment variables that were asked for, set or not.
     pub variables: BTreeSet<Vec<u8>>,
     /// Programs that ran: as they were named, and the file that the kernel ran, which differ for links and scripts.

@@ -33,9 +33,7 @@ pub fn error_of(result: c_int) -> c_int {
 
 fn often(op: u8) -> Often {
     match op {
-        format::LOAD | format::OPEN | format::LOOK | format::RESOLVE | format::ENV => {
-            Often::Once
-        }
+        format::LOAD | format::OPEN | format::LOOK | format::RESOLVE | format::ENV => Often::Once,
         _ => Often::Always,
     }
 }

@@ -3,7 +3,8 @@
 //! Arguments hold two marks that are filled in when the line is run: `{root}` is the path of the
 //! checkout, `{up}` leads from the folder of the command to the checkout (empty or `../`).
 
-use crate::model::{Model, SOURCES};
+use crate::model::Model;
+use crate::project::SOURCES;
 use crate::random::Random;
 
 /// One compile line, not bound to a checkout.

@@ -26,20 +26,6 @@ pub(crate) fn fresh(path: &str, random: &mut Random) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The same bytes with one digit changed, or `None` where there is no number of ours.
-pub(crate) fn same_size(content: &[u8], random: &mut Random) -> Option<Vec<u8>> {
-    let places: Vec<usize> = (1..content.len())
-        .filter(|&at| content[at - 1] == b'1' && (b'0'..b'4').contains(&content[at]))
-        .collect();
-    if places.is_empty() {
-        return None;
-    }
-    let mut changed = content.to_vec();
-    let at = *random.pick(&places);
-    changed[at] = b'0' + (changed[at] - b'0' + 1 + u8::try_from(random.below(3)).unwrap()) % 4;
-    Some(changed)
-}
-
 fn number(random: &mut Random) -> usize {
     10 + random.below(4)
 }

@@ -3,12 +3,13 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command as Process;
+use std::process::{Command as Process, Stdio};
+
+use crate::model::{Model, Pwd};
 
 /// The launcher of one worker, with its own cache folder, socket and settings.
 pub(crate) struct Launcher {
-    /// The program.
-    pub(crate) path: PathBuf,
+    path: PathBuf,
     is_cachepot: bool,
     room: PathBuf,
 }
@@ -26,13 +27,8 @@ impl Launcher {
         Self { path, is_cachepot, room: room.to_owned() }
     }
 
-    /// True where it is cachepot itself.
-    pub(crate) fn is_cachepot(&self) -> bool {
-        self.is_cachepot
-    }
-
     /// Folder for temporary files of compiles.
-    pub(crate) fn temporary(&self) -> PathBuf {
+    fn temporary(&self) -> PathBuf {
         self.room.join("tmp")
     }
 
@@ -45,7 +41,7 @@ impl Launcher {
     }
 
     /// Gives `process` nothing but the fixed environment of the worker.
-    pub(crate) fn set_environment(&self, process: &mut Process) {
+    fn set_environment(&self, process: &mut Process) {
         process.env_clear();
         process.env("PATH", env::var_os("PATH").unwrap_or_default());
         process.env("HOME", self.room.join("home"));
@@ -54,6 +50,49 @@ impl Launcher {
         process.env("CACHEPOT_SERVER_UDS", self.room.join("socket"));
         process.env("CACHEPOT_CONF", self.room.join("config"));
         process.env("CCACHE_DIR", self.room.join("ccache"));
+    }
+
+    /// A command of the model in a folder of its checkout, perhaps through the launcher.
+    pub(crate) fn process(
+        &self,
+        model: &Model,
+        folder: &str,
+        line: Vec<String>,
+        is_launched: bool,
+    ) -> Process {
+        let mut words: Vec<String> = Vec::new();
+        if let Some(umask) = model.umask {
+            words.extend(["sh", "-c", &format!("umask {umask}; exec \"$@\""), "sh"].map(str::to_owned));
+        }
+        words.extend(is_launched.then(|| self.path.to_string_lossy().into_owned()));
+        words.extend(line);
+        let mut process = Process::new(&words[0]);
+        process.args(&words[1..]);
+        self.set_environment(&mut process);
+        process.envs(&model.env);
+        let link = model.base.join(["here0", "here1"][model.checkout]);
+        match model.pwd {
+            Pwd::Real => process.env("PWD", model.root().join(folder)),
+            Pwd::Link => process.env("PWD", link.join(folder)),
+            Pwd::Lie => process.env("PWD", &model.base),
+            Pwd::Unset => process.env_remove("PWD"),
+        };
+        process.current_dir(model.root().join(folder));
+        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        process
+    }
+
+    /// Messages of assemblers and linkers name temporary files.
+    pub(crate) fn without_temporary_names(&self, stderr: &[u8]) -> String {
+        let text = String::from_utf8_lossy(stderr);
+        let folder = format!("{}/", self.temporary().display());
+        let mut parts = text.split(&folder);
+        let mut clean = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let rest = part.find(['.', ':']).map_or("", |at| &part[at..]);
+            clean += &format!("TMPDIR/name{rest}");
+        }
+        clean
     }
 
     /// Stops the coordinator; the next compile starts a new one, which knows only what is on disk.

@@ -6,9 +6,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::content::{self, HEADERS};
-use crate::model::{HEADER_FOLDERS, Model, WHOLE_FOLDERS};
+use crate::edits::{shown, some_file};
+use crate::model::{Model, SCRIPT};
+use crate::project::{HEADER_FOLDERS, WHOLE_FOLDERS};
 use crate::random::Random;
-use crate::step::{shown, some_file, some_header};
+use crate::step::some_header;
 
 /// Swaps two headers by rename; their old mtimes move with them.
 pub(crate) fn swap_files(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
@@ -30,7 +32,7 @@ fn swap(model: &Model, one: &Path, other: &Path) -> io::Result<String> {
 /// Moves a file aside and links to it, or links to some header instead.
 pub(crate) fn file_to_link(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
     let (path, shown) = some_file(model, checkout, random);
-    if path.ends_with("tool/cc") {
+    if path.ends_with(SCRIPT) {
         return Err(io::Error::other("the wrapper stays"));
     }
     let target = if random.chance(50) {

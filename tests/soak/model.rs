@@ -1,5 +1,5 @@
 //! The model tree: two checkouts of a tiny project, the environment, and the earlier contents of
-//! its files. Absent: which edit comes next (`step.rs`), and running anything (`oracle.rs`).
+//! its files. Absent: what the project is, which edit comes next, and running anything.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, FileTimes};
@@ -9,22 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::time::SystemTime;
 
-use crate::content::{self, HEADERS};
 use crate::random::Random;
 
-/// Folders of a checkout that hold headers. `inc0`, `gone` and `sub/near` do not exist at first.
-pub(crate) const HEADER_FOLDERS: &[&str] = &[
-    "", "sub", "other", "inc0", "inc1", "inc2", "inc3", "quote", "sysinc", "idir", "cpath", "gone",
-    "sub/near",
-];
+/// A script that stands for a program; it keeps its inode and mode.
+pub(crate) const SCRIPT: &str = "tool/cc";
 
-/// Folders that edits may replace as a whole.
-pub(crate) const WHOLE_FOLDERS: &[&str] =
-    &["sub", "other", "inc1", "inc2", "inc3", "quote", "sysinc", "idir", "cpath"];
-
-/// Sources of a checkout; `sub/x.c` and `other/x.c` begin with the same text.
-pub(crate) const SOURCES: &[&str] =
-    &["main.c", "sub/x.c", "other/x.c", "sub/y.cpp", "z.cpp", "asm/plain.s", "asm/pre.S", "ready.i"];
+/// A new content that suits the name of a file.
+pub(crate) type Fresh = fn(&str, &mut Random) -> Vec<u8>;
 
 /// What `PWD` says about the folder a command runs in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,58 +42,52 @@ pub(crate) struct Model {
     pub(crate) pwd: Pwd,
     /// Umask in octal, where it differs from that of the test.
     pub(crate) umask: Option<&'static str>,
+    /// Makes new contents.
+    pub(crate) fresh: Fresh,
     history: HashMap<PathBuf, Vec<(Vec<u8>, SystemTime)>>,
 }
 
 impl Model {
-    /// Writes a new pair of checkouts below `base`, in place of what is there.
-    pub(crate) fn create(base: &Path, random: &mut Random) -> io::Result<Self> {
-        let model = Self {
+    /// Two empty checkouts below `base`, in place of what is there.
+    pub(crate) fn new(base: &Path, fresh: Fresh) -> io::Result<Self> {
+        if base.exists() {
+            fs::remove_dir_all(base)?;
+        }
+        for (checkout, link) in [("tree", "here0"), ("copy", "here1")] {
+            fs::create_dir_all(base.join(checkout))?;
+            symlink(checkout, base.join(link))?;
+        }
+        Ok(Self {
             base: base.to_owned(),
             checkout: 0,
             env: BTreeMap::new(),
             pwd: Pwd::Real,
             umask: None,
+            fresh,
             history: HashMap::new(),
-        };
-        if base.exists() {
-            fs::remove_dir_all(base)?;
-        }
-        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-        let twin = content::fresh("x.c", random);
-        for source in SOURCES {
-            let text = if source.ends_with("/x.c") { twin.clone() } else { content::fresh(source, random) };
-            files.push(((*source).to_owned(), text));
-        }
-        for header in HEADERS.iter().filter(|name| **name != "opt.h") {
-            for _ in 0..2 {
-                let folder =
-                    *random.pick(&["sub", "other", "inc1", "inc2", "inc3", "quote", "sysinc", "idir"]);
-                files.push((format!("{folder}/{header}"), content::fresh(header, random)));
+        })
+    }
+
+    /// Writes `files` into both checkouts. If they are to differ, the second gets other digits where that is possible.
+    pub(crate) fn fill(
+        &self,
+        files: &[(String, Vec<u8>)],
+        differ: bool,
+        random: &mut Random,
+    ) -> io::Result<()> {
+        for checkout in 0..2 {
+            let root = self.root_of(checkout);
+            for (path, text) in files {
+                let other = if differ { same_size(text, random) } else { None };
+                let text = if checkout == 1 { other.as_ref().unwrap_or(text) } else { text };
+                let path = root.join(path);
+                fs::create_dir_all(path.parent().unwrap())?;
+                fs::write(path, text)?;
             }
-            files.push((format!("inc3/{header}"), content::fresh(header, random)));
-        }
-        for name in ["tool/cc", "args.rsp", "asm/blob.bin", "cpath/c.h", "force.h"] {
-            files.push((name.to_owned(), content::fresh(name, random)));
-        }
-        let differ = random.chance(50);
-        for checkout in ["tree", "copy"] {
-            let root = base.join(checkout);
-            for folder in WHOLE_FOLDERS.iter().chain(&["tool", "asm", "out/deep"]) {
-                fs::create_dir_all(root.join(folder))?;
-            }
-            symlink("inc2", root.join("link"))?;
-            for (path, text) in &files {
-                let other = if differ { content::same_size(text, random) } else { None };
-                let text = if checkout == "copy" { other.as_ref().unwrap_or(text) } else { text };
-                fs::write(root.join(path), text)?;
-            }
-            let status = Process::new("chmod").arg("755").arg(root.join("tool/cc")).status()?;
+            let status = Process::new("chmod").arg("755").arg(root.join(SCRIPT)).status()?;
             assert!(status.success());
         }
-        symlink("tree", base.join("here0"))?;
-        symlink("copy", base.join("here1"))?;
-        Ok(model)
+        Ok(())
     }
 
     /// The checkout with this number.
@@ -127,7 +112,7 @@ impl Model {
     /// Writes into the existing file, so that inode and mode stay; creates it where it is absent.
     pub(crate) fn write_in_place(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.remember(path);
-        if !path.ends_with("tool/cc") {
+        if !path.ends_with(SCRIPT) {
             return fs::write(path, bytes);
         }
         // By another process: a descriptor open for writing here could be inherited by a child of
@@ -138,7 +123,7 @@ impl Model {
 
     /// Writes a new file and renames it over the old one; the script keeps its inode and mode.
     pub(crate) fn write_by_rename(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        if path.ends_with("tool/cc") {
+        if path.ends_with(SCRIPT) {
             return self.write_in_place(path, bytes);
         }
         self.remember(path);
@@ -161,17 +146,6 @@ impl Model {
         paths
     }
 
-    /// True where some file of either checkout uses a time macro.
-    pub(crate) fn reads_clock(&self) -> bool {
-        (0..2).any(|checkout| {
-            let root = self.root_of(checkout);
-            self.files(checkout).iter().any(|name| {
-                let text = fs::read(root.join(name)).unwrap_or_default();
-                text.windows(6).any(|part| part == b"__TIME" || part == b"__DATE")
-            })
-        })
-    }
-
     /// Keeps the present content of `path` for a later revert.
     pub(crate) fn remember(&mut self, path: &Path) {
         let Ok(bytes) = fs::read(path) else { return };
@@ -192,6 +166,20 @@ pub(crate) fn modified(path: &Path) -> io::Result<SystemTime> {
 /// Gives `path` the mtime `to`; its ctime becomes the present time, as always.
 pub(crate) fn set_modified(path: &Path, to: SystemTime) -> io::Result<()> {
     File::open(path)?.set_times(FileTimes::new().set_modified(to))
+}
+
+/// The same bytes with one digit changed, or `None` where there is no number of ours.
+pub(crate) fn same_size(content: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    let places: Vec<usize> = (1..content.len())
+        .filter(|&at| content[at - 1] == b'1' && (b'0'..b'4').contains(&content[at]))
+        .collect();
+    if places.is_empty() {
+        return None;
+    }
+    let mut changed = content.to_vec();
+    let at = *random.pick(&places);
+    changed[at] = b'0' + (changed[at] - b'0' + 1 + u8::try_from(random.below(3)).unwrap()) % 4;
+    Some(changed)
 }
 
 fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {

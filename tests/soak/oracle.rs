@@ -7,24 +7,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Output, Stdio};
-use std::sync::mpsc;
+use std::process::Command as Process;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::command::CompileLine;
 use crate::launcher::Launcher;
-use crate::model::{Model, Pwd};
-use crate::snapshot::{self, Seen, Snapshot};
+use crate::model::Model;
+use crate::observation::{Observation, compare, finish};
+use crate::snapshot::{Seen, Snapshot};
 
 /// More plain runs where chance has a part in the outcome.
 const PLAIN_RUNS: usize = 8;
-
-/// A compile that takes longer is a hang.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// File times come from a clock that moves once in a tick.
-const TICK: Duration = Duration::from_millis(20);
 
 /// What is present at the output path before the compile.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,17 +37,6 @@ pub(crate) enum Before {
     ReadOnly,
     /// A folder.
     Folder,
-}
-
-/// All that a person can see of one run.
-#[derive(Clone)]
-pub(crate) struct Observation {
-    status: String,
-    stdout: Vec<u8>,
-    stderr: String,
-    files: BTreeMap<PathBuf, Seen>,
-    started: SystemTime,
-    ended: SystemTime,
 }
 
 impl Observation {
@@ -90,27 +73,27 @@ impl<'a> Oracle<'a> {
 
     /// Runs the compiler itself.
     pub(crate) fn plain(&mut self, model: &Model, line: &CompileLine, before: Before) -> Observation {
-        let (seen, untouched) = self.run(model, line, before, None);
+        let (seen, untouched) = self.run(model, line, before, false);
         assert!(untouched, "a plain compile changed the tree: {line:?}");
         if before == Before::Nothing {
             let left = seen.files.iter().filter(|(_, file)| file.kind == "file");
             self.leftovers.insert(leftovers_key(model, line), left.map(|(path, _)| path.clone()).collect());
         }
-        self.n_failed += u64::from(!seen.status.ends_with(" 0"));
+        self.n_failed += u64::from(!seen.is_success());
         seen
     }
 
     /// Runs the compiler through the launcher.
     pub(crate) fn launched(&mut self, model: &Model, line: &CompileLine, before: Before) -> Observation {
         self.n_launched += 1;
-        self.run(model, line, before, Some(&self.launcher.path)).0
+        self.run(model, line, before, true).0
     }
 
     /// Starts the launcher, calls `meanwhile`, and drops what comes out.
     pub(crate) fn disturbed(&mut self, model: &Model, line: &CompileLine, meanwhile: impl FnOnce()) {
         self.n_launched += 1;
         let before = Snapshot::take(&model.base);
-        let process = self.process(model, line, Some(&self.launcher.path));
+        let process = self.process(model, line, true);
         thread::scope(|scope| {
             let running = scope.spawn(|| finish(process));
             meanwhile();
@@ -118,7 +101,7 @@ impl<'a> Oracle<'a> {
             drop(running.join());
         });
         let found = before.difference(&Snapshot::take(&model.base));
-        snapshot::clean(&before, &found);
+        clean(&before, &found);
     }
 
     /// Compares a run with a plain one of the same state; `Err` tells the difference.
@@ -161,20 +144,17 @@ impl<'a> Oracle<'a> {
         model: &Model,
         line: &CompileLine,
         before: Before,
-        launcher: Option<&Path>,
+        is_launched: bool,
     ) -> (Observation, bool) {
         let empty = Snapshot::take(&model.base);
-        let started = SystemTime::now();
         self.prepare(model, line, before, &empty);
-        let (status, stdout, stderr) = match finish(self.process(model, line, launcher)) {
-            Ok(output) => (output.status.to_string(), output.stdout, output.stderr),
-            Err(hang) => (hang, Vec::new(), Vec::new()),
-        };
-        let ended = SystemTime::now();
-        let files = empty.difference(&Snapshot::take(&model.base));
-        let untouched = snapshot::clean(&empty, &files);
-        let stderr = self.without_temporary_names(&stderr);
-        (Observation { status, stdout, stderr, files, started, ended }, untouched)
+        let seen = Observation::of(self.launcher, model, self.process(model, line, is_launched), &empty);
+        let untouched = clean(&empty, &seen.files);
+        (seen, untouched)
+    }
+
+    fn process(&self, model: &Model, line: &CompileLine, is_launched: bool) -> Process {
+        self.launcher.process(model, line.folder, line.resolve(model), is_launched)
     }
 
     fn prepare(&self, model: &Model, line: &CompileLine, before: Before, empty: &Snapshot) {
@@ -207,114 +187,23 @@ impl<'a> Oracle<'a> {
         }
         .unwrap();
     }
-
-    fn process(&self, model: &Model, line: &CompileLine, launcher: Option<&Path>) -> Process {
-        let mut words: Vec<String> = Vec::new();
-        if let Some(umask) = model.umask {
-            words.extend(["sh", "-c", &format!("umask {umask}; exec \"$@\""), "sh"].map(str::to_owned));
-        }
-        words.extend(launcher.map(|path| path.to_string_lossy().into_owned()));
-        words.extend(line.resolve(model));
-        let mut process = Process::new(&words[0]);
-        process.args(&words[1..]);
-        self.launcher.set_environment(&mut process);
-        process.envs(&model.env);
-        let link = model.base.join(["here0", "here1"][model.checkout]);
-        match model.pwd {
-            Pwd::Real => process.env("PWD", model.root().join(line.folder)),
-            Pwd::Link => process.env("PWD", link.join(line.folder)),
-            Pwd::Lie => process.env("PWD", &model.base),
-            Pwd::Unset => process.env_remove("PWD"),
-        };
-        process.current_dir(model.root().join(line.folder));
-        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        process
-    }
-
-    /// Messages of the assembler name the compiler's temporary file.
-    fn without_temporary_names(&self, stderr: &[u8]) -> String {
-        let text = String::from_utf8_lossy(stderr);
-        let folder = format!("{}/", self.launcher.temporary().display());
-        let mut parts = text.split(&folder);
-        let mut clean = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let rest = part.find(['.', ':']).map_or("", |at| &part[at..]);
-            clean += &format!("TMPDIR/name{rest}");
-        }
-        clean
-    }
 }
 
 fn leftovers_key(model: &Model, line: &CompileLine) -> (usize, String) {
     (model.checkout, format!("{line:?}"))
 }
 
-/// Runs `process` to its end and to the end of its streams; `Err` tells of a hang.
-fn finish(mut process: Process) -> Result<Output, String> {
-    let child = process.spawn().unwrap_or_else(|error| panic!("cannot run {process:?}: {error}"));
-    let id = child.id();
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || send.send(child.wait_with_output()));
-    let Ok(output) = receive.recv_timeout(LIMIT) else {
-        drop(Process::new("kill").args(["-9", &id.to_string()]).status());
-        return Err(format!("no end within {LIMIT:?}, killed"));
-    };
-    Ok(output.unwrap())
-}
-
-fn compare(plain: &Observation, launched: &Observation) -> Result<(), String> {
-    let mut found = Vec::new();
-    if plain.status != launched.status {
-        found.push(format!("status: plain {}, launcher {}", plain.status, launched.status));
-    }
-    if plain.stdout != launched.stdout {
-        found.push(both("stdout", &plain.stdout, &launched.stdout));
-    }
-    if plain.stderr != launched.stderr {
-        found.push(both("stderr", plain.stderr.as_bytes(), launched.stderr.as_bytes()));
-    }
-    for (path, wanted) in &plain.files {
-        let name = path.display();
-        match launched.files.get(path) {
-            None => found.push(format!("file {name}: missing from the launcher's run")),
-            Some(got) if got != wanted => {
-                found.push(format!("file {name}: {}", file_difference(wanted, got)))
-            }
-            Some(got) if is_old(wanted, plain) != is_old(got, launched) => {
-                found.push(format!("file {name}: the mtime is not the time of the run"));
-            }
-            Some(_) => {}
+/// Removes what is in `found` and was not in `before`; true where the rest is untouched.
+fn clean(before: &Snapshot, found: &BTreeMap<PathBuf, Seen>) -> bool {
+    let mut untouched = true;
+    for (path, seen) in found.iter().rev() {
+        if before.has(path) {
+            untouched = false;
+        } else if seen.kind == "folder" {
+            fs::remove_dir(path).unwrap();
+        } else {
+            fs::remove_file(path).unwrap();
         }
     }
-    for path in launched.files.keys().filter(|path| !plain.files.contains_key(*path)) {
-        found.push(format!("file {}: only after the launcher's run", path.display()));
-    }
-    if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
-}
-
-/// True where the file was not written during `run`.
-fn is_old(file: &Seen, run: &Observation) -> bool {
-    file.written + TICK < run.started || file.written > run.ended + TICK
-}
-
-fn file_difference(wanted: &Seen, got: &Seen) -> String {
-    if wanted.bytes != got.bytes {
-        return both("content", &wanted.bytes, &got.bytes);
-    }
-    let show = |seen: &Seen| format!("{} {:o} links {}", seen.kind, seen.mode, seen.links);
-    format!("plain {}, launcher {}", show(wanted), show(got))
-}
-
-fn both(what: &str, plain: &[u8], launched: &[u8]) -> String {
-    let at = plain.iter().zip(launched).take_while(|(one, other)| one == other).count();
-    let show = |bytes: &[u8]| {
-        let from = at.saturating_sub(40);
-        String::from_utf8_lossy(&bytes[from..bytes.len().min(at + 80)]).escape_debug().to_string()
-    };
-    let sizes = format!("{} and {} bytes", plain.len(), launched.len());
-    format!(
-        "{what} differs at byte {at} ({sizes})\n  plain:    {}\n  launcher: {}",
-        show(plain),
-        show(launched)
-    )
+    untouched
 }

@@ -91,21 +91,6 @@ impl Snapshot {
     }
 }
 
-/// Removes what is in `found` and was not in `before`; true where the rest is untouched.
-pub(crate) fn clean(before: &Snapshot, found: &BTreeMap<PathBuf, Seen>) -> bool {
-    let mut untouched = true;
-    for (path, seen) in found.iter().rev() {
-        if before.has(path) {
-            untouched = false;
-        } else if seen.kind == "folder" {
-            fs::remove_dir(path).unwrap();
-        } else {
-            fs::remove_file(path).unwrap();
-        }
-    }
-    untouched
-}
-
 fn look(path: &Path) -> Seen {
     let Ok(meta) = fs::symlink_metadata(path) else {
         return Seen { kind: "gone", mode: 0, links: 0, bytes: Vec::new(), written: SystemTime::UNIX_EPOCH };

@@ -1,30 +1,26 @@
-//! The edits: one random change of the model tree or of what surrounds a compile.
-//!
-//! An edit that does not apply to the present tree (nothing to delete, a parent that is a file)
-//! changes nothing; it is still a step. Each edit answers with a line for the history.
+//! The edits of the C family's project.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 use crate::content::{self, HEADERS};
+use crate::edits::{self, Edit, shown};
 use crate::layout;
-use crate::model::{self, HEADER_FOLDERS, Model, Pwd};
+use crate::model::{self, Model, SCRIPT};
+use crate::project::HEADER_FOLDERS;
 use crate::random::Random;
 
-type Edit = fn(&mut Model, usize, &mut Random) -> io::Result<String>;
-
 /// Weight, name and code of each edit. The second argument of the code is the checkout to edit.
-const EDITS: &[(usize, &str, Edit)] = &[
-    (14, "change with the same size", change_same_size),
-    (5, "change with the same size and the old mtime", change_keep_mtime),
-    (8, "change to new content", change_content),
-    (6, "touch", touch),
-    (3, "rewrite the same bytes", rewrite),
-    (14, "revert", revert),
-    (8, "revert with the old mtime", revert_with_mtime),
-    (5, "write twice in one tick", write_twice),
+pub(crate) const EDITS: &[(usize, &str, Edit)] = &[
+    (14, "change with the same size", edits::change_same_size),
+    (5, "change with the same size and the old mtime", edits::change_keep_mtime),
+    (8, "change to new content", edits::change_content),
+    (6, "touch", edits::touch),
+    (3, "rewrite the same bytes", edits::rewrite),
+    (14, "revert", edits::revert),
+    (8, "revert with the old mtime", edits::revert_with_mtime),
+    (5, "write twice in one tick", edits::write_twice),
     (10, "add a header", add_header),
     (4, "delete a header", delete_header),
     (3, "rename a header", layout::rename_header),
@@ -41,45 +37,12 @@ const EDITS: &[(usize, &str, Edit)] = &[
     (4, "edit the wrapper script, same size and old mtime", edit_wrapper),
     (3, "edit the response file", edit_response_file),
     (2, "edit the file of .incbin", edit_blob),
-    (3, "copy a file from the other checkout with its mtime", copy_across),
+    (3, "copy a file from the other checkout with its mtime", edits::copy_across),
     (7, "change the environment", change_environment),
-    (2, "change PWD", change_pwd),
-    (5, "go to the other checkout", change_checkout),
-    (2, "change the umask", change_umask),
+    (2, "change PWD", edits::change_pwd),
+    (5, "go to the other checkout", edits::change_checkout),
+    (2, "change the umask", edits::change_umask),
 ];
-
-/// Makes one random edit and says what it was.
-pub(crate) fn edit(model: &mut Model, random: &mut Random) -> String {
-    let total = EDITS.iter().map(|(weight, ..)| weight).sum();
-    let mut at = random.below(total);
-    let mut chosen = &EDITS[0];
-    for row in EDITS {
-        chosen = row;
-        if at < row.0 {
-            break;
-        }
-        at -= row.0;
-    }
-    let checkout = if random.chance(85) { model.checkout } else { 1 - model.checkout };
-    match chosen.2(model, checkout, random) {
-        Ok(detail) => format!("{}: {detail}", chosen.1),
-        Err(error) => format!("{}: does not apply ({error})", chosen.1),
-    }
-}
-
-/// A random file of the project (not an output), with its path relative to the base folder.
-pub(crate) fn some_file(model: &Model, checkout: usize, random: &mut Random) -> (PathBuf, String) {
-    let files = model.files(checkout);
-    let headers: Vec<&String> = files.iter().filter(|path| path.ends_with(".h")).collect();
-    let name = if random.chance(65) && !headers.is_empty() {
-        (*random.pick(&headers)).clone()
-    } else {
-        random.pick(&files).clone()
-    };
-    let path = model.root_of(checkout).join(&name);
-    let shown = shown(model, &path);
-    (path, shown)
-}
 
 /// A random header that is a regular file.
 pub(crate) fn some_header(model: &Model, checkout: usize, random: &mut Random) -> io::Result<PathBuf> {
@@ -90,100 +53,13 @@ pub(crate) fn some_header(model: &Model, checkout: usize, random: &mut Random) -
     Ok(model.root_of(checkout).join(random.pick(&files)))
 }
 
-/// The path of a file as the history shows it.
-pub(crate) fn shown(model: &Model, path: &Path) -> String {
-    path.strip_prefix(&model.base).unwrap_or(path).display().to_string()
-}
-
-fn write(model: &mut Model, path: &Path, bytes: &[u8], random: &mut Random) -> io::Result<()> {
-    if random.chance(60) { model.write_in_place(path, bytes) } else { model.write_by_rename(path, bytes) }
-}
-
-fn changed(path: &Path, random: &mut Random) -> io::Result<Vec<u8>> {
-    content::same_size(&fs::read(path)?, random).ok_or_else(|| io::Error::other("no number"))
-}
-
-fn change_same_size(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
-    let (path, shown) = some_file(model, checkout, random);
-    let bytes = changed(&path, random)?;
-    write(model, &path, &bytes, random)?;
-    Ok(shown)
-}
-
-fn change_keep_mtime(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
-    let (path, shown) = some_file(model, checkout, random);
-    let (bytes, written) = (changed(&path, random)?, model::modified(&path)?);
-    write(model, &path, &bytes, random)?;
-    model::set_modified(&path, written)?;
-    Ok(shown)
-}
-
-fn change_content(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
-    let (path, shown) = some_file(model, checkout, random);
-    let bytes = content::fresh(&shown, random);
-    write(model, &path, &bytes, random)?;
-    Ok(shown)
-}
-
-fn touch(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
-    let (path, shown) = some_file(model, checkout, random);
-    model::set_modified(&path, SystemTime::now())?;
-    Ok(shown)
-}
-
-fn rewrite(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
-    let (path, shown) = some_file(model, checkout, random);
-    let bytes = fs::read(&path)?;
-    write(model, &path, &bytes, random)?;
-    Ok(shown)
-}
-
-fn revert(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
-    let (path, shown, (bytes, _)) = earlier_state(model, checkout, random)?;
-    write(model, &path, &bytes, random)?;
-    Ok(shown)
-}
-
-fn revert_with_mtime(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
-    let (path, shown, (bytes, written)) = earlier_state(model, checkout, random)?;
-    write(model, &path, &bytes, random)?;
-    model::set_modified(&path, written)?;
-    Ok(shown)
-}
-
-type State = (Vec<u8>, SystemTime);
-
-fn earlier_state(
-    model: &Model,
-    checkout: usize,
-    random: &mut Random,
-) -> io::Result<(PathBuf, String, State)> {
-    let known = model.remembered(checkout);
-    if known.is_empty() {
-        return Err(io::Error::other("no earlier state"));
-    }
-    let path = random.pick(&known).clone();
-    let state = random.pick(model.earlier(&path)).clone();
-    let shown = shown(model, &path);
-    Ok((path, shown, state))
-}
-
-fn write_twice(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
-    let (path, shown) = some_file(model, checkout, random);
-    let old = fs::read(&path)?;
-    let new = changed(&path, random)?;
-    model.write_in_place(&path, &old)?;
-    model.write_in_place(&path, &new)?;
-    Ok(shown)
-}
-
 fn add_header(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
     let path = model.root_of(checkout).join(random.pick(HEADER_FOLDERS)).join(random.pick(HEADERS));
     let bytes = content::fresh(&path.to_string_lossy(), random);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    write(model, &path, &bytes, random)?;
+    edits::write(model, &path, &bytes, random)?;
     Ok(shown(model, &path))
 }
 
@@ -195,8 +71,8 @@ fn delete_header(model: &mut Model, checkout: usize, random: &mut Random) -> io:
 }
 
 fn edit_wrapper(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
-    let path = model.root_of(checkout).join("tool/cc");
-    let (bytes, written) = (changed(&path, random)?, model::modified(&path)?);
+    let path = model.root_of(checkout).join(SCRIPT);
+    let (bytes, written) = (edits::changed(&path, random)?, model::modified(&path)?);
     model.write_in_place(&path, &bytes)?;
     model::set_modified(&path, written)?;
     Ok(shown(model, &path))
@@ -218,19 +94,8 @@ fn replace_content(
 ) -> io::Result<String> {
     let path = model.root_of(checkout).join(name);
     let bytes = content::fresh(name, random);
-    write(model, &path, &bytes, random)?;
+    edits::write(model, &path, &bytes, random)?;
     Ok(shown(model, &path))
-}
-
-fn copy_across(model: &mut Model, checkout: usize, random: &mut Random) -> io::Result<String> {
-    let (from, _) = some_file(model, 1 - checkout, random);
-    let name = from.strip_prefix(model.root_of(1 - checkout)).map_err(io::Error::other)?;
-    let to = model.root_of(checkout).join(name);
-    let written = model::modified(&from)?;
-    let bytes = fs::read(&from)?;
-    write(model, &to, &bytes, random)?;
-    model::set_modified(&to, written)?;
-    Ok(shown(model, &to))
 }
 
 fn change_environment(model: &mut Model, _: usize, random: &mut Random) -> io::Result<String> {
@@ -257,19 +122,4 @@ fn change_environment(model: &mut Model, _: usize, random: &mut Random) -> io::R
     let value = random.pick(values).replace("{root}", &root);
     model.env.insert(name.to_owned(), value.clone());
     Ok(format!("{name}={value}"))
-}
-
-fn change_pwd(model: &mut Model, _: usize, random: &mut Random) -> io::Result<String> {
-    model.pwd = *random.pick(&[Pwd::Real, Pwd::Real, Pwd::Link, Pwd::Unset, Pwd::Lie]);
-    Ok(format!("{:?}", model.pwd))
-}
-
-fn change_checkout(model: &mut Model, _: usize, _: &mut Random) -> io::Result<String> {
-    model.checkout = 1 - model.checkout;
-    Ok(shown(model, &model.root()))
-}
-
-fn change_umask(model: &mut Model, _: usize, random: &mut Random) -> io::Result<String> {
-    model.umask = *random.pick(&[None, Some("077"), Some("002"), Some("027")]);
-    Ok(format!("{:?}", model.umask))
 }

@@ -35,7 +35,7 @@ impl World {
             absent: [path("none"), path("none/below")].into(),
             links: [(path("link"), b"a.rs".to_vec())].into(),
             resolved: ["d/one", "deps/libb-1.rlib"].map(|name| (path(name), path(name))).into(),
-            listed: ["d", "deps"].map(path).into(),
+            listed: ["d", "deps"].map(|name| (path(name), 1)).into(),
             variables: ["SET", "UNSET", "TERM"].map(|name| name.as_bytes().to_vec()).into(),
             written: [(path("out/a"), Kind::File), (path("out"), Kind::Folder)].into(),
             ..Seen::default()
@@ -75,7 +75,8 @@ impl World {
 #[test]
 fn every_condition_counts() {
     type Change = fn(&World);
-    let rows: &[(&str, bool, &[(&str, &str)], Change)] = &[
+    type Row<'a> = (&'a str, bool, &'a [(&'a str, &'a str)], Change);
+    let rows: &[Row<'_>] = &[
         ("nothing", true, &[("SET", "1")], |_| ()),
         ("an unread variable", true, &[("SET", "1"), ("X", "1"), ("TERM", "x")], |_| ()),
         ("another value", false, &[("SET", "2")], |_| ()),
@@ -120,6 +121,20 @@ fn every_condition_counts() {
     }
 }
 
+/// rustc lists a folder of `-L` once; whoever does so again is a macro.
+#[test]
+fn all_entries_of_a_searched_folder_count_where_it_is_listed_again() {
+    let world = world();
+    let mut seen = world.seen();
+    seen.listed.insert(bytes(&world.path("deps")), 2);
+    let observed = world.look(world.watched(seen), world.start()).unwrap();
+    let known = KnownManifest::new(manifest([record(observed, "result")]), &world.memory);
+    let stands = || known.find(&world.memory, &world.place(), &env(&[("SET", "1")]), &|_| ()).is_some();
+    assert!(stands());
+    world.write("deps/libc.rmeta", "");
+    assert!(!stands());
+}
+
 #[test]
 fn what_was_left_behind_is_not_kept() {
     let world = world();
@@ -147,7 +162,7 @@ fn a_young_file_that_was_read_before_is_no_younger() {
     world.write("deps/libb-1.rmeta", "young");
     let young = Young { folders: vec![world.path("deps")], ..Young::default() };
     let found: Early = early(&world.memory, &world.place(), &young);
-    assert!(found.contains_key(&bytes(&world.path("deps/libb-1.rmeta"))));
+    assert!(found.files.contains_key(&bytes(&world.path("deps/libb-1.rmeta"))));
     let start = files::now();
     // By its times it may have come later: the moment before is what such a clock tells.
     let before = (start.0 - 1, start.1);

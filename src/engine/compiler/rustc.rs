@@ -21,7 +21,7 @@ mod plan;
 pub use crates::{Crates, Holds, crates};
 pub use environment::{
     CLIPPY_VARIABLES, INDIFFERENT_VARIABLES, KEY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES,
-    is_key_variable, steady_variables,
+    is_key_variable,
 };
 pub use plan::{colour_words, plan};
 

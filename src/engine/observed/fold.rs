@@ -153,11 +153,7 @@ impl Fold {
             }
             _ if is_own => {}
             (format::OPEN, _) if record.error == 0 => drop(self.observed.read.insert(path)),
-            (format::LIST, _) => {
-                if !self.observed.listed.insert(path.clone()) {
-                    self.observed.listed_again.insert(path);
-                }
-            }
+            (format::LIST, _) => *self.observed.listed.entry(path).or_default() += 1,
             (format::RESOLVE, _) => self.resolve(record, path),
             (format::OPEN | format::LOOK, _) => {
                 self.observed

@@ -41,7 +41,7 @@ pub const EXEC_FAILED: u8 = 4;
 pub const SPAWN: u8 = 5;
 /// A file was opened. Detail: [`READ`], [`WRITE`] or [`UPDATE`]. Text: path.
 pub const OPEN: u8 = 6;
-/// The entries of a folder were asked for. Text: path.
+/// The entries of a folder were asked for; each time, for a macro may list what rustc listed. Text: path.
 pub const LIST: u8 = 7;
 /// It was asked what is at a path. Detail: [`UNKNOWN`] or the kind of what is there. Text: path.
 pub const LOOK: u8 = 8;

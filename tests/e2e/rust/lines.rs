@@ -18,6 +18,21 @@ fn t138_t146_variables_that_a_crate_reads() {
     sandbox.expect(Hit, lib(""));
 }
 
+/// They change from build to build, so they count only where a crate reads them.
+#[test]
+fn t138_variables_of_the_build_that_a_crate_reads() {
+    for (name, words) in [("told", "--emit dep-info,metadata,link"), ("untold", "--emit metadata,link")] {
+        let line = || rustc(&format!("a --crate-type lib {words}"));
+        let text = "pub const A: Option<&str> = option_env!(\"CARGO_MAKEFLAGS\");";
+        let sandbox = library(name, text).env("CARGO_MAKEFLAGS", "1");
+        sandbox.hits(line());
+        let sandbox = sandbox.env("CARGO_MAKEFLAGS", "2");
+        sandbox.hits(line());
+        let sandbox = sandbox.without("CARGO_MAKEFLAGS");
+        sandbox.hits(line());
+    }
+}
+
 #[test]
 fn t141_files_of_a_crate_are_followed() {
     let text = "mod b; #[path = \"odd.rs\"] mod c; pub const T: &str = include_str!(\"t.txt\");";

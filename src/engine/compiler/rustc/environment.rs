@@ -50,7 +50,8 @@ pub const REFUSED_VARIABLES: &[&str] = &["FAKETIME", "FAKETIME_TIMESTAMP_FILE", 
 
 /// Variables that rustc and the linker always ask for and that reach no result of a compile that succeeds, sorted: the
 /// jobserver, the folder for temporary files, the size of stacks, backtraces, and the terminal, which a compile
-/// with its streams in pipes does not have. What was seen of them is no condition; most change from build to build.
+/// with its streams in pipes does not have. What was seen of them is no condition unless
+/// the crate itself reads them, as its dep-info says; most change from build to build.
 pub const INDIFFERENT_VARIABLES: &[&str] = &[
     "CARGO_MAKEFLAGS",
     "MAKEFLAGS",
@@ -63,14 +64,6 @@ pub const INDIFFERENT_VARIABLES: &[&str] = &[
     "TMP",
     "TMPDIR",
 ];
-
-/// Those of them that differ from build to build.
-const JOBSERVER_VARIABLES: [&str; 3] = ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"];
-
-/// The others: where no dep-info tells, the crate itself may have asked for them.
-pub fn steady_variables() -> impl Iterator<Item = &'static str> {
-    INDIFFERENT_VARIABLES.iter().copied().filter(|name| !JOBSERVER_VARIABLES.contains(name))
-}
 
 /// Whether the value of a variable enters the key of a job.
 pub fn is_key_variable(job: &Job, driver: &Driver, name: &str) -> bool {

@@ -213,7 +213,7 @@ fn plan(
     early: Early,
 ) -> Option<(Plan, Option<Observing>)> {
     if subject.job.discovery == Discovery::Observed {
-        let (plan, observing) = Observing::begin(shared, subject, request, scratch, early)?;
+        let (plan, observing) = Observing::begin(shared, subject, request, early)?;
         return Some((plan, Some(observing)));
     }
     Some((gnu::plan(&subject.job, &subject.driver, scratch, request), None))

@@ -1,10 +1,13 @@
 //! The library that observes compiles, as a file that the loader can take, and the logs that it writes.
 use cachepot_engine::digest::Digest;
 use cachepot_engine::observed::{self, Distrust, Observed, format};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -66,24 +69,27 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written.inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
-/// The log of one compile; its file goes with it.
+/// The log of one compile. In memory and not on a disk, which may be full: whoever writes to a mapping that has no place
+/// is ended by a signal, and here that would be the compiler.
 pub struct Log {
     path: PathBuf,
     file: File,
 }
 
 impl Log {
-    /// An empty one at a private place.
+    /// An empty one. Processes of the same user find it for as long as it is kept.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn new(path: PathBuf) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-        let log = Log { path, file };
+    pub fn new() -> io::Result<Self> {
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let file = File::from(memfd_create(c"cachepot-log", flags)?);
         // Room that is not written to takes no memory.
-        log.file.set_len(format::LOG_BYTES as u64)?;
-        log.file.write_all_at(&format::MAGIC, 0)?;
-        Ok(log)
+        file.set_len(format::LOG_BYTES as u64)?;
+        file.write_all_at(&format::MAGIC, 0)?;
+        fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL))?;
+        let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into();
+        Ok(Log { path, file })
     }
 
     /// What to add to the environment of a compile that already has this in `LD_PRELOAD`.
@@ -111,11 +117,5 @@ impl Log {
         let mut log = vec![0; usize::try_from(used).map_err(|_| Distrust::Damaged)?];
         self.file.read_exact_at(&mut log, 0).map_err(|_| Distrust::Damaged)?;
         observed::read(&log)
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
     }
 }

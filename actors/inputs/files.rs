@@ -5,6 +5,7 @@ use cachepot_engine::scan::Findings;
 use foldhash::HashMap;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, statfs};
 use nix::time::{ClockId, clock_gettime};
 use std::ffi::CStr;
 use std::fs::{File, Metadata};
@@ -146,6 +147,17 @@ pub fn link_stat(place: &Place, path: &CStr) -> nix::Result<FileStat> {
 /// Whether it is a plain file.
 pub fn is_file(stat: &FileStat) -> bool {
     stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG
+}
+
+/// Whether the kernel makes the content as it is read, of a file by its absolute path: its times say nothing, and it may
+/// be another for each process.
+pub fn is_of_kernel(path: &CStr, stat: &FileStat) -> bool {
+    // Such files take no room.
+    stat.st_blocks == 0
+        && statfs(path).is_ok_and(|system| {
+            [PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC]
+                .contains(&system.filesystem_type())
+        })
 }
 
 /// Whether it is a link.

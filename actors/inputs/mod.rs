@@ -12,6 +12,7 @@ mod paths;
 mod record;
 mod surroundings;
 mod survey;
+mod unseen;
 mod users;
 mod validate;
 mod watch;
@@ -37,6 +38,8 @@ pub struct Memory {
     pub plain: FileMemory,
     /// Which libraries and programs call the kernel by themselves.
     pub direct: direct::DirectCalls,
+    /// Which variables scripts and macros may ask for.
+    pub unseen: unseen::Unseen,
     /// Listings of folders by stamp.
     pub folders: FolderMemory,
     /// Every path once.
@@ -49,6 +52,7 @@ impl Default for Memory {
             files: FileMemory::default(),
             plain: FileMemory::plain(),
             direct: direct::DirectCalls::default(),
+            unseen: unseen::Unseen::default(),
             folders: FolderMemory::default(),
             paths: Paths::default(),
         }

@@ -5,7 +5,9 @@
 use super::Memory;
 use super::direct::Powers;
 use super::early::Early;
-use super::files::{Known, Stamp, changed_since, is_file, is_folder, is_link, link_stat, repeated, stat};
+use super::files::{
+    Known, Stamp, changed_since, is_file, is_folder, is_link, is_of_kernel, link_stat, repeated, stat,
+};
 use super::paths::{Place, below, parent};
 use super::record::{Compiled, NotStorable, Observed};
 use super::surroundings::{digest_of, real_path, value_of};
@@ -63,6 +65,7 @@ pub(super) fn look(
         Look { memory, place, compiled, watched, inputs: BTreeMap::new(), found: Found::default() };
     look.contents()?;
     look.nothing_unseen()?;
+    look.names_unseen();
     look.others_of_the_name();
     look.shadows();
     look.listings()?;
@@ -111,6 +114,7 @@ struct Found {
     kinds: BTreeSet<(Vec<u8>, Kind)>,
     resolved: BTreeSet<(Vec<u8>, Vec<u8>)>,
     listings: BTreeMap<Vec<u8>, Digest>,
+    variables: BTreeSet<Vec<u8>>,
 }
 
 struct Look<'a> {
@@ -178,6 +182,23 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
+    /// Variables that scripts and macros name. A script may run another one by handing it to a shell.
+    fn names_unseen(&mut self) {
+        let seen = &self.watched.seen;
+        let names = |path: &[u8], is_macro: bool| {
+            let stamp = &self.inputs.get(path)?.stamp;
+            let path = Path::new(OsStr::from_bytes(path));
+            let unseen = &self.memory.unseen;
+            Some(if is_macro { unseen.of_macro(path, stamp) } else { unseen.of_script(path, stamp) })
+        };
+        let mut found: Vec<_> = seen.programs.iter().filter_map(|path| names(path, false)).collect();
+        if found.iter().any(|names| !names.is_empty()) {
+            found.extend(seen.read.difference(&seen.programs).filter_map(|path| names(path, false)));
+        }
+        found.extend(seen.libraries.intersection(&seen.read).filter_map(|path| names(path, true)));
+        self.found.variables.extend(found.iter().flat_map(|names| names.iter().cloned()));
+    }
+
     fn content(&mut self, path: &'a [u8]) -> Result<(), NotStorable> {
         let unreadable = |_| {
             tracing::debug!(path = %path.escape_ascii(), "an input is gone");
@@ -191,7 +212,7 @@ impl<'a> Look<'a> {
             self.found.kinds.insert((path.to_vec(), Kind::Folder));
             return Ok(());
         }
-        if !is_file(&now) {
+        if !is_file(&now) || is_of_kernel(&interned, &now) {
             tracing::debug!(path = %path.escape_ascii(), "read, and no plain file");
             return Err(NotStorable::Uses("reads what is no file"));
         }
@@ -300,8 +321,8 @@ impl<'a> Look<'a> {
 
     /// As much as a record may hold.
     fn is_bounded(&self) -> Result<(), NotStorable> {
-        let Found { absent, kinds, resolved, listings } = &self.found;
-        let n_conditions = absent.len() + kinds.len() + resolved.len() + listings.len();
+        let Found { absent, kinds, resolved, listings, variables } = &self.found;
+        let n_conditions = absent.len() + kinds.len() + resolved.len() + listings.len() + variables.len();
         let n_links = self.watched.seen.links.len();
         if self.inputs.len() + n_conditions + n_links > MAX_INPUTS {
             return Err(NotStorable::Uses("too many files"));
@@ -326,7 +347,7 @@ impl<'a> Look<'a> {
             links: links.map(|(path, text)| (path.clone(), text.clone())).collect(),
             resolved: found.resolved.into_iter().collect(),
             listings: found.listings.into_iter().collect(),
-            variables: watched.conditions_on_variables(),
+            variables: watched.conditions_on_variables(found.variables),
         };
         let record = Record {
             result: Digest([0; 32]),
@@ -350,11 +371,11 @@ impl<'a> Look<'a> {
 impl Watched {
     /// Their values are those of the client: a program may set others for its children, as gcc does, but then from what
     /// it was given itself.
-    fn conditions_on_variables(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    fn conditions_on_variables(&self, unseen: BTreeSet<Vec<u8>>) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         let is_indifferent = |name: &[u8]| INDIFFERENT_VARIABLES.iter().any(|other| other.as_bytes() == name);
         let seen = self.seen.variables.iter().filter(|name| !is_indifferent(name));
         // What the crate itself reads is in its result, whatever it is.
-        let names = seen.chain(&self.variables).map(Vec::as_slice);
+        let names = seen.chain(&self.variables).chain(&unseen).map(Vec::as_slice);
         let names: BTreeSet<&[u8]> = names.chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
         names.into_iter().map(|name| (name.to_vec(), value_of(&self.env, name).map(<[u8]>::to_vec))).collect()
     }

@@ -27,12 +27,10 @@ impl Observing {
         shared: &Shared,
         subject: &Subject,
         request: &CompileRequest,
-        scratch: &Path,
         early: Early,
     ) -> Option<(Plan, Observing)> {
         let observer = shared.observer.file()?;
-        let log = Log::new(scratch.with_extension("log"));
-        let log = log.inspect_err(|error| tracing::warn!(%error, "cannot make a log")).ok()?;
+        let log = Log::new().inspect_err(|error| tracing::warn!(%error, "cannot make a log")).ok()?;
         let mut plan = rustc::plan(&subject.job, request);
         plan.env.extend(log.variables(&observer, request.env.get("LD_PRELOAD")));
         Some((plan, Observing { log: Arc::new(log), observer, early: Arc::new(early) }))
@@ -105,6 +103,7 @@ fn reason(why: &Distrust) -> &'static str {
             "a program that could not be observed"
         }
         Distrust::Network(_) => "the network",
+        Distrust::Clock => "the time of day",
         Distrust::Opaque(_) => "a call that cannot be followed",
         Distrust::Failed { .. } => "a file that could not be looked at",
         Distrust::Moved(_) => "removes files",

@@ -311,6 +311,8 @@ pub enum Limit {
     CoreDump,
     /// Number of open files.
     OpenFiles,
+    /// Size of a file that is written.
+    FileSize,
 }
 
 /// Raises a limit as far as this user may.
@@ -321,6 +323,7 @@ pub fn raise_limit(limit: Limit) -> io::Result<()> {
     let resource = match limit {
         Limit::CoreDump => libc::RLIMIT_CORE,
         Limit::OpenFiles => libc::RLIMIT_NOFILE,
+        Limit::FileSize => libc::RLIMIT_FSIZE,
     };
     let mut value = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the buffer is valid for the call.
@@ -341,6 +344,12 @@ pub fn local_time(unix_seconds: i64) -> [i32; 6] {
         time
     };
     [time.tm_year + 1900, time.tm_mon + 1, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec]
+}
+
+/// From here on a file that would become larger than the limit is an error of the write, not our end.
+pub fn survive_file_size_limit() {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Writes `signal N received` to standard error when the process dies of one of its own faults.

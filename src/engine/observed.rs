@@ -87,6 +87,9 @@ pub enum Distrust {
     /// Something was done that the observer cannot follow; its name.
     #[error("`{}` was used", .0.escape_ascii())]
     Opaque(Vec<u8>),
+    /// It was asked what time it is.
+    #[error("the time of day was asked for")]
+    Clock,
     /// A call failed for a reason that says nothing about files.
     #[error("`{}` was not to be had (error {error})", .path.escape_ascii())]
     Failed {

@@ -1,11 +1,11 @@
 //! How a function of ours stands before one of the C library: it calls that, and makes a record.
 
 /// Makes functions that call the one behind them and then evaluate the expression after `=>`, which gets the result.
-/// `before` is evaluated first. What stands after `else` is the result where nothing is behind: on an
+/// `before` is evaluated first. The result is passed on, or what stands after `gives` in its place. What stands after `else` is the result where nothing is behind: on an
 /// older C library, whose users look whether they have the function.
 macro_rules! pass {
     ($(fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $ret:ty, else $missing:expr
-       $(, before $before:ident = $first:expr)? $(=> |$result:ident| $record:expr)?;)*) => {
+       $(, before $before:ident = $first:expr)? $(=> |$result:ident| $record:expr $(, gives $given:expr)?)?;)*) => {
         /// The functions behind ours.
         #[allow(non_upper_case_globals)]
         mod next {
@@ -31,6 +31,7 @@ macro_rules! pass {
                 $(
                     let $result = result;
                     $record;
+                    $(let result = $given;)?
                 )?
                 result
             }

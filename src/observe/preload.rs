@@ -8,11 +8,12 @@
 //! cannot be mapped, it only passes calls on.
 //!
 //! It does not know what matters: that is the reader's part. Absent on purpose: what only concerns open descriptors,
-//! clocks, random numbers, memory, users and signals. It has neither the standard library nor the C library's
+//! random numbers, memory, users and signals. It has neither the standard library nor the C library's
 //! headers, so that it is small and needs no certain version of the C library. `build.rs` compiles it.
 #![no_std]
 
 mod change;
+mod clock;
 #[path = "../engine/observed/format.rs"]
 mod format;
 mod kernel;

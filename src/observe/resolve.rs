@@ -1,7 +1,7 @@
 //! Finds the function that would have been called without the observer: the first definition of the name in a library
 //! behind ours. By our own search and not by `dlsym`, which some C libraries keep in a library of its own, and which
 //! would tie the observer to the version of the C library it was built with.
-use core::ffi::{c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// As `link.h` begins it.
@@ -225,5 +225,24 @@ unsafe fn is_default(tables: &Tables, index: u32, name: &[u8]) -> bool {
         let text = (tables.strings as *const u8).add(symbol.name as usize);
         let is_function = symbol.section != 0 && symbol.info & 0xf == STT_FUNC;
         is_function && !is_hidden && name.iter().enumerate().all(|(at, &byte)| *text.add(at) == byte)
+    }
+}
+
+/// The path by which the loader knows the observer.
+pub fn own_name() -> &'static [u8] {
+    unsafe extern "C" fn visit(object: *const LoadedObject, _size: usize, name: *mut c_void) -> c_int {
+        // SAFETY: called by `dl_iterate_phdr` with the address of `found`.
+        let (object, name) = unsafe { (&*object, &mut *name.cast::<*const c_char>()) };
+        let is_it = is_ours(object) && !object.name.is_null();
+        if is_it {
+            *name = object.name;
+        }
+        is_it.into()
+    }
+    let mut found = c"".as_ptr();
+    // SAFETY: `visit` gets what it is written for; the name stays for as long as the observer does.
+    unsafe {
+        dl_iterate_phdr(visit, (&raw mut found).cast());
+        CStr::from_ptr(found).to_bytes()
     }
 }

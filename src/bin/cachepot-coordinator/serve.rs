@@ -101,8 +101,10 @@ fn open_log(path: &Path) -> std::io::Result<()> {
 }
 
 fn raise_limits(env: &EnvBlock) {
+    // The first client set it for its own compiles, not for all that follow.
+    process::survive_file_size_limit();
     // A hundred clients hold a few descriptors each; many systems begin with 1024.
-    let mut limits = vec![Limit::OpenFiles];
+    let mut limits = vec![Limit::OpenFiles, Limit::FileSize];
     if is_one(env, "CACHEPOT_ALLOW_CORE_DUMPS") {
         limits.push(Limit::CoreDump);
     }

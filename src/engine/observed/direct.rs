@@ -35,6 +35,12 @@ pub fn names_environment(file: &[u8]) -> bool {
     memmem::find_iter(file, NAME).any(is_whole)
 }
 
+/// Whether a crate may ask for this variable: it names it, or has the standard library do so.
+pub fn names_variable(file: &[u8], name: &str) -> bool {
+    let says = |text: &str| memmem::find(file, text.as_bytes()).is_some();
+    says(name) || (name == "TMPDIR" && says("temp_dir"))
+}
+
 const SYSCALL: &[u8] = b"\x0f\x05";
 /// `mov $15, %rax`, which is `rt_sigreturn`.
 const RETURN: &[u8] = b"\xc7\xc0\x0f\x00\x00\x00";

@@ -3,6 +3,8 @@ use super::own::Own;
 use super::programs::Programs;
 use super::records::Record;
 use super::{Distrust, Kind, Observed, Path, format, harmless};
+use harmless::Clock;
+use std::collections::BTreeMap;
 
 /// What a call's error says about the path.
 enum Answer {
@@ -52,6 +54,8 @@ struct Fold {
     observed: Observed,
     own: Own,
     programs: Programs,
+    /// Processes that ask for the time whatever they do.
+    clocks: BTreeMap<u32, Clock>,
 }
 
 /// All records, in order.
@@ -76,6 +80,8 @@ impl Fold {
                 }
             }
             format::NETWORK => return Err(Distrust::Network(record.number)),
+            format::CLOCK if self.asks_anyway(record.process) => {}
+            format::CLOCK => return Err(Distrust::Clock),
             format::OPAQUE => return Err(Distrust::Opaque(record.text().to_vec())),
             format::LOAD => {
                 let library = tidy(record.text());
@@ -94,6 +100,8 @@ impl Fold {
         let mut texts = record.texts();
         let (given, program) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
         let folder = texts.next().unwrap_or_default();
+        self.clocks.remove(&record.process);
+        self.clocks.extend(harmless::clock(program).map(|clock| (record.process, clock)));
         let given =
             if given.first() == Some(&b'/') { tidy(given) } else { tidy(&[folder, b"/", given].concat()) };
         for path in [given, tidy(program)] {
@@ -103,9 +111,18 @@ impl Fold {
         }
     }
 
+    /// Whether a process asks for the time by itself. rustc reads a crate before it loads it as a macro.
+    fn asks_anyway(&self, process: u32) -> bool {
+        match self.clocks.get(&process) {
+            Some(Clock::Always) => true,
+            Some(Clock::AtStart) => self.observed.libraries.is_disjoint(&self.observed.read),
+            None => false,
+        }
+    }
+
     fn file(&mut self, record: &Record<'_>) -> Result<(), Distrust> {
         let path = tidy(record.text());
-        let is_harmless = harmless::is_path(&path);
+        let is_harmless = harmless::is_path(&path, record.op == format::LIST);
         let is_own = self.own.has(&path);
         let answer = answer(record.error)
             .ok_or_else(|| Distrust::Failed { path: path.clone(), error: record.error })?;
@@ -166,7 +183,7 @@ impl Fold {
     }
 
     fn end(self) -> Result<Observed, Distrust> {
-        let Fold { mut observed, own, programs } = self;
+        let Fold { mut observed, own, programs, .. } = self;
         for path in programs.end()? {
             let path = tidy(&path);
             if !own.ever_had(&path) {

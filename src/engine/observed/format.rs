@@ -13,7 +13,7 @@
 //! before those that are not. Whoever makes the log writes the magic and makes the rest zero.
 
 /// How a log begins; the last byte goes up with each change of this file.
-pub const MAGIC: [u8; 8] = *b"cp-obs\0\x01";
+pub const MAGIC: [u8; 8] = *b"cp-obs\0\x02";
 /// Where `used` stands.
 pub const USED_AT: usize = 8;
 /// Where `broken` (u32) stands: it is not 0 if something is missing.
@@ -59,6 +59,8 @@ pub const ENV: u8 = 13;
 pub const NETWORK: u8 = 14;
 /// Something was done of which the rest is not seen. Text: the function, or what it was.
 pub const OPAQUE: u8 = 15;
+/// It was asked what time of what day it is.
+pub const CLOCK: u8 = 16;
 
 /// Opened for reading.
 pub const READ: u8 = 0;

@@ -2,14 +2,14 @@
 //! changes messages, since messages are part of a result.
 
 enum Paths {
-    /// This path.
+    /// This path, but not the list of what lies there.
     Is(&'static str),
     /// Everything below this folder.
     Below(&'static str),
-    /// Every path whose last part begins so.
-    Named(&'static str),
+    /// Every path whose last part is this and a number.
+    Numbered(&'static str),
 }
-use Paths::{Below, Is, Named};
+use Paths::{Below, Is, Numbered};
 
 const PATHS: &[(Paths, &str)] = &[
     (Is("/dev/null"), "always empty"),
@@ -35,7 +35,7 @@ const PATHS: &[(Paths, &str)] = &[
     (Is("/proc/sys/vm/overcommit_memory"), "jemalloc: how to ask for memory"),
     (Is("/sys/kernel/mm/transparent_hugepage/enabled"), "as above"),
     (Is("/etc/malloc.conf"), "jemalloc: settings of the memory allocator"),
-    (Named("GMfifo"), "make's jobserver: a pipe with a token for each job"),
+    (Numbered("GMfifo"), "make's jobserver: a pipe with a token for each job"),
 ];
 
 const VARIABLES: &[(&str, &str)] = &[
@@ -51,21 +51,50 @@ const VARIABLES: &[(&str, &str)] = &[
     ("RUST_MIN_STACK", "how large the stacks of threads are"),
 ];
 
-/// Whether a path, absolute and tidy, is such.
-pub fn is_path(path: &[u8]) -> bool {
+/// Whether a path, absolute and tidy, is such; `is_listed` where its entries were asked for.
+pub fn is_path(path: &[u8], is_listed: bool) -> bool {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     PATHS.iter().any(|(paths, _)| match paths {
-        Is(one) => path == one.as_bytes(),
+        Is(one) => !is_listed && path == one.as_bytes(),
         Below(folder) => {
             let rest = path.strip_prefix(folder.as_bytes());
             rest.is_some_and(|rest| rest.is_empty() || rest.first() == Some(&b'/'))
                 && !path.split(|&byte| byte == b'/').any(|part| part == b"..")
         }
-        Named(start) => name.starts_with(start.as_bytes()),
+        Numbered(start) => name
+            .strip_prefix(start.as_bytes())
+            .is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit)),
     })
 }
 
 /// Whether an environment variable is such.
 pub fn is_variable(name: &[u8]) -> bool {
     VARIABLES.iter().any(|(harmless, _)| harmless.as_bytes() == name)
+}
+
+/// Programs that ask for the time whatever they are to do.
+const CLOCKS: &[(&str, Clock, &str)] = &[
+    ("bash", Clock::Always, "for the variable SECONDS and as a seed of random numbers"),
+    ("clippy-driver", Clock::AtStart, "as rustc"),
+    ("git", Clock::Always, "for its trace"),
+    ("perl", Clock::Always, "for the variable $^T"),
+    ("python", Clock::Always, "as a seed of random numbers"),
+    ("rustc", Clock::AtStart, "of nightly: names the file that it would write if it broke"),
+];
+
+/// When a program asks for the time by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// Before it has loaded a macro, which may ask later.
+    AtStart,
+    /// At any time.
+    Always,
+}
+
+/// Whether and when a program does so; there may be a version behind its name.
+pub fn clock(program: &[u8]) -> Option<Clock> {
+    let name = program.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let is_version = |rest: &[u8]| rest.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let is_it = |clock: &str| name.strip_prefix(clock.as_bytes()).is_some_and(is_version);
+    CLOCKS.iter().find(|(clock, ..)| is_it(clock)).map(|&(_, when, _)| when)
 }

@@ -183,11 +183,38 @@ fn reasons_for_distrust() {
 #[test]
 fn harmless_paths_end_where_they_should() {
     for path in ["/proc/self/fd/3", "/proc/self/fd", "/sys/fs/cgroup/a/cpu.max", "/tmp/GMfifo12"] {
-        assert!(harmless::is_path(path.as_bytes()), "{path}");
+        assert!(harmless::is_path(path.as_bytes(), false), "{path}");
     }
     for path in ["/proc/self/fdx", "/sys/fs/cgroup/../x", "/tmp/a", "/proc/cpuinfo", "/dev/nullx"] {
-        assert!(!harmless::is_path(path.as_bytes()), "{path}");
+        assert!(!harmless::is_path(path.as_bytes(), false), "{path}");
     }
+}
+
+#[test]
+fn what_is_harmless_but_for_its_list_or_number() {
+    assert!(harmless::is_path(b"/tmp", false) && !harmless::is_path(b"/tmp", true));
+    assert!(harmless::is_path(b"/proc/self/fd", true));
+    for path in ["/tmp/GMfifo", "/work/GMfifo.txt", "/work/GMfifo12x"] {
+        assert!(!harmless::is_path(path.as_bytes(), false), "{path}");
+    }
+}
+
+#[test]
+fn who_asks_for_the_time() {
+    let asks = |program: &str| {
+        let start = format!("{program}\0{program}\0/work");
+        let started = Log::new().record((SPAWN, 0, 0), (10, 11), program.as_bytes());
+        started.record((START, 0, 0), (11, 10), start.as_bytes()).record((CLOCK, 0, 0), (11, 0), b"").read()
+    };
+    assert_eq!(Log::new().record((CLOCK, 0, 0), (10, 0), b"").read(), Err(Distrust::Clock));
+    assert_eq!(asks("/bin/date"), Err(Distrust::Clock));
+    assert_eq!(asks("/bin/bashful"), Err(Distrust::Clock));
+    assert!(asks("/bin/bash").is_ok() && asks("/bin/python3.11").is_ok());
+    let rustc = || Log(Vec::new()).record((START, 0, 0), (10, 1), b"/bin/rustc\0/bin/rustc\0/work");
+    let started = rustc().file(LOAD, 0, 0, "/lib/rustc.so").record((CLOCK, 0, 0), (10, 0), b"");
+    let loaded = started.file(OPEN, READ, 0, "/work/ask.so").file(LOAD, 0, 0, "/work/ask.so");
+    assert!(loaded.read().is_ok());
+    assert_eq!(loaded.record((CLOCK, 0, 0), (10, 0), b"").read(), Err(Distrust::Clock));
 }
 
 /// Few paths, so that the records have to do with each other.

@@ -1,7 +1,8 @@
 //! The cache folder is full, read-only, unreadable or gone.
 use super::build::{Build, UNITS};
 use super::mounted;
-use crate::harness::{COORDINATOR, finish, wait_for, wait_until};
+use crate::harness::{COORDINATOR, Sandbox, finish, wait_for, wait_until};
+use crate::rust::lib;
 use cachepot_engine::stats::Stat;
 use cachepot_wire::fd::own_uid;
 use std::ffi::OsStr;
@@ -60,6 +61,23 @@ fn t256_a_full_disk_and_room_again() {
             assert!(build.again() > 0);
         }
     }
+}
+
+/// What observes a compile writes to memory that the compiler shares: it must not be the disk's.
+#[test]
+fn t256_no_room_beside_the_socket() {
+    let sandbox = Sandbox::new("full-run").file("a.rs", "pub fn f() {}");
+    let folder = sandbox.places().scratch.parent().unwrap().to_owned();
+    let Some(_mount) = Mount::new(&folder, &["-t", "tmpfs", "-o", "size=1m", "tmpfs"]) else { return };
+    sandbox.hits(lib(""));
+    let filler = folder.join("filler");
+    for n_left in [0, 8 << 10, 32 << 10] {
+        drop(fs::write(&filler, vec![1; 2 << 20]));
+        let size = fs::metadata(&filler).unwrap().len();
+        fs::File::options().write(true).open(&filler).unwrap().set_len(size - n_left).unwrap();
+        sandbox.write("a.rs", format!("pub fn f() -> u32 {{ {n_left} }}")).expect_same(lib(""));
+    }
+    let _ = sandbox.cachepot(["--stop-coordinator"]).succeeds();
 }
 
 #[test]

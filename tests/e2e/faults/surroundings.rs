@@ -135,6 +135,15 @@ fn huge_diagnostics_pass_through() {
 }
 
 #[test]
+fn t225_the_first_client_may_not_write_large_files() {
+    let sandbox = sandbox("size").file("big.c", "char f[1 << 17] = {1};");
+    let _ = shell(&sandbox, "ulimit -f 64; $C -c unit.c -o w.o").succeeds();
+    let first = sandbox.coordinators();
+    as_plain(&sandbox, "$C -c big.c -o w.o", "w.o");
+    assert_eq!(sandbox.coordinators(), first);
+}
+
+#[test]
 fn pipes_with_names() {
     let sandbox = sandbox("pipes");
     let _ = shell(&sandbox, "mkfifo f").succeeds();

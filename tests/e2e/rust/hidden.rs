@@ -1,5 +1,5 @@
 //! What procedural macros read without a word to rustc.
-use super::{lib, rustc};
+use super::{lib, library, rustc};
 use crate::harness::Sandbox;
 use crate::harness::Went::{Hit, Uses};
 
@@ -100,4 +100,72 @@ fn t143_what_cannot_be_repeated_is_not_kept() {
     let all = "std::env::vars().filter(|(name, _)| name == \"HIDDEN\").count().to_string()";
     let sandbox = with_macro("all", all);
     sandbox.expect(Uses("a macro that may read all variables"), line());
+}
+
+/// rustc asks for them in every compile, so that a macro's question does not stand out.
+#[test]
+fn t142_variables_that_rustc_asks_for_as_well() {
+    let body = "std::env::var(\"TERM\").unwrap_or_default() + std::env::temp_dir().to_str().unwrap()";
+    let sandbox = with_macro("both", body).env("TERM", "a").env("TMPDIR", "/tmp");
+    sandbox.hits(line());
+    let sandbox = sandbox.env("TERM", "b");
+    sandbox.hits(line());
+    sandbox.env("TMPDIR", "/var/tmp").hits(line());
+    let text = "pub const A: &[Option<&str>] = &[option_env!(\"TERM\"), option_env!(\"MAKEFLAGS\")];";
+    for line in [lib(""), rustc("a --crate-type lib --emit metadata")] {
+        let sandbox = library("both-in-crate", text).env("TERM", "a");
+        sandbox.hits(line.clone());
+        sandbox.env("TERM", "b").hits(line);
+    }
+    let sandbox = library("make", text).env("MAKEFLAGS", "-s");
+    sandbox.hits(lib(""));
+    sandbox.env("MAKEFLAGS", "-k").hits(lib(""));
+}
+
+/// The observer came in by them; nobody who asks for one is to see that.
+#[test]
+fn t142_variables_of_the_observer() {
+    let names = ["LD_PRELOAD", "CACHEPOT_OBSERVE", "CACHEPOT_DEPTH"];
+    let asks =
+        |name| format!("std::env::var_os(\"{name}\").map_or(\"-\".into(), |v| v.into_string().unwrap())");
+    let sandbox = with_macro("ours", &format!("[{}].join(\",\")", names.map(asks).join(", ")));
+    sandbox.hits(line());
+    // A library of the user's, as libfaketime is one.
+    sandbox.sh("echo 'int nothing;' >nothing.c; gcc -shared -fPIC nothing.c -o nothing.so");
+    let nothing = sandbox.work().join("nothing.so");
+    sandbox.env("LD_PRELOAD", nothing.to_str().unwrap()).hits(line());
+    let text = names.map(|name| format!("option_env!(\"{name}\")")).join(", ");
+    library("ours-in-crate", &format!("pub const A: &[Option<&str>] = &[{text}];")).hits(lib(""));
+}
+
+#[test]
+fn t143_what_the_kernel_writes_as_it_is_read() {
+    for path in ["/proc/self/environ", "/proc/loadavg", "/sys/kernel/mm/transparent_hugepage/defrag"] {
+        let sandbox = with_macro("kernel", &format!("std::fs::read({path:?}).unwrap(); String::new()"));
+        sandbox.expect(Uses("reads what is no file"), line());
+    }
+}
+
+#[test]
+fn t143_a_list_of_temporary_files() {
+    let body = "std::fs::read_dir(\"/tmp\").unwrap().filter(|entry| entry.as_ref().unwrap().file_name()\
+        .to_str().unwrap().starts_with(\"cachepot-listed-\")).count().to_string()";
+    let sandbox = with_macro("temporary", body);
+    let _ = sandbox.run(&line());
+    let one = tempfile::Builder::new().prefix("cachepot-listed-").tempfile_in("/tmp").unwrap();
+    // What others do there may keep the result from being stored.
+    assert_eq!(sandbox.cached(line()).0, sandbox.plain(line()));
+    drop(one);
+    let sandbox =
+        with_macro("number", "std::fs::read_to_string(\"GMfifo.txt\").unwrap()").file("GMfifo.txt", "1");
+    sandbox.hits(line());
+    sandbox.write("GMfifo.txt", "2").hits(line());
+}
+
+#[test]
+fn t143_the_time_of_day() {
+    let sandbox = with_macro("clock", "let _ = std::time::SystemTime::now(); String::new()");
+    sandbox.expect(Uses("the time of day"), line());
+    let sandbox = with_macro("duration", "let _ = std::time::Instant::now(); String::new()");
+    sandbox.hits(line());
 }

@@ -75,3 +75,25 @@ fn t176_programs_and_libraries_run() {
     // A folder that is not there is made by rustc alone.
     sandbox.sh("rmdir out").expect_same(rustc("main --crate-type bin --out-dir out"));
 }
+
+/// A shell takes the whole environment before its script names a variable.
+#[test]
+fn t177_a_linker_that_is_a_script() {
+    let line = rustc("main --crate-type bin -C linker=./link-cc");
+    let inner = "exec cc -Wl,--build-id=${MY_ID:-0x33} \"$@\"\n";
+    let outer = "#!/usr/bin/env bash\n[ -z \"$OTHER\" ] || set -- -O1 \"$@\"\n. ./inner.sh\n";
+    for (name, texts) in [("script", [inner, ""]), ("scripts", ["sh ./inner.sh \"$@\"\n", inner])] {
+        let sandbox = Sandbox::new(name)
+            .file("main.rs", "fn main() {}")
+            .file("link-cc", format!("#!/bin/sh\n{}", texts[0]))
+            .file("inner.sh", format!("#!/bin/sh\n{}", texts[1]));
+        sandbox.sh("chmod +x link-cc");
+        sandbox.hits(line.clone());
+        let sandbox = sandbox.env("MY_ID", "0x11");
+        sandbox.hits(line.clone());
+        sandbox.env("MY_ID", "0x22").hits(line.clone());
+    }
+    let sandbox = Sandbox::new("bash").file("main.rs", "fn main() {}").file("link-cc", outer);
+    sandbox.write("inner.sh", "exec cc \"$@\"\n").sh("chmod +x link-cc").hits(line.clone());
+    sandbox.write("inner.sh", "exec cc -s \"$@\"\n").hits(line);
+}

@@ -29,6 +29,6 @@ fn library(name: &str, text: &str) -> Sandbox {
 }
 
 /// The line for `a.rs` as a library.
-fn lib(words: &str) -> String {
+pub(crate) fn lib(words: &str) -> String {
     rustc(&format!("a {LIB} {words}"))
 }

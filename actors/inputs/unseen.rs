@@ -1,0 +1,67 @@
+//! Which variables a file may ask for without being seen. An interpreter copies the whole environment before its script
+//! names one; and what a macro asks for is not to be told from what rustc always asks for.
+use super::files::{Identity, Stamp};
+use crate::wrapper;
+use cachepot_engine::compiler::rustc::INDIFFERENT_VARIABLES;
+use cachepot_engine::observed::direct;
+use foldhash::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Names of variables.
+pub(super) type Names = Arc<[Vec<u8>]>;
+
+/// What a file is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum As {
+    Script,
+    Macro,
+}
+
+/// Answers by file, remembered by stamp.
+#[derive(Default)]
+pub struct Unseen(Mutex<HashMap<(Identity, As), (Stamp, Names)>>);
+
+/// Beyond this many the memory starts anew.
+const MAX_ANSWERS: usize = 4096;
+
+/// What shells go by, whatever their script says.
+const OF_SHELLS: [&str; 6] = ["BASHOPTS", "BASH_ENV", "ENV", "IFS", "PATH", "SHELLOPTS"];
+
+impl Unseen {
+    /// Of a program or a file that one may have run: nothing, where it is no script.
+    pub(super) fn of_script(&self, path: &Path, stamp: &Stamp) -> Names {
+        self.known(As::Script, stamp, || {
+            let names = wrapper::names(path);
+            let shells = OF_SHELLS.into_iter().filter(|_| !names.is_empty());
+            let can_be_one = |name: &&str| !name.starts_with(|first: char| first.is_ascii_digit());
+            let names = names.iter().map(String::as_str).filter(can_be_one).chain(shells);
+            names.map(|name| name.as_bytes().to_vec()).collect()
+        })
+    }
+
+    /// Of a crate that rustc loads: what it names, or what the standard library asks for in its place.
+    pub(super) fn of_macro(&self, path: &Path, stamp: &Stamp) -> Names {
+        self.known(As::Macro, stamp, || {
+            let Ok(file) = std::fs::read(path) else {
+                return INDIFFERENT_VARIABLES.iter().map(|name| name.as_bytes().to_vec()).collect();
+            };
+            let may_ask = |name: &&&str| direct::names_variable(&file, name);
+            INDIFFERENT_VARIABLES.iter().filter(may_ask).map(|name| name.as_bytes().to_vec()).collect()
+        })
+    }
+
+    fn known(&self, what: As, stamp: &Stamp, look: impl FnOnce() -> Names) -> Names {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, names)) = lock().get(&(stamp.identity(), what)).filter(|(then, _)| then == stamp) {
+            return Arc::clone(names);
+        }
+        let names = look();
+        let mut known = lock();
+        if known.len() >= MAX_ANSWERS {
+            known.clear();
+        }
+        known.insert((stamp.identity(), what), (*stamp, Arc::clone(&names)));
+        names
+    }
+}

@@ -4,6 +4,7 @@
 //! goes on in `miss.rs`.
 use crate::compiler_info_cache::Identify;
 use crate::detect::{Compiler, CompilerQuery, Here, Known};
+use crate::elsewhere;
 use crate::hasher::{FindResult, LookUp};
 use crate::inputs::{Early, Place, Young, now};
 use crate::miss::{Call, Miss, Observing};
@@ -200,8 +201,7 @@ fn parse(
 
 /// Whether the user wants rustc to start from nothing, as caches need it.
 fn leaves_out_incremental(env: &EnvBlock, family: Family) -> bool {
-    let wanted = env.get("CACHEPOT_NO_INCREMENTAL").is_some_and(|value| !value.is_empty() && value != "0");
-    wanted && matches!(family, Family::Rustc | Family::Clippy)
+    matches!(family, Family::Rustc | Family::Clippy) && rustc::is_on(env, "CACHEPOT_NO_INCREMENTAL")
 }
 
 /// What the client is to run; `None` where what it reads would not become known.
@@ -286,7 +286,10 @@ async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: 
 }
 
 /// The reply of a hit with its descriptors; `None` where the entry is not one of such a job.
-fn hit(job: &Job, opened: Fetched) -> Option<(HitReply, Vec<File>)> {
+fn hit(job: &Job, mut opened: Fetched) -> Option<(HitReply, Vec<File>)> {
+    if !job.bases.is_empty() {
+        elsewhere::put_folders(&mut opened, &job.bases)?;
+    }
     let Fetched { entry, blobs } = opened;
     let is_stored = |output: &Output| entry.outputs.iter().any(|stored| stored.role == output.role);
     if !job.outputs.iter().all(|output| output.optional || is_stored(output)) {

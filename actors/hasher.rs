@@ -121,8 +121,7 @@ impl Hasher {
     fn find(&self, message: &FindResult, help: Help<'_>) -> LookUp {
         let subject = &message.subject;
         let key = message.key.unwrap_or_else(|| subject.key(&self.memory));
-        let client = (&subject.place, &subject.env);
-        let find = || self.manifests.find(&key, &self.memory, client, help);
+        let find = || self.manifests.find(&key, &self.memory, subject, help);
         let early = || early(&self.memory, &subject.place, &subject.young);
         match if message.recache { None } else { find() } {
             Some(result) => match self.store.fetch(&result) {

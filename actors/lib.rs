@@ -9,6 +9,7 @@ mod compiler_info_cache;
 mod compiler_parts;
 mod detect;
 mod drive;
+mod elsewhere;
 mod hasher;
 mod idle;
 mod inputs;

@@ -1,11 +1,12 @@
 //! Manifests in memory, in front of the local store.
-use crate::inputs::{Help, KnownManifest, Memory, Place};
+use crate::inputs::{Help, KnownManifest, Memory};
+use crate::subject::Subject;
+use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::envelope::Kind;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_storage::local::LocalStore;
 use cachepot_storage::recent::Recent;
-use cachepot_wire::EnvBlock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What all manifests in memory may weigh together: some 200 KiB for a C++ unit with 500 headers.
@@ -31,14 +32,9 @@ impl Manifests {
     }
 
     /// The result of a job that stands for the files as they are now.
-    pub fn find(
-        &self,
-        key: &Digest,
-        memory: &Memory,
-        (place, env): (&Place, &EnvBlock),
-        help: Help<'_>,
-    ) -> Option<Digest> {
-        let known = self.get(key, memory)?;
+    pub fn find(&self, key: &Digest, memory: &Memory, client: &Subject, help: Help<'_>) -> Option<Digest> {
+        let (place, env) = (&client.place, &client.env);
+        let known = self.get(key, memory, &client.job.bases)?;
         let weight = known.weight();
         let found = known.find(memory, place, env, help);
         if known.weight() != weight {
@@ -51,14 +47,14 @@ impl Manifests {
         found
     }
 
-    /// The manifest of a job; what cannot be read is not there.
-    fn get(&self, key: &Digest, memory: &Memory) -> Option<Arc<KnownManifest>> {
-        if let Some(known) = self.known().get(key) {
+    /// The manifest of a job, for the checkout that asks; what cannot be read is not there.
+    fn get(&self, key: &Digest, memory: &Memory, bases: &Bases) -> Option<Arc<KnownManifest>> {
+        if let Some(known) = self.known().get(key).filter(|known| known.bases == *bases) {
             self.store.touch(Kind::Manifest, key);
             return Some(known);
         }
         let bytes = self.store.get_manifest(key).ok()??;
-        let known = Arc::new(KnownManifest::new(Manifest::decode(&bytes)?, memory));
+        let known = Arc::new(KnownManifest::new(Manifest::decode(&bytes)?, memory, bases));
         self.known().insert(*key, Arc::clone(&known), known.weight());
         Some(known)
     }

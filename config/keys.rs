@@ -197,8 +197,14 @@ pub static NO_INCREMENTAL: Key = Key {
     ..row(None, "CACHEPOT_NO_INCREMENTAL", Kind::Presence, Reader::Compile)
 };
 
+/// `CACHEPOT_REMAP_RELATIVE`.
+pub static REMAP_RELATIVE: Key = Key {
+    doc: "Share results of rustc between folders: paths in them are neutral ones; `0` and nothing mean no.",
+    ..row(None, "CACHEPOT_REMAP_RELATIVE", Kind::Presence, Reader::Compile)
+};
+
 /// All rows, in the order in which `--show-config` and the reference page list them.
-pub static KEYS: [&Key; 14] = [
+pub static KEYS: [&Key; 15] = [
     &DISK_DIR,
     &DISK_SIZE,
     &IDLE_TIMEOUT,
@@ -213,6 +219,7 @@ pub static KEYS: [&Key; 14] = [
     &RECACHE,
     &DISABLE,
     &NO_INCREMENTAL,
+    &REMAP_RELATIVE,
 ];
 
 /// Parts that other builds have. A part that arrives moves from here into [`KEYS`].

@@ -15,6 +15,7 @@ mod survey;
 mod unseen;
 mod users;
 mod validate;
+mod variables;
 mod watch;
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use super::files::{
 use super::paths::{Place, below, parent};
 use super::record::{Compiled, NotStorable, Observed};
 use super::surroundings::{digest_of, real_path, value_of};
-use cachepot_engine::compiler::rustc::{Holds, INDIFFERENT_VARIABLES};
+use cachepot_engine::bases::Bases;
+use cachepot_engine::compiler::rustc::Holds;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings};
 use cachepot_engine::manifest::{Input, MAX_INPUTS, Record};
@@ -45,10 +46,13 @@ pub struct Watched {
     pub env: EnvBlock,
     /// Variables that the crate is known to have read.
     pub variables: Vec<Vec<u8>>,
+    /// Folders whose names are left out of the record.
+    pub bases: Bases,
 }
 
-/// Variables that the loader reads without asking anybody.
-const LOADER_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
+/// Where files are that no checkout brings along.
+const SYSTEM_FOLDERS: [&str; 6] =
+    ["/etc/", "/lib", "/usr/include/", "/usr/lib", "/usr/local/lib", "/usr/share/"];
 
 /// Looks at what a finished compile depended on.
 ///
@@ -104,6 +108,12 @@ impl Watched {
 
     fn is_ours(&self, path: &[u8]) -> bool {
         self.covered.contains(path) || path == self.observer
+    }
+
+    /// Whether a path is a part of the system or a program, wherever the checkout is.
+    fn is_tool(&self, path: &[u8]) -> bool {
+        let is_of_system = || SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder.as_bytes()));
+        self.seen.programs.contains(path) || self.seen.libraries.contains(path) || is_of_system()
     }
 }
 
@@ -331,7 +341,7 @@ impl<'a> Look<'a> {
     }
 
     fn end(self) -> Observed {
-        let Look { watched, compiled, mut inputs, found, .. } = self;
+        let Look { memory, place, watched, compiled, mut inputs, found } = self;
         // What most often differs comes first.
         let source = compiled.inputs.first().map(|source| source.as_os_str().as_bytes());
         let first = source.and_then(|source| inputs.remove_entry(source));
@@ -347,9 +357,9 @@ impl<'a> Look<'a> {
             links: links.map(|(path, text)| (path.clone(), text.clone())).collect(),
             resolved: found.resolved.into_iter().collect(),
             listings: found.listings.into_iter().collect(),
-            variables: watched.conditions_on_variables(found.variables),
+            variables: watched.conditions_on_variables(memory, place, &found.variables),
         };
-        let record = Record {
+        let mut record = Record {
             result: Digest([0; 32]),
             n_read: u32::try_from(inputs.len()).unwrap_or(u32::MAX),
             inputs,
@@ -363,21 +373,9 @@ impl<'a> Look<'a> {
             window: None,
             surroundings: Some(surroundings),
         };
+        record.make_neutral(&watched.bases, |path| watched.is_tool(path));
         let may_use = Hidden::default();
         Observed { record, twins: Vec::new(), modified: Vec::new(), may_use, system: None }
-    }
-}
-
-impl Watched {
-    /// Their values are those of the client: a program may set others for its children, as gcc does, but then from what
-    /// it was given itself.
-    fn conditions_on_variables(&self, unseen: BTreeSet<Vec<u8>>) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let is_indifferent = |name: &[u8]| INDIFFERENT_VARIABLES.iter().any(|other| other.as_bytes() == name);
-        let seen = self.seen.variables.iter().filter(|name| !is_indifferent(name));
-        // What the crate itself reads is in its result, whatever it is.
-        let names = seen.chain(&self.variables).chain(&unseen).map(Vec::as_slice);
-        let names: BTreeSet<&[u8]> = names.chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
-        names.into_iter().map(|name| (name.to_vec(), value_of(&self.env, name).map(<[u8]>::to_vec))).collect()
     }
 }
 

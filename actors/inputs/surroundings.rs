@@ -3,7 +3,9 @@ use super::Memory;
 use super::files::{is_file, is_folder, is_link, link_stat, stat};
 use super::folders::Listing;
 use super::paths::Place;
+use super::variables::leads_there;
 use cachepot_engine::digest::Digest;
+use cachepot_engine::manifest::SEARCHED;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings, listing_digest};
 use cachepot_wire::EnvBlock;
 use nix::fcntl::{OFlag, openat, readlink, readlinkat};
@@ -24,6 +26,8 @@ pub(super) struct KnownSurroundings {
     resolved: Vec<(Path, Vec<u8>)>,
     listings: Vec<(Path, Digest)>,
     variables: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Names, and where `PATH` leads for them.
+    searched: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 impl KnownSurroundings {
@@ -33,6 +37,11 @@ impl KnownSurroundings {
         let pairs = |pairs: Vec<(Vec<u8>, Vec<u8>)>| {
             pairs.into_iter().map(|(path, text)| Some((intern(&path)?, text))).collect::<Option<Vec<_>>>()
         };
+        let is_searched = |(name, _): &(Vec<u8>, Option<Vec<u8>>)| name.starts_with(&SEARCHED);
+        let (mut searched, variables): (Vec<_>, Vec<_>) = seen.variables.into_iter().partition(is_searched);
+        for (name, _) in &mut searched {
+            name.drain(..SEARCHED.len());
+        }
         let (kinds, listings) = (seen.kinds.iter(), seen.listings.iter());
         Some(KnownSurroundings {
             absent: seen.absent.iter().map(|path| intern(path)).collect::<Option<_>>()?,
@@ -40,7 +49,8 @@ impl KnownSurroundings {
             links: pairs(seen.links)?,
             resolved: pairs(seen.resolved)?,
             listings: listings.map(|(path, digest)| Some((intern(path)?, *digest))).collect::<Option<_>>()?,
-            variables: seen.variables,
+            variables,
+            searched,
         })
     }
 
@@ -48,19 +58,43 @@ impl KnownSurroundings {
     pub(super) fn weight(&self) -> usize {
         let n_paths = self.absent.len() + self.kinds.len() + self.listings.len();
         let texts = self.links.iter().chain(&self.resolved).map(|(_, text)| text.len() + 64);
-        let values = self.variables.iter();
+        let values = self.variables.iter().chain(&self.searched);
         let values = values.map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len) + 2 * 40);
         n_paths * 48 + texts.chain(values).sum::<usize>()
     }
 
-    /// What tells most records apart, and costs least, comes first.
+    /// Whether all is as it was.
     pub(super) fn stand(&self, memory: &Memory, place: &Place, env: &EnvBlock) -> bool {
-        self.variables.iter().all(|(name, value)| value_of(env, name) == value.as_deref())
-            && self.absent.iter().all(|path| link_stat(place, path).is_err())
-            && self.kinds.iter().all(|(path, kind)| is_of_kind(place, path, *kind))
-            && self.links.iter().all(|(path, text)| leads_to(place, path, text))
-            && self.resolved.iter().all(|(path, text)| real_path(place, path).as_ref() == Some(text))
-            && self.listings.iter().all(|(path, digest)| list(memory, place, path) == Some(*digest))
+        let other = self.other(memory, place, env);
+        if let Some((what, name)) = other {
+            tracing::trace!(what, name = %name.escape_ascii(), "not as it was");
+        }
+        other.is_none()
+    }
+
+    /// What is not as it was. What tells most records apart, and costs least, comes first.
+    fn other(&self, memory: &Memory, place: &Place, env: &EnvBlock) -> Option<(&'static str, &[u8])> {
+        let variable = self.variables.iter().find(|(name, value)| value_of(env, name) != value.as_deref());
+        let searched = || {
+            let leads = |file: &Option<Vec<u8>>, name: &[u8]| {
+                leads_there(&memory.paths, place, env, name, file.as_deref())
+            };
+            self.searched.iter().find(|(name, file)| !leads(file, name))
+        };
+        let absent = || self.absent.iter().find(|path| link_stat(place, path).is_ok());
+        let kind = || self.kinds.iter().find(|(path, kind)| !is_of_kind(place, path, *kind));
+        let link = || self.links.iter().find(|(path, text)| !leads_to(place, path, text));
+        let real = || self.resolved.iter().find(|(path, text)| real_path(place, path).as_ref() != Some(text));
+        let listing =
+            || self.listings.iter().find(|(path, digest)| list(memory, place, path) != Some(*digest));
+        variable
+            .map(|(name, _)| ("variable", name.as_slice()))
+            .or_else(|| searched().map(|(name, _)| ("program", name.as_slice())))
+            .or_else(|| absent().map(|path| ("present", path.to_bytes())))
+            .or_else(|| kind().map(|(path, _)| ("kind", path.to_bytes())))
+            .or_else(|| link().map(|(path, _)| ("link", path.to_bytes())))
+            .or_else(|| real().map(|(path, _)| ("way", path.to_bytes())))
+            .or_else(|| listing().map(|(path, _)| ("listing", path.to_bytes())))
     }
 }
 

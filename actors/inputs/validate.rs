@@ -7,6 +7,7 @@ use super::paths::{Place, normal, parent};
 use super::surroundings::KnownSurroundings;
 use super::survey::Survey;
 use super::watch::{Walk, Watch};
+use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_engine::scan::Quarter;
@@ -21,6 +22,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct KnownManifest {
     /// Newest first.
     pub records: Vec<Arc<KnownRecord>>,
+    /// Whose checkout it is for.
+    pub bases: Bases,
 }
 
 /// A record in the form that is checked.
@@ -56,10 +59,10 @@ struct Search {
 
 impl KnownManifest {
     /// Takes a stored manifest in; records that cannot be checked are left out.
-    pub fn new(manifest: Manifest, memory: &Memory) -> Self {
-        let records =
-            manifest.records.into_iter().filter_map(|record| KnownRecord::new(record, memory)).map(Arc::new);
-        KnownManifest { records: records.collect() }
+    pub fn new(manifest: Manifest, memory: &Memory, bases: &Bases) -> Self {
+        let records = manifest.records.into_iter().filter_map(|record| record.make_real(bases));
+        let records = records.filter_map(|record| KnownRecord::new(record, memory)).map(Arc::new);
+        KnownManifest { records: records.collect(), bases: bases.clone() }
     }
     /// The result that stands for the files as they are now.
     pub fn find(&self, memory: &Memory, place: &Place, env: &EnvBlock, help: Help<'_>) -> Option<Digest> {
@@ -133,7 +136,10 @@ impl KnownRecord {
         for (path, digest) in self.inputs.iter().zip(&self.digests) {
             match files.digest(place, path) {
                 Some(known) if known.digest == *digest => now.push(known),
-                _ => return false,
+                _ => {
+                    tracing::trace!(path = %path.to_bytes().escape_ascii(), "another input");
+                    return false;
+                }
             }
         }
         let same = repeated(now.iter().map(|known| Some(known.stamp.identity()))) == self.record.same;

@@ -1,6 +1,7 @@
 //! What is done with the result of a miss when its client has gone: its record, the store, a check for later.
 use super::{Call, KEEP_LIMIT, Miss, Taken, flat, not_storable, run_compiler};
 use crate::behind::{self, Check};
+use crate::elsewhere;
 use crate::hasher::Confirm;
 use crate::inputs::{Compiled, Observed};
 use crate::permits::{Deadline, Permit};
@@ -25,7 +26,7 @@ impl Miss {
 
     async fn conclude(&self, taken: Taken) -> Result<(), NotStored> {
         let deadline = Deadline::after(KEEP_LIMIT);
-        let Taken { meta, outputs, compiled, observed, permit, .. } = taken;
+        let Taken { meta, outputs, compiled, observed, permit, .. } = self.for_all_checkouts(taken).await?;
         // The result bears the name of the compiler that was found: it must be the one that ran.
         if !self.call.compiler.is_current() {
             return Err(NotStored::TooNew);
@@ -48,6 +49,22 @@ impl Miss {
             behind::queue(&self.shared, check);
         }
         Ok(())
+    }
+
+    /// A result without the names of folders that are somewhere else in another checkout.
+    async fn for_all_checkouts(&self, mut taken: Taken) -> Result<Taken, NotStored> {
+        let bases = self.subject.job.bases.clone();
+        if bases.is_empty() {
+            return Ok(taken);
+        }
+        let store = Arc::clone(&self.shared.store);
+        let put_marks = move || {
+            let Taken { meta, outputs, observed, .. } = &mut taken;
+            elsewhere::put_marks(&store, &bases, &mut observed.record, meta, outputs)?;
+            Ok::<_, elsewhere::NotNeutral>(taken)
+        };
+        let marked = tokio::task::spawn_blocking(put_marks).await.map_err(NotStored::skipped)?;
+        marked.map_err(NotStored::skipped)
     }
 
     fn check(&self, compiled: Arc<Compiled>, observed: Observed, result: Digest) -> Check {

@@ -65,6 +65,7 @@ impl Observing {
             linked: linked.map(|output| absolute(&output.path)).collect(),
             observer: tidy(self.observer.as_os_str().as_bytes()),
             env: call.query.env.clone(),
+            bases: job.bases.clone(),
             variables: dependencies.and_then(depinfo::read).map_or_else(any, names),
         };
         Ok(Compiled {

@@ -49,10 +49,10 @@ impl KeyBuilder {
         self
     }
     /// Adds a list: its length, then its fields, so that lists keep their borders.
-    pub fn list<'a>(&mut self, tag: &str, values: impl ExactSizeIterator<Item = &'a [u8]>) -> &mut Self {
+    pub fn list(&mut self, tag: &str, values: impl ExactSizeIterator<Item = impl AsRef<[u8]>>) -> &mut Self {
         self.field(tag, &(values.len() as u64).to_le_bytes());
         for value in values {
-            self.field("", value);
+            self.field("", value.as_ref());
         }
         self
     }

@@ -1,4 +1,5 @@
 //! A job: the compile found in a request, in the form that keys, plans and records are made from.
+use crate::bases::Bases;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -182,6 +183,8 @@ pub struct Job {
     pub key_directory: Option<OsString>,
     /// Folders that prefix maps took out of the key: an input below them must have been spelled by the user.
     pub mapped_folders: Vec<PathBuf>,
+    /// Folders whose names reach no output, because the compiler is told to write something else.
+    pub bases: Bases,
     /// Files named by words whose content changes the result (plugins, specs, ignore lists), as spelled.
     pub key_files: Vec<PathBuf>,
     /// The result depends on this machine's processor (`-march=native`).

@@ -43,16 +43,17 @@ pub fn job_key(facts: &JobFacts<'_>) -> Digest {
             facts.driver.plus_plus.into(),
         ],
     );
+    let neutral = |text| facts.job.bases.neutral(text);
     key.field("language", facts.job.language.name().as_bytes());
-    key.field("source", facts.job.source.as_os_str().as_bytes());
-    key.list("words", facts.job.key_words.iter().map(|word| word.as_bytes()));
+    key.field("source", &neutral(facts.job.source.as_os_str().as_bytes()));
+    key.list("words", facts.job.key_words.iter().map(|word| neutral(word.as_bytes())));
     if let Some(directory) = &facts.job.key_directory {
-        key.field("directory", directory.as_bytes());
+        key.field("directory", &neutral(directory.as_bytes()));
         key.field("by PWD", &[facts.pwd_leads_here.into()]);
     }
     for (name, value) in facts.variables {
         key.field("variable", name.as_bytes());
-        key.field("value", value.as_bytes());
+        key.field("value", &neutral(value.as_bytes()));
     }
     for digest in facts.key_files {
         key.field("file", digest.as_ref().map_or(&[][..], |digest| &digest.0));

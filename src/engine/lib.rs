@@ -1,6 +1,7 @@
 //! Keys, manifests, entries, statistics and the knowledge about compilers. Pure functions: same input, same
 //! answer. Absent on purpose: sockets, threads, async code, files, the clock, and where entries are stored.
 
+pub mod bases;
 pub mod compiler;
 pub mod depfile;
 pub mod digest;

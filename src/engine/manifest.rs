@@ -21,6 +21,8 @@ use crate::scan::Quarter;
 use std::collections::VecDeque;
 use surroundings::Surroundings;
 
+mod neutral;
+pub use neutral::SEARCHED;
 pub mod surroundings;
 
 const VERSION: u32 = 3;

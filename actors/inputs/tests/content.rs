@@ -141,7 +141,11 @@ fn edits_within_a_tick_are_seen() {
     let world = World::new();
     two_files(&world);
     let observed = world.observe(&UNIT, world.start()).unwrap();
-    let known = super::super::KnownManifest::new(manifest([record(observed, "x")]), &world.memory);
+    let known = super::super::KnownManifest::new(
+        manifest([record(observed, "x")]),
+        &world.memory,
+        &Default::default(),
+    );
     for round in 0..200 {
         world.write("x.h", if round % 2 == 0 { "int y;" } else { "int x;" });
         assert_eq!(
@@ -192,7 +196,7 @@ fn a_window_opens_and_closes() {
     let Some(Quarter(now)) = base.window else { panic!("no window") };
     for (window, stands) in [(now, true), (now - 1, false), (now + 2, false)] {
         let record = Record { window: Some(Quarter(window)), ..base.clone() };
-        let known = super::super::KnownManifest::new(manifest([record]), &world.memory);
+        let known = super::super::KnownManifest::new(manifest([record]), &world.memory, &Default::default());
         assert_eq!(
             known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some(),
             stands
@@ -206,7 +210,9 @@ fn a_manifest_weighs_more_after_its_first_check() {
     two_files(&world);
     let record = record(world.observe(&UNIT, world.start()).unwrap(), "x");
     let longer = Record { exist: vec![vec![b'x'; 1000]], ..record.clone() };
-    let known = |record: &Record| super::super::KnownManifest::new(manifest([record.clone()]), &world.memory);
+    let known = |record: &Record| {
+        super::super::KnownManifest::new(manifest([record.clone()]), &world.memory, &Default::default())
+    };
     assert!(known(&longer).weight() > known(&record).weight() + 1000);
     let known = known(&record);
     let before = known.weight();
@@ -235,7 +241,8 @@ fn the_record_that_fits_is_found() {
     let first = record(world.observe(&with_a, world.start()).unwrap(), "a");
     world.rename("ia/x.h", "//away.h");
     let second = record(world.observe(&with_b, world.start()).unwrap(), "b");
-    let known = super::super::KnownManifest::new(manifest([first, second]), &world.memory);
+    let known =
+        super::super::KnownManifest::new(manifest([first, second]), &world.memory, &Default::default());
     let found = || known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ());
     assert_eq!(found(), Some(Digest::of(b"b")));
     world.rename("//away.h", "ia/x.h");
@@ -257,7 +264,11 @@ fn a_second_checkout_shares() {
         world.folder(&format!("//{checkout}/ia"));
     }
     let observed = world.observe(&unit, world.start()).unwrap();
-    let known = super::super::KnownManifest::new(manifest([record(observed, "x")]), &world.memory);
+    let known = super::super::KnownManifest::new(
+        manifest([record(observed, "x")]),
+        &world.memory,
+        &Default::default(),
+    );
     let stands = |checkout: &str| {
         let place = Place::open(&world.path(&format!("//{checkout}"))).unwrap();
         known.find(&world.memory, &place, &EnvBlock::default(), &|_| ()).is_some()

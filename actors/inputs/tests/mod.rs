@@ -175,7 +175,7 @@ fn outcome(case: &Case, remembered: Remembered) -> bool {
     let start = world.start();
     let observed = world.observe(&case.unit, start).unwrap_or_else(|why| panic!("{}: {why:?}", case.what));
     let manifest = manifest([record(observed, "result")]);
-    let mut known = super::KnownManifest::new(manifest.clone(), &world.memory);
+    let mut known = super::KnownManifest::new(manifest.clone(), &world.memory, &Default::default());
     let find = |world: &World, known: &super::KnownManifest| {
         known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some()
     };
@@ -187,7 +187,7 @@ fn outcome(case: &Case, remembered: Remembered) -> bool {
     assert!(find(&world, &known), "{}: does not stand for the second time", case.what);
     if matches!(remembered, Remembered::Nothing) {
         world.memory = Memory::default();
-        known = super::KnownManifest::new(manifest, &world.memory);
+        known = super::KnownManifest::new(manifest, &world.memory, &Default::default());
     }
     (case.change)(&world);
     let place = Place::open(&world.path("//w"));

@@ -3,6 +3,7 @@ use super::{World, bytes, manifest, record};
 use crate::inputs::{
     Compiled, Early, KnownManifest, NotStorable, Place, Watched, Young, early, files, observe,
 };
+use cachepot_engine::bases::Bases;
 use cachepot_engine::compiler::rustc::Holds;
 use cachepot_engine::observed::{Kind, Observed as Seen};
 use cachepot_engine::scan::Findings;
@@ -54,6 +55,7 @@ impl World {
             observer: b"/observer.so".to_vec(),
             env: env(&[("SET", "1")]),
             variables: vec![b"ALSO".to_vec()],
+            bases: Bases::default(),
         }
     }
 
@@ -111,7 +113,8 @@ fn every_condition_counts() {
     for (what, stands, variables, change) in rows {
         let world = world();
         let observed = world.look(world.watched(world.seen()), world.start()).unwrap();
-        let known = KnownManifest::new(manifest([record(observed, "result")]), &world.memory);
+        let known =
+            KnownManifest::new(manifest([record(observed, "result")]), &world.memory, &Default::default());
         let find = |variables: &[(&str, &str)], place: &Place| {
             known.find(&world.memory, place, &env(variables), &|_| ()).is_some()
         };
@@ -128,7 +131,8 @@ fn all_entries_of_a_searched_folder_count_where_it_is_listed_again() {
     let mut seen = world.seen();
     seen.listed.insert(bytes(&world.path("deps")), 2);
     let observed = world.look(world.watched(seen), world.start()).unwrap();
-    let known = KnownManifest::new(manifest([record(observed, "result")]), &world.memory);
+    let known =
+        KnownManifest::new(manifest([record(observed, "result")]), &world.memory, &Default::default());
     let stands = || known.find(&world.memory, &world.place(), &env(&[("SET", "1")]), &|_| ()).is_some();
     assert!(stands());
     world.write("deps/libc.rmeta", "");

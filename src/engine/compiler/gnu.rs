@@ -2,6 +2,7 @@
 //!
 //! The main question is what else a word makes the compiler read or write. It is either modelled here (an
 //! output, an input, a key word) or the call is not cacheable with the word as the reason; nothing is cached by half.
+use crate::bases::Bases;
 use crate::job::{Discovery, Driver, Family, Job, Language, Output, Parsed, Reason, Role, Search};
 use cachepot_wire::message::CompileRequest;
 use line::{Depth, Line, Mode};
@@ -77,6 +78,7 @@ fn job(
         key_words: std::mem::take(&mut line.key),
         key_directory: directory.key,
         mapped_folders: directory.mapped,
+        bases: Bases::default(),
         key_files: std::mem::take(&mut line.key_files),
         native_cpu: line.native_cpu,
         outputs,

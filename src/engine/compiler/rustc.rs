@@ -11,6 +11,7 @@ use line::Line;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+mod bases;
 mod crates;
 pub mod depinfo;
 mod environment;
@@ -21,7 +22,7 @@ mod plan;
 pub use crates::{Crates, Holds, crates};
 pub use environment::{
     CLIPPY_VARIABLES, INDIFFERENT_VARIABLES, KEY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES,
-    is_key_variable,
+    is_key_variable, is_on,
 };
 pub use plan::{colour_words, plan};
 
@@ -97,6 +98,7 @@ fn job(request: &CompileRequest, line: &mut Line<'_>) -> Result<Job, Reason> {
         // Debug information, dep-info and messages name it.
         key_directory: Some(request.cwd.clone().into_os_string()),
         mapped_folders: Vec::new(),
+        bases: bases::of(request, line),
         key_files: std::mem::take(&mut line.key_files),
         native_cpu: line.native_cpu,
         outputs,
@@ -105,6 +107,7 @@ fn job(request: &CompileRequest, line: &mut Line<'_>) -> Result<Job, Reason> {
         argv: request.argv.clone(),
         colour_chosen: line.colour_chosen,
     };
+    job.key_words.extend(bases::key_words(&job.bases));
     // Coloured and plain text never share.
     let colours = colour_words(&job, request);
     job.key_words.extend(colours.iter().flat_map(|&word| [OsString::from("<added>"), word.into()]));

@@ -189,7 +189,7 @@ fn fields_do_not_run_together() {
         ("[ab]", "d", |key| key.list("", [&b"ab"[..]].into_iter())),
         ("[a b]", "d", |key| key.list("", [&b"a"[..], b"b"].into_iter())),
         ("[a] [b]", "d", |key| key.list("", [&b"a"[..]].into_iter()).list("", [&b"b"[..]].into_iter())),
-        ("[] [a b]", "d", |key| key.list("", [].into_iter()).list("", [&b"a"[..], b"b"].into_iter())),
+        ("[] [a b]", "d", |key| key.list("", [b""; 0].into_iter()).list("", [&b"a"[..], b"b"].into_iter())),
     ];
     let key = |domain: &str, build: Build| {
         let mut key = KeyBuilder::new(domain);

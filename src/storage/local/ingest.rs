@@ -1,4 +1,5 @@
 //! Takes private copies of a compile's outputs before the build may change them.
+use memchr::memmem;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -7,6 +8,9 @@ use super::clone;
 use super::temp::TempFile;
 use super::{INLINE_BYTES, LocalStore};
 use crate::error::StoreError;
+
+/// How much of a file is searched before more is read.
+const SEARCHED_AT_ONCE: usize = 1 << 20;
 
 /// An output that is ours now: small ones in memory, others in `tmp/`, removed when dropped.
 #[derive(Debug)]
@@ -19,6 +23,51 @@ pub(crate) enum Content {
 }
 
 impl Ingested {
+    /// The content.
+    ///
+    /// # Errors
+    /// As from reading a file.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        match &self.0 {
+            Content::Inline(bytes) => Ok(bytes.clone()),
+            Content::File { file, size } => {
+                let mut bytes = vec![0; usize::try_from(*size).map_err(io::Error::other)?];
+                file.file.read_exact_at(&mut bytes, 0)?;
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// Which of some texts stand in the content.
+    ///
+    /// # Errors
+    /// As from reading a file.
+    pub fn holds(&self, texts: &[&[u8]]) -> io::Result<Vec<bool>> {
+        let finders: Vec<_> = texts.iter().map(memmem::Finder::new).collect();
+        let mut found = vec![false; texts.len()];
+        let mut look = |bytes: &[u8]| {
+            for (found, finder) in found.iter_mut().zip(&finders) {
+                *found = *found || finder.find(bytes).is_some();
+            }
+        };
+        match &self.0 {
+            Content::Inline(bytes) => look(bytes),
+            Content::File { file, size } => {
+                let overlap = texts.iter().map(|text| text.len()).max().unwrap_or_default();
+                let mut buffer = vec![0; SEARCHED_AT_ONCE + overlap];
+                let mut offset = 0;
+                while offset < *size {
+                    let want = usize::try_from(*size - offset).unwrap_or(usize::MAX).min(buffer.len());
+                    let chunk = buffer.get_mut(..want).unwrap_or_default();
+                    file.file.read_exact_at(chunk, offset)?;
+                    look(chunk);
+                    offset += SEARCHED_AT_ONCE as u64;
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Bytes.
     pub fn size(&self) -> u64 {
         match &self.0 {

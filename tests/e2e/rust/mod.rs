@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 mod build;
+mod elsewhere;
 mod hidden;
 mod lines;
 mod links;

@@ -74,6 +74,11 @@ pub fn is_key_variable(job: &Job, driver: &Driver, name: &str) -> bool {
         || (is_in(LINKER_VARIABLES) && job.outputs.iter().any(|output| output.role.is_linked()))
 }
 
+/// Whether the user switched something on by a variable: any value but nothing and `0`.
+pub fn is_on(env: &EnvBlock, variable: &str) -> bool {
+    env.get(variable).is_some_and(|value| !value.is_empty() && value != "0")
+}
+
 /// The first variable set that makes a compile not cacheable.
 pub(super) fn refused(env: &EnvBlock) -> Option<&'static str> {
     env.iter().find_map(|(name, _)| {

@@ -1,6 +1,9 @@
-//! What the client is to run on a miss: the user's own line, plus a word that changes no byte of the outputs.
+//! What the client is to run on a miss: the user's own line, plus a word that changes no byte of the outputs, and those
+//! that leave the names of folders out of them where the user asked for that.
+use super::bases;
 use crate::job::Job;
 use cachepot_wire::message::{CompileRequest, Plan};
+use std::os::unix::ffi::OsStrExt;
 
 /// The words that make rustc colour its text as it would on the user's terminal; none where the user chose, where
 /// the text is JSON, or where there is no terminal. They are in [`Job::key_words`] already.
@@ -19,6 +22,10 @@ pub fn plan(job: &Job, request: &CompileRequest) -> Plan {
     // After `--` there are only inputs.
     let end = argv.iter().position(|word| word == "--").unwrap_or(argv.len());
     argv.splice(end..end, colour_words(job, request).iter().map(Into::into));
+    // Before the user's own, of which the last one counts.
+    let start = argv.iter().position(|word| matches!(word.as_bytes().first(), Some(b'-' | b'@')));
+    let start = start.unwrap_or(argv.len());
+    argv.splice(start..start, bases::words(&job.bases));
     let watched = job.outputs.iter().map(|output| output.path.clone()).collect();
     Plan { argv, watched, ..Plan::default() }
 }

@@ -7,6 +7,7 @@ use crate::job::{Discovery, Driver, Family, Job, Language, Parsed, Role};
 use cachepot_wire::message::{CompileRequest, EnvBlock};
 use std::ffi::{OsStr, OsString};
 
+mod bases;
 mod crates;
 mod depinfo;
 mod keys;

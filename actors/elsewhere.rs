@@ -1,0 +1,97 @@
+//! Results that serve checkouts in other folders, too: what a compile wrote and said is kept with marks for the folders
+//! that are somewhere else there, and a hit gets its own. Only texts are changed; the compiler was told to leave the
+//! names out of all else, and where one is in it nevertheless the result is good for that folder alone.
+use crate::outputs::read_from_start;
+use cachepot_engine::bases::{Bases, MARK};
+use cachepot_engine::compiler::rustc::depinfo;
+use cachepot_engine::entry::Body;
+use cachepot_engine::job::Role;
+use cachepot_engine::manifest::Record;
+use cachepot_storage::error::StoreError;
+use cachepot_storage::local::{EntryMeta, Fetched, Ingested, LocalStore};
+use memchr::memmem;
+use std::sync::Arc;
+
+/// Why a result is not kept with marks.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotNeutral {
+    /// A text holds what stands for a mark.
+    #[error("a zero byte in a message")]
+    ZeroByte,
+    /// A copy cannot be read.
+    #[error("a copy of an output cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Puts marks into the texts of a result, and ties its record to the folders that are named in it all the same. Reads all
+/// outputs.
+///
+/// # Errors
+/// [`NotNeutral`]: the result must not be kept.
+pub(crate) fn put_marks(
+    store: &LocalStore,
+    bases: &Bases,
+    record: &mut Record,
+    meta: &mut EntryMeta,
+    outputs: &mut [(Role, bool, Ingested)],
+) -> Result<(), NotNeutral> {
+    let folders: Vec<&[u8]> = bases.iter().map(|base| base.folder.as_slice()).collect();
+    let holds = |text: &[u8]| -> Vec<bool> {
+        folders.iter().map(|folder| memmem::find(text, folder).is_some()).collect()
+    };
+    let mut named = vec![false; folders.len()];
+    let mut note = |held: Vec<bool>| named.iter_mut().zip(held).for_each(|(named, held)| *named |= held);
+    for text in [&mut meta.stdout, &mut meta.stderr] {
+        *text = marked(text, bases)?;
+        note(holds(text));
+    }
+    let is_library = outputs.iter().any(|(role, ..)| *role == Role::SharedLibrary);
+    for (role, _, copy) in outputs {
+        if *role == Role::Dependencies {
+            let text = copy.read()?;
+            // rustc compresses what a shared library says of its crate: a value in there would not be found.
+            let values = depinfo::read(&text).filter(|_| is_library).map(|info| info.variables);
+            let values = values.into_iter().flatten().filter_map(|(_, value)| value);
+            values.for_each(|value| note(holds(value.as_encoded_bytes())));
+            *copy = store.ingest_bytes(marked(&text, bases)?)?;
+        }
+        note(copy.holds(&folders)?);
+    }
+    for (base, _) in bases.iter().zip(named).filter(|(_, named)| *named) {
+        tracing::debug!(folder = %base.folder.escape_ascii(), "named in a result");
+        record.bind_to(base);
+    }
+    Ok(())
+}
+
+fn marked(text: &[u8], bases: &Bases) -> Result<Vec<u8>, NotNeutral> {
+    if text.contains(&MARK) { Err(NotNeutral::ZeroByte) } else { Ok(bases.neutral(text).into_owned()) }
+}
+
+/// Puts the folders of a checkout into what was kept with marks; `None` where that cannot be.
+pub(crate) fn put_folders(fetched: &mut Fetched, bases: &Bases) -> Option<()> {
+    let Fetched { entry, blobs } = fetched;
+    let entry = Arc::make_mut(entry);
+    for text in [&mut entry.stdout, &mut entry.stderr] {
+        *text = bases.real(text)?.into_owned();
+    }
+    let mut blob = 0;
+    for output in &mut entry.outputs {
+        let text = match (&output.body, output.role) {
+            (Body::Inline(text), Role::Dependencies) => bases.real(text)?.into_owned(),
+            (Body::Blob { .. }, Role::Dependencies) => {
+                let text = read_from_start(&blobs.remove(blob)).ok()?;
+                bases.real(&text)?.into_owned()
+            }
+            (body, _) => {
+                blob += usize::from(matches!(body, Body::Blob { .. }));
+                continue;
+            }
+        };
+        output.body = Body::Inline(text);
+    }
+    Some(())
+}

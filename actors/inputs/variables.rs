@@ -1,0 +1,85 @@
+//! Which variables of the environment decide on an observed compile, and by what.
+use super::files::link_stat;
+use super::observed::Watched;
+use super::paths::{Place, below, parent};
+use super::surroundings::value_of;
+use super::{Memory, Paths};
+use cachepot_engine::compiler::rustc::INDIFFERENT_VARIABLES;
+use cachepot_engine::manifest::SEARCHED;
+use cachepot_wire::EnvBlock;
+use std::collections::BTreeSet;
+
+/// Variables that the loader reads without asking anybody.
+const LOADER_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
+
+/// A variable and its value, `None` where it is not set; or, under a name that no variable has ([`SEARCHED`]), where `PATH` leads.
+type Condition = (Vec<u8>, Option<Vec<u8>>);
+
+impl Watched {
+    /// Their values are those of the client: a program may set others for its children, as gcc does, but then from what
+    /// it was given itself.
+    pub(super) fn conditions_on_variables(
+        &self,
+        memory: &Memory,
+        place: &Place,
+        unseen: &BTreeSet<Vec<u8>>,
+    ) -> Vec<Condition> {
+        let is_indifferent = |name: &[u8]| INDIFFERENT_VARIABLES.iter().any(|other| other.as_bytes() == name);
+        let seen = self.seen.variables.iter().filter(|name| !is_indifferent(name));
+        // What the crate itself reads is in its result, whatever it is.
+        let names = seen.chain(&self.variables).chain(unseen).map(Vec::as_slice);
+        let mut names: BTreeSet<&[u8]> = names.chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
+        let is_text =
+            self.bases.is_empty() || self.variables.iter().chain(unseen).any(|name| name == b"PATH");
+        let searched = if is_text { None } else { searches(memory, place, self) };
+        if searched.is_some() {
+            names.remove(&b"PATH"[..]);
+        }
+        let values = |name: &[u8]| (name.to_vec(), value_of(&self.env, name).map(<[u8]>::to_vec));
+        searched.into_iter().flatten().chain(names.into_iter().map(values)).collect()
+    }
+}
+
+/// What `PATH` means to a compile: where it leads for the names that were looked for in its folders. Another one that leads to
+/// the same programs is as good, as that of another user whose cargo puts its own folder first.
+/// `None` where its text itself may count.
+fn searches(memory: &Memory, place: &Place, watched: &Watched) -> Option<Vec<Condition>> {
+    let folders = folders(&watched.env)?;
+    let seen = &watched.seen;
+    let looked_at = seen.looked_at.iter().map(|(path, _)| path);
+    let all = seen.absent.iter().chain(&seen.programs).chain(&seen.read).chain(looked_at);
+    let name = |path: &Vec<u8>| {
+        let name = path.get(parent(path).len() + 1..)?;
+        (folders.contains(&parent(path)) && !name.is_empty()).then(|| name.to_vec())
+    };
+    let names: BTreeSet<Vec<u8>> = all.filter_map(name).collect();
+    let is_there = |path: &Vec<u8>| !seen.absent.contains(path) && exists(&memory.paths, place, path);
+    let condition = |name: Vec<u8>| {
+        let found = folders.iter().map(|folder| below(folder, &name)).find(&is_there);
+        ([&SEARCHED[..], &name].concat(), found)
+    };
+    Some(names.into_iter().map(condition).collect())
+}
+
+/// Whether `PATH` leads to the same file for a name.
+pub(super) fn leads_there(
+    paths: &Paths,
+    place: &Place,
+    env: &EnvBlock,
+    name: &[u8],
+    file: Option<&[u8]>,
+) -> bool {
+    let Some(folders) = folders(env) else { return false };
+    let found = folders.iter().map(|folder| below(folder, name)).find(|path| exists(paths, place, path));
+    found.as_deref() == file
+}
+
+/// The folders of `PATH`; `None` where there is none, or one that is relative.
+fn folders(env: &EnvBlock) -> Option<Vec<&[u8]>> {
+    let folders: Vec<&[u8]> = value_of(env, b"PATH")?.split(|&byte| byte == b':').collect();
+    folders.iter().all(|folder| folder.starts_with(b"/")).then_some(folders)
+}
+
+fn exists(paths: &Paths, place: &Place, path: &[u8]) -> bool {
+    paths.intern(path).is_some_and(|path| link_stat(place, &path).is_ok())
+}

@@ -300,7 +300,7 @@ fn hit(job: &Job, mut opened: Fetched) -> Option<(HitReply, Vec<File>)> {
         Some(PlacedOutput {
             path: output.path.clone(),
             executable: stored.executable,
-            in_place: output.in_place,
+            existing: output.existing,
             body: match &stored.body {
                 Body::Inline(bytes) => OutputBody::Inline(bytes.clone()),
                 Body::Blob { size, .. } => OutputBody::Descriptor(*size),

@@ -3,7 +3,7 @@ use crate::inputs::{Moment, Place, now};
 use crate::outputs::{opened, present_outputs};
 use crate::subject::pwd_leads_here;
 use cachepot_engine::job::{Output, Role};
-use cachepot_wire::{Ending, Report};
+use cachepot_wire::{Ending, Existing, Report};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -31,7 +31,7 @@ fn outputs_from_before_are_none_of_ours() {
     std::fs::write(path("new"), "2").unwrap();
     std::fs::write(path("touched"), "1").unwrap();
     let kept = |name: &str, optional: bool| {
-        let output = Output { role: Role::Main, path: path(name), optional, in_place: false };
+        let output = Output { role: Role::Main, path: path(name), optional, existing: Existing::Replaced };
         present_outputs(&[output], vec![File::open(path(name)).ok()], start, folder.path())
             .map(|(roles, _)| roles.len())
             .ok()
@@ -44,7 +44,8 @@ fn outputs_from_before_are_none_of_ours() {
     // A folder opens as a file does.
     std::fs::create_dir(path("folder")).unwrap();
     assert_eq!((kept("folder", false), kept("folder", true)), (None, None));
-    let output = Output { role: Role::Main, path: path("new"), optional: false, in_place: false };
+    let output =
+        Output { role: Role::Main, path: path("new"), optional: false, existing: Existing::Replaced };
     present_outputs(&[output], Vec::new(), start, folder.path()).expect_err("a report that is too short");
 }
 

@@ -2,7 +2,7 @@
 //! through an existing hard link, all of them or none.
 #![allow(unsafe_code)]
 use cachepot_wire::fd::own_uid;
-use cachepot_wire::{OutputBody, PlacedOutput};
+use cachepot_wire::{Existing, OutputBody, PlacedOutput};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::mem::ManuallyDrop;
@@ -68,11 +68,11 @@ fn kept_mode(output: &PlacedOutput) -> io::Result<Option<fs::Permissions>> {
     };
     // Written into, it would go on to belong to somebody else, or to lie under its other names.
     let is_only_ours = metadata.nlink() == 1 && metadata.uid() == own_uid();
-    let is_kept = output.in_place && !is_only_ours;
+    let is_kept = output.existing != Existing::Replaced && !is_only_ours;
     if !metadata.file_type().is_file() || metadata.permissions().readonly() || is_kept {
         return Err(io::ErrorKind::Unsupported.into());
     }
-    Ok(output.in_place.then(|| metadata.permissions()))
+    Ok((output.existing == Existing::WrittenInto).then(|| metadata.permissions()))
 }
 
 /// New names for files.

@@ -1,5 +1,6 @@
 //! A job: the compile found in a request, in the form that keys, plans and records are made from.
 use crate::bases::Bases;
+use cachepot_wire::Existing;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -134,9 +135,8 @@ pub struct Output {
     /// Whether a successful compile may leave it out (`.dwo` under LTO, `.su` without functions, a shared library
     /// on a target without such).
     pub optional: bool,
-    /// Whether the compiler writes into a file that is there already, which keeps its mode and its other names,
-    /// instead of making a new one.
-    pub in_place: bool,
+    /// What the compiler makes of a file that is there already.
+    pub existing: Existing,
 }
 
 /// How the inputs of a compile become known.

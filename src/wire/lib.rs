@@ -12,6 +12,6 @@ mod tests;
 
 pub use frame::{BUILD_ID, WireError};
 pub use message::{
-    Admin, AdminReply, CompileRequest, Ending, EnvBlock, HitReply, Message, OutputBody, PlacedOutput, Plan,
-    Reply, Report,
+    Admin, AdminReply, CompileRequest, Ending, EnvBlock, Existing, HitReply, Message, OutputBody,
+    PlacedOutput, Plan, Reply, Report,
 };

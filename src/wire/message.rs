@@ -87,6 +87,17 @@ pub enum OutputBody {
     Descriptor(u64),
 }
 
+/// What a compiler makes of a plain file that is where an output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// A new file takes its place.
+    Replaced,
+    /// It is written into, and keeps its mode and its other names.
+    WrittenInto,
+    /// It is written into, keeps its other names, and gets the mode of a new file.
+    CopiedOver,
+}
+
 /// A file that the client puts in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedOutput {
@@ -94,8 +105,8 @@ pub struct PlacedOutput {
     pub path: PathBuf,
     /// Whether the execute bits are wanted (0777 instead of 0666 before the umask).
     pub executable: bool,
-    /// The compiler writes into a file that is there already, which keeps its mode and its other names.
-    pub in_place: bool,
+    /// What becomes of a file that is there already.
+    pub existing: Existing,
     /// Its content.
     pub body: OutputBody,
 }
@@ -264,7 +275,7 @@ impl HitReply {
         w.list(&self.outputs, |w, output| {
             w.os(output.path.as_os_str());
             w.u8(output.executable.into());
-            w.u8(output.in_place.into());
+            w.u8(output.existing as u8);
             match &output.body {
                 OutputBody::Inline(bytes) => {
                     w.u8(0);
@@ -288,7 +299,12 @@ impl HitReply {
                 Ok(PlacedOutput {
                     path: r.os()?.into(),
                     executable: r.flag()?,
-                    in_place: r.flag()?,
+                    existing: match r.u8()? {
+                        0 => Existing::Replaced,
+                        1 => Existing::WrittenInto,
+                        2 => Existing::CopiedOver,
+                        _ => return Err(WireError::Malformed),
+                    },
                     body: if r.flag()? {
                         OutputBody::Descriptor(r.u64()?)
                     } else {

@@ -1,6 +1,6 @@
 //! Outputs of a hit in every kind of place (traps T54 to T62).
 use crate::place::place;
-use cachepot_wire::{OutputBody, PlacedOutput};
+use cachepot_wire::{Existing, OutputBody, PlacedOutput};
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -32,11 +32,15 @@ impl Folder {
 
 fn new(path: &Path) -> PlacedOutput {
     let body = OutputBody::Inline(b"new".to_vec());
-    PlacedOutput { path: path.to_owned(), executable: false, in_place: false, body }
+    PlacedOutput { path: path.to_owned(), executable: false, existing: Existing::Replaced, body }
 }
 
 fn in_place(path: &Path) -> PlacedOutput {
-    PlacedOutput { in_place: true, ..new(path) }
+    PlacedOutput { existing: Existing::WrittenInto, ..new(path) }
+}
+
+fn over(path: &Path) -> PlacedOutput {
+    PlacedOutput { existing: Existing::CopiedOver, ..new(path) }
 }
 
 fn mode(path: &Path) -> u32 {
@@ -82,7 +86,9 @@ fn a_plain_file_is_replaced_or_written_as_the_compiler_would() {
     let folder = Folder::new();
     let (replaced, kept) = (folder.write("a.o", 0o600), folder.write("b.d", 0o640));
     let inode = fs::metadata(&replaced).unwrap().ino();
-    place(&[new(&replaced), in_place(&kept)], Vec::new()).unwrap();
+    let copied = folder.write("c.o", 0o604);
+    place(&[new(&replaced), in_place(&kept), over(&copied)], Vec::new()).unwrap();
+    assert_eq!((mode(&copied), fs::read(&copied).unwrap()), (0o666 & !umask(), b"new".to_vec()));
     assert_ne!(fs::metadata(&replaced).unwrap().ino(), inode);
     assert_eq!((mode(&replaced), mode(&kept)), (0o666 & !umask(), 0o640));
     assert_eq!(fs::read(&kept).unwrap(), b"new");
@@ -100,7 +106,7 @@ fn odd_places_are_left_alone() {
     folder.write("readonly", 0o444);
     let before = folder.names();
     for name in ["link", "dangling", "folder", "fifo", "readonly", "absent/a.o"] {
-        for output in [new(&folder.path(name)), in_place(&folder.path(name))] {
+        for output in [new, in_place, over].map(|output| output(&folder.path(name))) {
             place(&[output], Vec::new()).expect_err(name);
             assert_eq!(folder.names(), before, "{name}");
         }
@@ -117,6 +123,7 @@ fn hard_links_keep_their_bytes() {
     let (path, other) = (folder.write("a.o", 0o644), folder.path("other"));
     fs::hard_link(&path, &other).unwrap();
     place(&[in_place(&path)], Vec::new()).expect_err("written into");
+    place(&[over(&path)], Vec::new()).expect_err("written into");
     place(&[new(&path)], Vec::new()).unwrap();
     assert_eq!((fs::read(&path).unwrap(), fs::read(&other).unwrap()), (b"new".to_vec(), b"old".to_vec()));
 }

@@ -4,6 +4,7 @@
 //! output, an input, a key word) or the call is not cacheable with the word as the reason; nothing is cached by half.
 use crate::bases::Bases;
 use crate::job::{Discovery, Driver, Family, Job, Language, Output, Parsed, Reason, Role, Search};
+use cachepot_wire::Existing;
 use cachepot_wire::message::CompileRequest;
 use line::{Depth, Line, Mode};
 use std::ffi::{OsStr, OsString};
@@ -314,24 +315,21 @@ fn outputs(
     let clang = driver.family == Family::Clang;
     let (path, mode, language) = main;
     // GNU's assembler makes a new object, and clang a new file; cc1 and clang's assembler write into what is there.
-    let in_place = if clang { language == Language::Assembler } else { mode == Mode::Assembly };
-    let mut outputs = vec![Output { role: Role::Main, path, optional: false, in_place }];
-    let dependencies = |path| Output { role: Role::Dependencies, path, optional: false, in_place: true };
+    let writes_into = if clang { language == Language::Assembler } else { mode == Mode::Assembly };
+    let existing = |writes_into| if writes_into { Existing::WrittenInto } else { Existing::Replaced };
+    let output =
+        |role, path, optional, writes_into| Output { role, path, optional, existing: existing(writes_into) };
+    let mut outputs = vec![output(Role::Main, path, false, writes_into)];
+    let dependencies = |path| output(Role::Dependencies, path, false, true);
     outputs.extend(dependency_file.map(dependencies));
     // gcc 12 makes the file even without debug information; clang's assembler does so also under LTO.
     let sure = line.debug && !line.lto;
     if line.split_dwarf {
-        outputs.push(Output {
-            role: Role::SplitDwarf,
-            path: side_file(line, source, "dwo"),
-            optional: !sure,
-            in_place: clang,
-        });
+        outputs.push(output(Role::SplitDwarf, side_file(line, source, "dwo"), !sure, clang));
     }
     // clang writes none for a unit without functions.
     if line.stack_usage && !line.lto && !line.emit_llvm {
-        let path = side_file(line, source, "su");
-        outputs.push(Output { role: Role::StackUsage, path, optional: clang, in_place: true });
+        outputs.push(output(Role::StackUsage, side_file(line, source, "su"), clang, true));
     }
     outputs
 }

@@ -45,8 +45,10 @@ fn message() -> impl Strategy<Value = Message> {
 fn reply() -> impl Strategy<Value = Reply> {
     let body = (option::of(any::<u64>()), bytes())
         .prop_map(|(size, inline)| size.map_or(OutputBody::Inline(inline), OutputBody::Descriptor));
-    let output = (os(), any::<bool>(), any::<bool>(), body).prop_map(|(path, executable, in_place, body)| {
-        PlacedOutput { path: path.into(), executable, in_place, body }
+    let existing =
+        proptest::sample::select(vec![Existing::Replaced, Existing::WrittenInto, Existing::CopiedOver]);
+    let output = (os(), any::<bool>(), existing, body).prop_map(|(path, executable, existing, body)| {
+        PlacedOutput { path: path.into(), executable, existing, body }
     });
     let hit = (any::<i32>(), bytes(), bytes(), vec(output, 0..4), any::<String>()).prop_map(
         |(status, stdout, stderr, outputs, notice)| {
@@ -160,7 +162,8 @@ fn the_protocol_is_as_recorded() {
     for (message, expected) in messages {
         assert_eq!(hex(message.encode()), expected, "{message:?}");
     }
-    let output = |body| PlacedOutput { path: "a".into(), executable: false, in_place: true, body };
+    let output =
+        |body| PlacedOutput { path: "a".into(), executable: false, existing: Existing::WrittenInto, body };
     let hit = Reply::Hit(HitReply {
         status: -1,
         stdout: b"o".to_vec(),

@@ -142,3 +142,16 @@ fn t168_clippy_is_another_compiler() {
     let sandbox = sandbox.env("CLIPPY_ARGS", "-Aclippy::all__CLIPPY_HACKERY__");
     assert_eq!(sandbox.expect(Stored, line("--cap-lints warn")).stderr, "");
 }
+
+/// What is made for a unit of code generation is copied over the file that is there, with its mode; the rest is written
+/// into it or replaces it.
+#[test]
+fn t059_modes_of_files_that_are_there_already() {
+    let emit = "obj,asm,llvm-ir,llvm-bc,mir,dep-info,link";
+    let line = rustc(&format!("a --crate-type lib --emit {emit} -Ccodegen-units=1"));
+    for (umask, mode) in [("077", "604"), ("022", "660"), ("000", "600")] {
+        let files = "a.o a.s a.ll a.bc a.mir a.d liba.rlib";
+        let before = format!("umask {umask}; touch {files}; chmod {mode} {files}");
+        library("modes", "pub fn f() {}").prelude(&before).hits(&*line);
+    }
+}

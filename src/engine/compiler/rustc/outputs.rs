@@ -4,6 +4,7 @@
 use super::line::Line;
 use crate::compiler::gnu::{plain_file, reason};
 use crate::job::{Output, Reason, Role};
+use cachepot_wire::Existing;
 use std::path::{Path, PathBuf};
 
 /// What `--emit` can ask for.
@@ -128,8 +129,9 @@ pub(super) fn outputs(line: &Line<'_>) -> Result<Vec<Output>, Reason> {
                     return reason("-C codegen-units");
                 }
                 let path = given.unwrap_or_else(|| names.beside_crate(extension));
-                // rustc writes into the file that is there, or copies into it.
-                outputs.push(Output { role, path, optional: false, in_place: true });
+                // What is made for a unit of code generation has a name of its own at first, and is copied.
+                let existing = if emit.is_of_a_unit() { Existing::CopiedOver } else { Existing::WrittenInto };
+                outputs.push(Output { role, path, optional: false, existing });
             }
             None if emit == Emit::Metadata => {
                 outputs.push(made_anew(Role::Metadata, given.unwrap_or_else(|| names.library("rmeta"))));
@@ -142,7 +144,7 @@ pub(super) fn outputs(line: &Line<'_>) -> Result<Vec<Output>, Reason> {
 }
 
 fn made_anew(role: Role, path: PathBuf) -> Output {
-    Output { role, path, optional: false, in_place: false }
+    Output { role, path, optional: false, existing: Existing::Replaced }
 }
 
 /// What `--emit link` makes: one file for each crate type. A test is a program, whatever the types are.

@@ -4,6 +4,7 @@ use crate::compiler::rustc::{
     is_key_variable, parse, plan,
 };
 use crate::job::{Discovery, Driver, Family, Job, Language, Parsed, Role};
+use cachepot_wire::Existing;
 use cachepot_wire::message::{CompileRequest, EnvBlock};
 use std::ffi::{OsStr, OsString};
 
@@ -80,30 +81,34 @@ fn lines_are_taken_for_what_they_are() {
 
 #[test]
 fn every_output_has_its_role_and_way_of_writing() {
-    const ROWS: &[(&str, &[(Role, bool)])] = &[
+    const ROWS: &[(&str, &[(Role, Existing)])] = &[
         (
             "RUSTC --emit link,metadata,dep-info,obj,asm,llvm-ir,llvm-bc,mir",
             &[
-                (Role::Rlib, false),
-                (Role::Metadata, false),
-                (Role::Dependencies, true),
-                (Role::Object, true),
-                (Role::Assembly, true),
-                (Role::LlvmIr, true),
-                (Role::LlvmBitcode, true),
-                (Role::Mir, true),
+                (Role::Rlib, Existing::Replaced),
+                (Role::Metadata, Existing::Replaced),
+                (Role::Dependencies, Existing::WrittenInto),
+                (Role::Object, Existing::CopiedOver),
+                (Role::Assembly, Existing::CopiedOver),
+                (Role::LlvmIr, Existing::CopiedOver),
+                (Role::LlvmBitcode, Existing::CopiedOver),
+                (Role::Mir, Existing::WrittenInto),
             ],
         ),
         (
             "RUSTC --crate-type cdylib,staticlib",
-            &[(Role::Rlib, false), (Role::SharedLibrary, false), (Role::StaticLibrary, false)],
+            &[
+                (Role::Rlib, Existing::Replaced),
+                (Role::SharedLibrary, Existing::Replaced),
+                (Role::StaticLibrary, Existing::Replaced),
+            ],
         ),
-        ("rustc --crate-name a a.rs --crate-type proc-macro", &[(Role::SharedLibrary, false)]),
-        ("rustc --crate-name a a.rs --crate-type bin", &[(Role::Executable, false)]),
-        ("RUSTC --test", &[(Role::Executable, false)]),
+        ("rustc --crate-name a a.rs --crate-type proc-macro", &[(Role::SharedLibrary, Existing::Replaced)]),
+        ("rustc --crate-name a a.rs --crate-type bin", &[(Role::Executable, Existing::Replaced)]),
+        ("RUSTC --test", &[(Role::Executable, Existing::Replaced)]),
     ];
     for (line, expected) in ROWS {
-        let found: Vec<_> = job(line).outputs.iter().map(|output| (output.role, output.in_place)).collect();
+        let found: Vec<_> = job(line).outputs.iter().map(|output| (output.role, output.existing)).collect();
         assert_eq!(found, *expected, "{line}");
     }
 }

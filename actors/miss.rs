@@ -239,10 +239,12 @@ impl Miss {
             return observing.compiled(&self.subject, &self.call, self.start, dependencies).await;
         }
         let inputs = gnu::inputs(job, dependencies, trace.as_deref());
+        let (words, word_texts) = words_say(job);
         Ok(Compiled {
             inputs: inputs.map_err(|reason| NotStored::Uses(reason.0))?,
             folders,
-            words: words_say(job),
+            words,
+            word_texts,
             key_files: job.key_files.clone(),
             sides: self.sides(),
             watched: None,

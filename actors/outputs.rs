@@ -70,9 +70,9 @@ pub(crate) fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// Macros may be defined on the command line, too.
-pub(crate) fn words_say(job: &Job) -> Findings {
-    let mut findings = Findings::default();
+/// What the words say: macros may be defined on the command line, too. Beside it the texts that say so, in lines.
+pub(crate) fn words_say(job: &Job) -> (Findings, Vec<u8>) {
+    let (mut findings, mut texts) = (Findings::default(), Vec::new());
     let mut previous = b"".as_slice();
     for word in job.key_words.iter().map(|word| word.as_bytes()) {
         // What stands for a `#define` is scanned as one.
@@ -80,9 +80,12 @@ pub(crate) fn words_say(job: &Job) -> Findings {
             [word, previous].iter().any(|word| word.windows(text.len()).any(|part| part == text))
         };
         let directive: &[u8] = if holds(b"-D") || holds(b"define") { b"#define " } else { b"" };
-        findings.merge(Findings::of(&[directive, word].concat()));
+        let text = [directive, word].concat();
+        findings.merge(Findings::of(&text));
+        texts.extend(text);
+        texts.push(b'\n');
         previous = word;
     }
     findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
-    findings
+    (findings, texts)
 }

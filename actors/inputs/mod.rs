@@ -1,6 +1,7 @@
 //! What the files of a compile are now: stamps, digests, folder listings, and whether an earlier result still
 //! stands. Plain synchronous code without actors; only the Hasher calls it.
 
+mod aliases;
 mod direct;
 mod early;
 mod files;

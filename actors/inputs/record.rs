@@ -1,5 +1,6 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
+use super::aliases;
 use super::files::{Identity, Known, Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
 use super::names::Names;
 use super::observed::{self, Watched};
@@ -55,6 +56,8 @@ pub struct Compiled {
     pub folders: Vec<Vec<u8>>,
     /// What the words of the command line say, for macros may be defined there.
     pub words: Findings,
+    /// Their texts, in lines.
+    pub word_texts: Vec<u8>,
     /// Files whose content is part of the job's key, as spelled.
     pub key_files: Vec<PathBuf>,
     /// Asks which of the inputs are system headers.
@@ -91,6 +94,10 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
         seen.push(Seen { path: bytes, known, link });
     }
     key_files_stand(memory, place, compiled)?;
+    if !findings.aliases.is_empty() {
+        let asked = aliases::asked(place, &compiled.word_texts, &seen, &findings.aliases)?;
+        findings.has_include.extend(asked);
+    }
     unknown_effects(&findings)?;
     let includes = seen.iter().flat_map(|seen| &seen.known.findings.includes).chain(&findings.includes);
     let spells = Spells {

@@ -72,6 +72,7 @@ impl Observing {
             inputs: vec![call.query.cwd.join(&job.source)],
             folders: Vec::new(),
             words: Findings::default(),
+            word_texts: Vec::new(),
             key_files: job.key_files.clone(),
             sides: None,
             watched: Some(watched),

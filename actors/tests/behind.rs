@@ -22,6 +22,7 @@ async fn check(world: &World) -> Check {
             inputs,
             folders: Vec::new(),
             words,
+            word_texts: Vec::new(),
             key_files: Vec::new(),
             sides: None,
             watched: None,

@@ -7,10 +7,13 @@ use lexer::{Lexer, Part, Place, is_word};
 use pieces::Pieces;
 use std::collections::BTreeSet;
 
+mod alias;
 mod lexer;
 mod pieces;
 mod strings;
 mod system;
+
+pub use alias::Uses;
 
 /// A quarter of an hour since the epoch. Every offset of a time zone is a multiple of one, so the local day is
 /// the same all through it, whatever the zone.
@@ -56,6 +59,8 @@ pub struct Findings {
     pub unread: bool,
     /// Operands of `__has_include` and `__has_include_next`.
     pub has_include: BTreeSet<Vec<u8>>,
+    /// Other names of `__has_include`: who has some is to be looked at with [`Uses`].
+    pub aliases: BTreeSet<Vec<u8>>,
     /// Names in `#include` and its like, as spelled.
     pub includes: BTreeSet<Vec<u8>>,
 }
@@ -199,6 +204,11 @@ impl Findings {
             lexer.doubt_line();
             return self.piece_of_question(word, place);
         }
+        let given = if place == Place::Directive { alias::given(before, after) } else { None };
+        if let Some(name) = given.filter(|_| word == b"__has_include") {
+            self.aliases.insert(name.to_vec());
+            return;
+        }
         match operand(before, after) {
             Operand::Name(name, length) => {
                 self.has_include.insert(name.to_vec());
@@ -284,6 +294,7 @@ impl Findings {
         self.computed_has_include |= other.computed_has_include;
         self.unread |= other.unread;
         self.has_include.extend(other.has_include.iter().cloned());
+        self.aliases.extend(other.aliases.iter().cloned());
     }
 
     /// What is named whole, or in pieces that fit together.

@@ -70,6 +70,25 @@ fn t006_has_include_turns_true() {
     }
 }
 
+/// As xxhash does, which many programs bring along.
+#[test]
+fn t006_has_include_under_another_name_turns_true() {
+    let give = "#ifndef HAS\n#define HAS __has_include\n#endif\n";
+    let ask = "#include \"give.h\"\n#if HAS(\"opt.h\")\nint with;\n#else\nint without;\n#endif\n";
+    for compiler in COMPILERS {
+        let line = format!("{compiler} -c a.c -Isub");
+        let sandbox = Sandbox::new("has").file("a.c", ask).file("give.h", give).file("sub/other.h", "");
+        sandbox.hits(&*line);
+        sandbox.write("sub/opt.h", "").hits(&*line);
+        sandbox.sh("rm sub/opt.h").expect(Hit, &*line);
+        let computed = "#include \"give.h\"\n#define NAME \"opt.h\"\n#if HAS(NAME)\nint with;\n#endif\n";
+        sandbox.write("a.c", computed).expect(Uses("__has_include"), &*line);
+        sandbox.write("a.c", ask).expect(Hit, &*line);
+        let by_word = "#include \"give.h\"\n#if ASK(\"opt.h\")\nint with;\n#endif\n";
+        sandbox.write("a.c", by_word).expect(Uses("__has_include"), format!("{line} -DASK=HAS"));
+    }
+}
+
 /// Two headers named `x.h`; the first found one decides.
 fn shadowed(name: &str) -> Sandbox {
     Sandbox::new(name).file("a.c", "#include \"x.h\"\n").file("b/x.h", "int from_b;\n").file("a/other.h", "")

@@ -104,6 +104,7 @@ impl World {
             inputs: unit.inputs.iter().map(|name| self.spelled(name)).collect(),
             folders: unit.folders.iter().map(|name| bytes(&self.spelled(name))).collect(),
             words: Findings::default(),
+            word_texts: Vec::new(),
             sides: None,
             watched: None,
             key_files: Vec::new(),

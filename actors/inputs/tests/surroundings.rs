@@ -64,6 +64,7 @@ impl World {
             inputs: vec![self.path("a.rs")],
             folders: Vec::new(),
             words: Findings::default(),
+            word_texts: Vec::new(),
             sides: None,
             watched: Some(watched),
             key_files: Vec::new(),

@@ -1,5 +1,6 @@
 //! Tables: a command line and what it is taken for. Shortest line that shows the point; names of traps beside it.
 
+mod aliases;
 mod bases;
 mod depfile;
 mod gnu;

@@ -16,6 +16,15 @@ def cargo(folder: pathlib.Path, *words: str) -> str:
     return done.stdout
 
 
+def fetch_needed(folder: pathlib.Path) -> None:
+    """All that the package or workspace in `folder` depends on; it becomes no part of a workspace that lies around it."""
+    manifest = folder / "Cargo.toml"
+    if "[workspace]" not in manifest.read_text():
+        with manifest.open("a") as text:
+            text.write("\n[workspace]\n")
+    cargo(folder, "fetch", "--locked")
+
+
 def fetch_source(source: str, folder: pathlib.Path) -> None:
     """The source of NAME@VERSION in `folder/SOURCE/pristine`, and all that it depends on in cargo's own folder."""
     home = folder / source
@@ -37,9 +46,5 @@ def fetch_source(source: str, folder: pathlib.Path) -> None:
         raise NotAvailable(f"cargo did not leave {name} {version} in its registry")
     shutil.rmtree(home / "new", ignore_errors=True)
     shutil.copytree(found[0], home / "new", symlinks=True)
-    # No part of a workspace that may lie around it.
-    with (home / "new" / "Cargo.toml").open("a") as manifest:
-        if "[workspace]" not in (home / "new" / "Cargo.toml").read_text():
-            manifest.write("\n[workspace]\n")
-    cargo(home / "new", "fetch", "--locked")
+    fetch_needed(home / "new")
     (home / "new").rename(pristine)

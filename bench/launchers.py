@@ -186,6 +186,23 @@ class Sccache(Launcher):
         self.run("--stop-server")
 
 
+class Kache(Launcher):
+    """kache with linked crates, which it leaves out by default, in the cache as well."""
+
+    name = "kache"
+
+    def __init__(self, folder: pathlib.Path, binary: str = "kache"):
+        super().__init__(folder)
+        self.argv = [binary]
+        (folder / "run").mkdir(parents=True, exist_ok=True)
+        (folder / "config.toml").touch()
+        self.env = {"KACHE_CACHE_DIR": str(folder / "cache"), "KACHE_RUNTIME_DIR": str(folder / "run"),
+                    "KACHE_CONFIG": str(folder / "config.toml"), "KACHE_CACHE_EXECUTABLES": "1"}
+
+    def stop(self) -> None:
+        self.run("daemon", "stop")
+
+
 def peer_tools() -> pathlib.Path | None:
     """Installs the peers that PyPI has into a private folder once; returns its `bin`, or None with a printed line."""
     tools = TARGET / "bench" / "peers"
@@ -221,13 +238,15 @@ def installed_peers(folder: pathlib.Path) -> list[Launcher]:
 
 
 def by_name(name: str, folder: pathlib.Path) -> Launcher:
-    """The launcher called `name`: cachepot, ccache, ccache-new, zccache or sccache."""
+    """The launcher called `name`: cachepot, ccache, ccache-new, zccache, sccache or kache."""
     if name == "cachepot":
         return Cachepot(folder)
     if name == "ccache" and shutil.which("ccache"):
         return Ccache(folder)
     if name == "sccache" and shutil.which("sccache"):
         return Sccache(folder)
+    if name == "kache" and shutil.which("kache"):
+        return Kache(folder)
     tools = peer_tools() if name in ("ccache-new", "zccache") else None
     if tools:
         return Zccache(folder, str(tools / "zccache")) if name == "zccache" else Ccache(folder, str(tools / "ccache"), name)

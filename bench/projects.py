@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Project:
-    source: str  # name of the Debian source package, or NAME@VERSION of a program on crates.io
+    source: str  # name of the Debian source package, NAME@VERSION on crates.io, or pypi/NAME@VERSION
     needs: tuple[str, ...]  # Debian packages for building, beside a compiler and make
     configure: str
     build: str
@@ -45,10 +45,11 @@ GIT_SWITCHES = "NO_GETTEXT=1 NO_TCLTK=1 NO_PERL=1 NO_PYTHON=1 NO_CURL=1 NO_EXPAT
 
 
 
-def program(source: str, source_file: str = "src/main.rs", profile: str = "", excused: int = 0) -> Project:
-    """A program on crates.io, built by cargo."""
+def program(source: str, source_file: str = "src/main.rs", profile: str = "", excused: int = 0,
+            needs: tuple[str, ...] = ()) -> Project:
+    """A program on crates.io or PyPI, built by cargo."""
     build = f"cargo build --locked --offline -j$JOBS {profile}"
-    return Project(source, (), ":", build, "rm -r target", source_file, "target", cargo=True, env={"CARGO_INCREMENTAL": "0"},
+    return Project(source, needs, ":", build, "rm -r target", source_file, "target", cargo=True, env={"CARGO_INCREMENTAL": "0"},
                    excused=excused)
 
 
@@ -80,4 +81,11 @@ PROJECTS = {
     "tokei": program("tokei@12.1.2"),
     # The archive of jemalloc, which a build script makes, is another one each time.
     "fd-find": program("fd-find@10.2.0", excused=2),
+    # A shared library for C, with many macros.
+    "pydantic-core": program("pypi/pydantic-core@2.50.5", "src/lib.rs"),
+    # A workspace with a shared library, and C by build scripts.
+    "cryptography": program("pypi/cryptography@50.0.2", "src/rust/src/lib.rs",
+                            needs=("libssl-dev", "pkg-config", "python3-dev", "python3-cffi", "python3-setuptools")),
+    # More than 400 crates; zstd, bzip2 and others in C.
+    "maturin": program("pypi/maturin@1.16.0"),
 }

@@ -110,10 +110,14 @@ impl Watched {
         self.covered.contains(path) || path == self.observer
     }
 
-    /// Whether a path is a part of the system or a program, wherever the checkout is.
+    /// Whether a path is a part of the system or a program, wherever the checkout is: also one that the user has
+    /// installed (`~/.pyenv`).
     fn is_tool(&self, path: &[u8]) -> bool {
         let is_of_system = || SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder.as_bytes()));
-        self.seen.programs.contains(path) || self.seen.libraries.contains(path) || is_of_system()
+        let home = value_of(&self.env, b"HOME").filter(|home| !home.is_empty());
+        let in_home =
+            home.and_then(|home| path.strip_prefix(home)).is_some_and(|rest| rest.starts_with(b"/."));
+        in_home || self.seen.programs.contains(path) || self.seen.libraries.contains(path) || is_of_system()
     }
 }
 
@@ -374,6 +378,9 @@ impl<'a> Look<'a> {
             surroundings: Some(surroundings),
         };
         record.make_neutral(&watched.bases, |path| watched.is_tool(path));
+        for tie in record.ties() {
+            tracing::debug!(tie, "good for some folders only");
+        }
         let may_use = Hidden::default();
         Observed { record, twins: Vec::new(), modified: Vec::new(), may_use, system: None }
     }

@@ -56,6 +56,15 @@ impl Record {
         self.surroundings.get_or_insert_default().require(at(base));
     }
 
+    /// The conditions on folders themselves, readable; none for most records.
+    pub fn ties(&self) -> impl Iterator<Item = String> {
+        let conditions = self.surroundings.iter().flat_map(|seen| &seen.variables).filter(|tie| is_tie(tie));
+        conditions.map(|(name, value)| {
+            let value = value.as_deref().unwrap_or_default();
+            format!("{}={}", name.escape_ascii(), value.escape_ascii())
+        })
+    }
+
     /// Whether something beside a base counts.
     fn is_around(&self, base: &Base, bases: &Bases, is_tool: &dyn Fn(&[u8]) -> bool) -> bool {
         let is_outside = |path: &[u8]| bases.holding(path).is_none();

@@ -18,6 +18,7 @@ mod users;
 mod validate;
 mod variables;
 mod watch;
+mod whose;
 
 #[cfg(test)]
 mod tests;

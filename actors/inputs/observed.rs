@@ -10,7 +10,7 @@ use super::files::{
 };
 use super::paths::{Place, below, parent};
 use super::record::{Compiled, NotStorable, Observed};
-use super::surroundings::{digest_of, real_path, value_of};
+use super::surroundings::{digest_of, value_of};
 use cachepot_engine::bases::Bases;
 use cachepot_engine::compiler::rustc::Holds;
 use cachepot_engine::digest::Digest;
@@ -49,10 +49,6 @@ pub struct Watched {
     /// Folders whose names are left out of the record.
     pub bases: Bases,
 }
-
-/// Where files are that no checkout brings along.
-const SYSTEM_FOLDERS: [&str; 6] =
-    ["/etc/", "/lib", "/usr/include/", "/usr/lib", "/usr/local/lib", "/usr/share/"];
 
 /// Looks at what a finished compile depended on.
 ///
@@ -105,20 +101,6 @@ impl Watched {
         let is_indifferent = ends(&[".rmeta"]) || (self.linked.is_empty() && ends(&[".rlib", ".so"]));
         is_unread && is_indifferent && self.is_in(path, Holds::Dependencies)
     }
-
-    fn is_ours(&self, path: &[u8]) -> bool {
-        self.covered.contains(path) || path == self.observer
-    }
-
-    /// Whether a path is a part of the system or a program, wherever the checkout is: also one that the user has
-    /// installed (`~/.pyenv`).
-    fn is_tool(&self, path: &[u8]) -> bool {
-        let is_of_system = || SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder.as_bytes()));
-        let home = value_of(&self.env, b"HOME").filter(|home| !home.is_empty());
-        let in_home =
-            home.and_then(|home| path.strip_prefix(home)).is_some_and(|rest| rest.starts_with(b"/."));
-        in_home || self.seen.programs.contains(path) || self.seen.libraries.contains(path) || is_of_system()
-    }
 }
 
 /// Conditions, each once and in order.
@@ -146,7 +128,9 @@ impl<'a> Look<'a> {
         let seen = &self.watched.seen;
         for path in seen.read.iter().chain(&seen.libraries).chain(&seen.programs) {
             // Linkers open what they are about to replace: lld lets its pages go in the background.
-            if !self.is_ours(path) && !self.watched.linked.contains(path) {
+            if !self.watched.leads_to_ours(self.memory, self.place, path)
+                && !self.watched.linked.contains(path)
+            {
                 self.content(path)?;
             }
         }
@@ -168,13 +152,6 @@ impl<'a> Look<'a> {
             self.found.kinds.insert((path.clone(), kind));
         }
         Ok(())
-    }
-
-    /// Whether it is a part of the compiler, also by a way that leads back up.
-    fn is_ours(&self, path: &[u8]) -> bool {
-        let real = || real_path(self.place, &self.memory.paths.intern(path)?);
-        let leads_back = path.windows(4).any(|part| part == b"/../");
-        self.watched.is_ours(path) || (leads_back && real().is_some_and(|real| self.watched.is_ours(&real)))
     }
 
     /// Nothing that ran may have gone past the observer. Programs start others, for which they need all variables; of

@@ -1,0 +1,42 @@
+//! Whose a file is that an observed compile used: the compiler's, the system's or the user's.
+use super::Memory;
+use super::observed::Watched;
+use super::paths::Place;
+use super::surroundings::{real_path, value_of};
+
+/// Where files are that no checkout brings along.
+const SYSTEM_FOLDERS: [&str; 6] =
+    ["/etc/", "/lib", "/usr/include/", "/usr/lib", "/usr/local/lib", "/usr/share/"];
+
+impl Watched {
+    /// Whether the compiler's identity covers it, or we brought it along.
+    pub(super) fn is_ours(&self, path: &[u8]) -> bool {
+        self.covered.contains(path) || path == self.observer
+    }
+
+    /// The same for the file that a path leads to: also by a way back up, or through a link to the whole toolchain, as
+    /// rustup has them, by which the loader finds libraries.
+    pub(super) fn leads_to_ours(&self, memory: &Memory, place: &Place, path: &[u8]) -> bool {
+        let real = || real_path(place, &memory.paths.intern(path)?);
+        let leads_back = || path.windows(4).any(|part| part == b"/../");
+        let is_elsewhere = || self.seen.libraries.contains(path) && !is_of_system(path);
+        self.is_ours(path)
+            || ((leads_back() || is_elsewhere()) && real().is_some_and(|real| self.is_ours(&real)))
+    }
+
+    /// Whether a path is a part of the system or a program, wherever the checkout is: also one that the user has
+    /// installed (`~/.pyenv`).
+    pub(super) fn is_tool(&self, path: &[u8]) -> bool {
+        let home = value_of(&self.env, b"HOME").filter(|home| !home.is_empty());
+        let in_home =
+            home.and_then(|home| path.strip_prefix(home)).is_some_and(|rest| rest.starts_with(b"/."));
+        in_home
+            || is_of_system(path)
+            || self.seen.programs.contains(path)
+            || self.seen.libraries.contains(path)
+    }
+}
+
+fn is_of_system(path: &[u8]) -> bool {
+    SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder.as_bytes()))
+}

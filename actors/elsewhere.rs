@@ -2,15 +2,18 @@
 //! that are somewhere else there, and a hit gets its own. Only texts are changed; the compiler was told to leave the
 //! names out of all else, and where one is in it nevertheless the result is good for that folder alone.
 use crate::outputs::read_from_start;
-use cachepot_engine::bases::{Bases, MARK};
-use cachepot_engine::compiler::rustc::depinfo;
+use cachepot_engine::bases::{Base, Bases, MARK};
+use cachepot_engine::compiler::rustc::{self, depinfo};
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::Role;
+use cachepot_engine::job::{Job, Role};
 use cachepot_engine::manifest::Record;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched, Ingested, LocalStore};
 use memchr::memmem;
 use std::sync::Arc;
+
+/// Variables that every compile asks for and that none writes down.
+const UNWRITTEN_VARIABLES: [&str; 3] = ["LD_LIBRARY_PATH", "LD_PRELOAD", "PWD"];
 
 /// Why a result is not kept with marks.
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +36,12 @@ pub(crate) enum NotNeutral {
 /// [`NotNeutral`]: the result must not be kept.
 pub(crate) fn put_marks(
     store: &LocalStore,
-    bases: &Bases,
+    job: &Job,
     record: &mut Record,
     meta: &mut EntryMeta,
     outputs: &mut [(Role, bool, Ingested)],
 ) -> Result<(), NotNeutral> {
+    let bases = &job.bases;
     let folders: Vec<&[u8]> = bases.iter().map(|base| base.folder.as_slice()).collect();
     let holds = |text: &[u8]| -> Vec<bool> {
         folders.iter().map(|folder| memmem::find(text, folder).is_some()).collect()
@@ -59,6 +63,10 @@ pub(crate) fn put_marks(
             *copy = store.ingest_bytes(marked(&text, bases)?)?;
         }
         note(copy.holds(&folders)?);
+    }
+    if rustc::hides_texts(job) {
+        let named_in_values = |base: &Base| record.names_in_variables(base, &UNWRITTEN_VARIABLES);
+        note(bases.iter().map(named_in_values).collect());
     }
     for (base, _) in bases.iter().zip(named).filter(|(_, named)| *named) {
         tracing::debug!(folder = %base.folder.escape_ascii(), "named in a result");

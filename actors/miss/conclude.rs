@@ -53,14 +53,13 @@ impl Miss {
 
     /// A result without the names of folders that are somewhere else in another checkout.
     async fn for_all_checkouts(&self, mut taken: Taken) -> Result<Taken, NotStored> {
-        let bases = self.subject.job.bases.clone();
-        if bases.is_empty() {
+        if self.subject.job.bases.is_empty() {
             return Ok(taken);
         }
-        let store = Arc::clone(&self.shared.store);
+        let (store, subject) = (Arc::clone(&self.shared.store), Arc::clone(&self.subject));
         let put_marks = move || {
             let Taken { meta, outputs, observed, .. } = &mut taken;
-            elsewhere::put_marks(&store, &bases, &mut observed.record, meta, outputs)?;
+            elsewhere::put_marks(&store, &subject.job, &mut observed.record, meta, outputs)?;
             Ok::<_, elsewhere::NotNeutral>(taken)
         };
         let marked = tokio::task::spawn_blocking(put_marks).await.map_err(NotStored::skipped)?;

@@ -16,6 +16,14 @@ pub struct Base {
     pub instead: String,
 }
 
+impl Base {
+    /// Whether it is the folder in which the compiler runs: the kernel tells its name, so no part of it is a link, and
+    /// `..` leads up from it.
+    pub fn is_where_it_runs(&self) -> bool {
+        matches!(self.letter, b'w' | b'p')
+    }
+}
+
 /// The bases of a call; for most there are none, and then every text stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bases(Vec<Base>);

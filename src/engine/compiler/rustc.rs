@@ -19,6 +19,7 @@ mod line;
 mod outputs;
 mod plan;
 
+pub use bases::hides_texts;
 pub use crates::{Crates, Holds, crates};
 pub use environment::{
     CLIPPY_VARIABLES, INDIFFERENT_VARIABLES, KEY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES,

@@ -56,6 +56,16 @@ impl Record {
         self.surroundings.get_or_insert_default().require(at(base));
     }
 
+    /// Whether the value of a variable that was read names a base; without `others`.
+    pub fn names_in_variables(&self, base: &Base, others: &[&str]) -> bool {
+        let counts =
+            |name: &[u8]| name.first() != Some(&MARK) && !others.iter().any(|other| other.as_bytes() == name);
+        let variables = self.surroundings.iter().flat_map(|seen| &seen.variables);
+        let values = variables.filter(|(name, _)| counts(name)).filter_map(|(_, value)| value.as_ref());
+        let mark = [MARK, base.letter];
+        values.into_iter().any(|value| value.windows(mark.len()).any(|part| part == mark))
+    }
+
     /// The conditions on folders themselves, readable; none for most records.
     pub fn ties(&self) -> impl Iterator<Item = String> {
         let conditions = self.surroundings.iter().flat_map(|seen| &seen.variables).filter(|tie| is_tie(tie));
@@ -76,8 +86,13 @@ impl Record {
         let kinds = seen.kinds.iter().map(|(path, _)| path);
         let links = seen.links.iter().chain(&seen.resolved).map(|(path, _)| path);
         let mut others = kinds.chain(links).filter(|path| is_outside(path));
+        // The way up from a base leads through the folder in which the compiler runs, or is one that a link may turn elsewhere.
+        let has_way_up = base.is_where_it_runs()
+            || bases.iter().any(|other| other.is_where_it_runs() && is_above(&other.folder, base));
         files.any(is_near)
             || others.any(|path| is_on_the_way(parent(path), base) && !is_above(path, base))
+            || (!has_way_up
+                && seen.absent.iter().any(|path| is_outside(path) && is_on_the_way(parent(path), base)))
             || seen.listings.iter().any(|(path, _)| is_above(path, base) || is_on_the_way(parent(path), base))
     }
 
@@ -138,8 +153,8 @@ impl Surroundings {
         let mut absent = Vec::new();
         for path in std::mem::take(&mut self.absent) {
             let folder = parent(&path).to_vec();
-            let above =
-                bases.iter().filter(|base| bases.holding(&path).is_none() && is_on_the_way(&folder, base));
+            let is_meant = |base: &&Base| base.is_where_it_runs() && is_on_the_way(&folder, base);
+            let above = bases.iter().filter(|base| bases.holding(&path).is_none() && is_meant(base));
             let above: Vec<&Base> = above.collect();
             for base in &above {
                 let up = b"/..".repeat(depth(&base.folder) - depth(&folder));

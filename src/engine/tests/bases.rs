@@ -133,6 +133,9 @@ fn t174_what_lies_around_a_checkout_is_looked_for_around_the_other() {
         ("/a/d/pro/a.rs", |s| s.absent = texts(&["/a/d/x"]), "/b/c/pro/../x", "-"),
         ("/a/d/pro/a.rs", |s| s.absent = texts(&["/a/d/x", "/a/x/"]), "/b/c/pro/../../x/ /b/c/pro/../x", "-"),
         ("/a/d/pro/a.rs", |s| s.absent = texts(&["/a/e/x"]), "/a/e/x", "/a/e/x"),
+        // Above a base to which a link may lead.
+        ("/a/d/pro/a.rs", |s| s.absent = texts(&["/t/x"]), "-", "-"),
+        ("/a/d/pro/a.rs", |s| s.absent = texts(&["/t/u/v/x"]), "/o/v/x", "/o/v/x"),
         // Looked at.
         ("/a/d/pro/a.rs", |s| s.kinds = vec![(b"/a/d".to_vec(), Kind::Folder)], "", ""),
         ("/a/d/pro/a.rs", |s| s.kinds = vec![(b"/a/d/e".to_vec(), Kind::Folder)], "-", "-"),
@@ -140,13 +143,23 @@ fn t174_what_lies_around_a_checkout_is_looked_for_around_the_other() {
         ("/a/d/pro/a.rs", |s| s.listings = vec![(b"/".to_vec(), Digest::of(b""))], "", ""),
         ("/a/d/pro/a.rs", |s| s.links = vec![(b"/a/l".to_vec(), b"d".to_vec())], "-", "-"),
     ];
-    let here = bases(&[('w', "/a/d/pro")]);
+    let here = bases(&[('w', "/a/d/pro"), ('t', "/t/u")]);
     for (input, change, alike, shallow) in rows {
         let mut stored = record(input, *change);
         stored.make_neutral(&here, |path| path == b"/a/e/tool");
         let real = |bases: &Bases| stored.clone().make_real(bases).as_ref().map_or("-".to_owned(), absent);
-        assert_eq!(real(&bases(&[('w', "/b/c/pro")])), *alike, "{input} {:?}", stored.surroundings);
-        assert_eq!(real(&bases(&[('w', "/pro")])), *shallow, "{input} {:?}", stored.surroundings);
+        assert_eq!(
+            real(&bases(&[('w', "/b/c/pro"), ('t', "/o")])),
+            *alike,
+            "{input} {:?}",
+            stored.surroundings
+        );
+        assert_eq!(
+            real(&bases(&[('w', "/pro"), ('t', "/o")])),
+            *shallow,
+            "{input} {:?}",
+            stored.surroundings
+        );
         assert!(real(&here) != "-", "{input}");
     }
 }

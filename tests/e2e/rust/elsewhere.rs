@@ -164,6 +164,22 @@ fn t174_a_result_that_names_its_folder_is_not_shared() {
     }
 }
 
+/// In bitcode, which is all that a library holds under LTO, texts do not stand as they are.
+#[test]
+fn t174_a_name_in_bitcode_is_not_shared() {
+    let sandbox = checkouts("elsewhere-lto", &["one/pro", "two/far"]);
+    for folder in ["one/pro", "two/far"] {
+        let text = "#[inline(never)] pub fn asked() -> &'static str { env!(\"CARGO_MANIFEST_DIR\") } \
+            pub fn place() -> &'static str { file!() } pub fn boom(_: usize) {}";
+        sandbox.write(&format!("{folder}/lib/src/lib.rs"), text);
+        let profile = format!("{}[profile.dev]\nlto = \"fat\"\nopt-level = 1\n", FILES[0].1);
+        sandbox.write(&format!("{folder}/Cargo.toml"), &profile);
+        build(&sandbox, folder);
+        let name = sandbox.work().join(folder);
+        assert_eq!(says(&sandbox, folder), format!("{}/lib lib/src/lib.rs 5\n", name.display()));
+    }
+}
+
 /// Without the setting, folders count.
 #[test]
 fn t174_folders_count_where_nobody_asked_for_sharing() {

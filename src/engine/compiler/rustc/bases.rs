@@ -8,6 +8,7 @@
 use super::environment::is_on;
 use super::line::Line;
 use crate::bases::{Base, Bases};
+use crate::job::{Job, Role};
 use cachepot_wire::message::CompileRequest;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -80,6 +81,13 @@ fn profile_folder(folder: &Path) -> Option<&Path> {
 
 fn name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// Whether an output holds texts in a form in which nobody finds them: bitcode, also where it is all that a library holds.
+pub fn hides_texts(job: &Job) -> bool {
+    let is_asked_for = |word: &OsString| word.as_bytes().starts_with(b"linker-plugin-lto");
+    job.key_words.iter().any(is_asked_for)
+        || job.outputs.iter().any(|output| output.role == Role::LlvmBitcode)
 }
 
 /// The words for rustc: of several that fit the last one counts, and so those for longer paths come last.

@@ -27,6 +27,8 @@ pub(crate) struct Flags {
     pub(crate) made: &'static str,
     /// The folder with a linker script comes first in `PATH`.
     pub(crate) tool_in_path: bool,
+    /// Both checkouts share results, and rustc itself is given the words that make them neutral.
+    pub(crate) shares: bool,
 }
 
 const CARGO_MESSAGES: &[&str] =
@@ -47,6 +49,7 @@ impl Flags {
             version: "1.0.10",
             made: "gen1",
             tool_in_path: false,
+            shares: random.chance(40),
         };
         for _ in 0..random.below(6) {
             flags.change(random);
@@ -56,7 +59,7 @@ impl Flags {
 
     /// Changes one of them and says which.
     pub(crate) fn change(&mut self, random: &mut Random) -> String {
-        match random.below(11) {
+        match random.below(12) {
             0 => self.folder = *random.pick(&["", "", "work"]),
             1 => self.profile = *random.pick(PROFILES),
             2 => self.target = *random.pick(TARGETS),
@@ -67,6 +70,7 @@ impl Flags {
             7 => self.leaf = *random.pick(&["-1a", "-2b", ""]),
             8 => self.version = *random.pick(&["1.0.10", "1.0.11", ""]),
             9 => self.made = *random.pick(&["gen1", "gen2", "gen1/../gen2"]),
+            10 => self.shares = !self.shares,
             _ => self.tool_in_path = !self.tool_in_path,
         }
         format!("{self:?}")

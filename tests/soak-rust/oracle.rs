@@ -1,5 +1,9 @@
 //! Runs one unit plainly and through the launcher, each time over the same leftovers, and tells every difference.
 
+use cachepot_engine::compiler::rustc;
+use cachepot_engine::job::{Driver, Family, Parsed};
+use cachepot_wire::{CompileRequest, EnvBlock};
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -143,9 +147,33 @@ impl<'a> Oracle<'a> {
     }
 
     fn process(&self, model: &Model, call: Call<'_>, is_launched: bool) -> Process {
-        let mut process = self.launcher.process(model, call.flags.folder, call.words(model), is_launched);
-        call.set_environment(model, &mut process);
-        process
+        let process = |words| {
+            let mut process = self.launcher.process(model, call.flags.folder, words, is_launched);
+            call.set_environment(model, &mut process);
+            process
+        };
+        let words = call.words(model);
+        let cached = process(words.clone());
+        if call.flags.shares && !is_launched { process(neutral(&cached, &words)) } else { cached }
+    }
+}
+
+/// The line that the launcher would run, with its words for neutral paths.
+fn neutral(process: &Process, words: &[String]) -> Vec<String> {
+    let env = process.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let request = CompileRequest {
+        argv: words.iter().map(OsString::from).collect(),
+        cwd: process.get_current_dir().unwrap().to_owned(),
+        env: EnvBlock::from_pairs(env),
+        ..CompileRequest::default()
+    };
+    let driver = Driver { family: Family::Rustc, major: 95, plus_plus: false };
+    match rustc::parse(&request, &driver, &request.argv) {
+        Parsed::Compile(job) => {
+            let argv = rustc::plan(&job, &request).argv.into_iter();
+            argv.map(|word| word.into_string().unwrap()).collect()
+        }
+        Parsed::NotCacheable(_) | Parsed::NotACompile => words.to_vec(),
     }
 }
 

@@ -47,5 +47,5 @@ pub(crate) fn create(base: &Path, random: &mut Random) -> io::Result<Model> {
 
 /// Where the crates of a checkout are made; beside it, as edits are of sources.
 pub(crate) fn out(model: &Model, checkout: usize) -> PathBuf {
-    model.base.join(["out_tree", "out_copy"][checkout])
+    model.base.join(["out_tree", "out_copy"][checkout]).join("debug/deps")
 }

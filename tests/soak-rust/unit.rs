@@ -166,6 +166,9 @@ impl Call<'_> {
         if self.unit == Unit::Main {
             process.env("CARGO_BIN_NAME", name);
         }
+        if self.flags.shares {
+            process.env("CACHEPOT_REMAP_RELATIVE", "1");
+        }
         if self.flags.tool_in_path {
             let path = std::env::var("PATH").unwrap_or_default();
             process.env("PATH", format!("{}:{path}", root.join("tool").display()));

@@ -163,7 +163,8 @@ fn neutral(process: &Process, words: &[String]) -> Vec<String> {
     let env = process.get_envs().filter_map(|(name, value)| Some((name, value?)));
     let request = CompileRequest {
         argv: words.iter().map(OsString::from).collect(),
-        cwd: process.get_current_dir().unwrap().to_owned(),
+        // Without a closing slash, as the kernel tells it.
+        cwd: process.get_current_dir().unwrap().components().collect(),
         env: EnvBlock::from_pairs(env),
         ..CompileRequest::default()
     };

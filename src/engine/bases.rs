@@ -37,7 +37,8 @@ impl Bases {
     pub fn new(bases: impl IntoIterator<Item = Base>) -> Self {
         let mut bases: Vec<Base> = bases.into_iter().filter(|base| is_plain(&base.folder)).collect();
         // Of two that fit the longer one is meant; of two that are one folder, the first.
-        bases.sort_by_key(|base| std::cmp::Reverse(base.folder.len()));
+        let length = |base: &Base| std::cmp::Reverse(base.folder.len());
+        bases.sort_by(|one, other| (length(one), &one.folder).cmp(&(length(other), &other.folder)));
         bases.dedup_by(|later, earlier| later.folder == earlier.folder);
         Bases(bases)
     }

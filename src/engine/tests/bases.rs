@@ -61,6 +61,13 @@ fn t089_names_of_bases_are_found_as_whole_paths() {
 }
 
 #[test]
+fn of_two_that_are_one_folder_the_first_counts() {
+    let here = bases(&[('r', "/a/x"), ('t', "/a/b"), ('g', "/a/c"), ('w', "/a/b")]);
+    assert_eq!(here.iter().count(), 3);
+    assert_eq!(neutral(&here, "/a/b/c:/a/x"), "$t/c:$r");
+}
+
+#[test]
 fn marks_become_the_folders_of_a_checkout() {
     let there = bases(&[('w', "/b")]);
     assert_eq!(there.real(b"\0w/x:\0w").as_deref(), Some(&b"/b/x:/b"[..]));

@@ -3,7 +3,7 @@
 //! names out of all else, and where one is in it nevertheless the result is good for that folder alone.
 use crate::outputs::read_from_start;
 use cachepot_engine::bases::{Base, Bases, MARK};
-use cachepot_engine::compiler::rustc::{self, depinfo};
+use cachepot_engine::compiler::rustc;
 use cachepot_engine::entry::Body;
 use cachepot_engine::job::{Job, Role};
 use cachepot_engine::manifest::Record;
@@ -52,15 +52,9 @@ pub(crate) fn put_marks(
         *text = marked(text, bases)?;
         note(holds(text));
     }
-    let is_library = outputs.iter().any(|(role, ..)| *role == Role::SharedLibrary);
     for (role, _, copy) in outputs {
         if *role == Role::Dependencies {
-            let text = copy.read()?;
-            // rustc compresses what a shared library says of its crate: a value in there would not be found.
-            let values = depinfo::read(&text).filter(|_| is_library).map(|info| info.variables);
-            let values = values.into_iter().flatten().filter_map(|(_, value)| value);
-            values.for_each(|value| note(holds(value.as_encoded_bytes())));
-            *copy = store.ingest_bytes(marked(&text, bases)?)?;
+            *copy = store.ingest_bytes(marked(&copy.read()?, bases)?)?;
         }
         note(copy.holds(&folders)?);
     }
@@ -90,8 +84,10 @@ pub(crate) fn put_folders(fetched: &mut Fetched, bases: &Bases) -> Option<()> {
     for output in &mut entry.outputs {
         let text = match (&output.body, output.role) {
             (Body::Inline(text), Role::Dependencies) => bases.real(text)?.into_owned(),
-            (Body::Blob { .. }, Role::Dependencies) => {
+            (Body::Blob { size, .. }, Role::Dependencies) => {
                 let text = read_from_start(&blobs.remove(blob)).ok()?;
+                // A longer one than is read at once is left to the compiler.
+                (text.len() as u64 == *size).then_some(())?;
                 bases.real(&text)?.into_owned()
             }
             (body, _) => {

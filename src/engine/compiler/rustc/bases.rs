@@ -83,11 +83,12 @@ fn name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// Whether an output holds texts in a form in which nobody finds them: bitcode, also where it is all that a library holds.
+/// Whether an output may hold texts in a form in which nobody finds them: bitcode, also where it is all that a library
+/// holds; what a shared library says of its crate, which rustc has compressed (1.95 does not).
 pub fn hides_texts(job: &Job) -> bool {
     let is_asked_for = |word: &OsString| word.as_bytes().starts_with(b"linker-plugin-lto");
     job.key_words.iter().any(is_asked_for)
-        || job.outputs.iter().any(|output| output.role == Role::LlvmBitcode)
+        || job.outputs.iter().any(|output| matches!(output.role, Role::LlvmBitcode | Role::SharedLibrary))
 }
 
 /// The words for rustc: of several that fit the last one counts, and so those for longer paths come last.

@@ -26,6 +26,8 @@ pub enum Kind {
     Result,
     /// The inputs seen for one job.
     Manifest,
+    /// What a remote holds for a job or a result; never a file of the local store.
+    Bundle,
 }
 
 impl Kind {
@@ -34,9 +36,10 @@ impl Kind {
         match self {
             Kind::Result => 1,
             Kind::Manifest => 2,
+            Kind::Bundle => 3,
         }
     }
-    /// The kind of a byte.
+    /// The kind of a byte in the index, which knows what lies in the local store.
     pub fn from_tag(tag: u8) -> Option<Self> {
         [Kind::Result, Kind::Manifest].into_iter().find(|kind| kind.tag() == tag)
     }

@@ -4,3 +4,4 @@
 pub mod error;
 pub mod local;
 pub mod recent;
+pub mod remote;

@@ -55,6 +55,8 @@ impl Layout {
         match key.kind {
             Kind::Result => self.part(&key.digest, ""),
             Kind::Manifest => self.part(&key.digest, ".m"),
+            // A name that no walk takes for one of ours: these never lie here.
+            Kind::Bundle => self.part(&key.digest, ".remote"),
         }
     }
     pub(crate) fn blob(&self, digest: &Digest, number: u32) -> PathBuf {

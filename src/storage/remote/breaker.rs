@@ -1,0 +1,208 @@
+//! When a remote is left alone. Pure: the time is passed in.
+//!
+//! A build may lose a second to a dead remote, in all. So requests that a build waits for get [`ANSWER_LIMIT`];
+//! while one of them is [`OVERDUE`], no other goes out; and after [`MAX_TROUBLE`] failures in a row none does, until a
+//! probe that nobody waits for was answered.
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::backend::BackendError;
+
+/// How long a request may wait for the first byte of its answer.
+pub const ANSWER_LIMIT: Duration = Duration::from_millis(450);
+/// A request without an answer for this long keeps others from going out.
+pub const OVERDUE: Duration = Duration::from_millis(150);
+/// Failures in a row after which a remote is left alone: together they last less than a second.
+pub const MAX_TROUBLE: u32 = 2;
+
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// A remote that is slower than this is no help, compilers being faster.
+const BYTES_PER_SECOND: u64 = 2 << 20;
+
+/// How long a whole transfer of this size may take.
+pub fn transfer_limit(bytes: u64) -> Duration {
+    ANSWER_LIMIT + Duration::from_millis(bytes.saturating_mul(1000) / BYTES_PER_SECOND)
+}
+
+/// A request that is out; to be given back by [`Breaker::end`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+/// See the file's head.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    /// When each request that is out began; tickets grow, so the first is the oldest.
+    out: BTreeMap<u64, Instant>,
+    next: u64,
+    /// Failures since the last answer.
+    trouble: u32,
+    /// Set while the remote is left alone: when it may be probed.
+    probe_at: Option<Instant>,
+    /// The last pause; each grows upon the one before.
+    pause: Duration,
+}
+
+impl Breaker {
+    /// Lets a request go out for which a build waits; `None` where it has to do without.
+    pub fn begin(&mut self, now: Instant) -> Option<Ticket> {
+        let is_late = self.out.values().next().is_some_and(|began| now.duration_since(*began) >= OVERDUE);
+        (self.probe_at.is_none() && !is_late).then(|| self.go(now))
+    }
+
+    /// Lets a probe go out, for which nobody waits: one at a time, and only where the remote has been left alone for
+    /// long enough.
+    pub fn begin_probe(&mut self, now: Instant) -> Option<Ticket> {
+        let is_due = self.probe_at.is_some_and(|at| now >= at);
+        (is_due && self.out.is_empty()).then(|| self.go(now))
+    }
+
+    /// Whether the remote is left alone.
+    pub fn is_open(&self) -> bool {
+        self.probe_at.is_some()
+    }
+
+    /// Takes note of how a request ended; true where the remote is left alone from here on, to be said once.
+    pub fn end(&mut self, ticket: Ticket, outcome: Result<(), &BackendError>, now: Instant) -> bool {
+        self.out.remove(&ticket.0);
+        let was_open = self.is_open();
+        match outcome {
+            // It lives: what it says of this one value says nothing of others.
+            Ok(()) | Err(BackendError::TooLarge) => {
+                (self.trouble, self.probe_at, self.pause) = (0, None, Duration::ZERO);
+            }
+            Err(BackendError::Throttled { retry_after }) => {
+                self.leave_alone(now, retry_after.unwrap_or_default());
+            }
+            // Nothing but a change over there helps.
+            Err(BackendError::Denied(_)) => self.leave_alone(now, LONGEST_PAUSE),
+            Err(BackendError::Unreachable(_) | BackendError::Malformed(_)) => {
+                self.trouble += 1;
+                // One that went out before the others had failed says nothing new.
+                if self.trouble >= MAX_TROUBLE && self.probe_at.is_none_or(|at| now >= at) {
+                    self.leave_alone(now, Duration::ZERO);
+                }
+            }
+        }
+        !was_open && self.is_open()
+    }
+
+    /// Takes note of a request that was given up by whoever made it: nothing is known of the remote.
+    pub fn forget(&mut self, ticket: Ticket) {
+        self.out.remove(&ticket.0);
+    }
+
+    fn go(&mut self, now: Instant) -> Ticket {
+        self.next += 1;
+        self.out.insert(self.next, now);
+        Ticket(self.next)
+    }
+
+    fn leave_alone(&mut self, now: Instant, at_least: Duration) {
+        let grown = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.pause = grown.max(at_least.min(LONGEST_PAUSE));
+        self.probe_at = Some(now + self.pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lost() -> BackendError {
+        BackendError::Unreachable(String::new())
+    }
+
+    #[test]
+    fn t266_a_dead_remote_costs_a_build_less_than_a_second() {
+        let (mut breaker, start) = (Breaker::default(), Instant::now());
+        let (mut now, mut lost_time) = (start, Duration::ZERO);
+        for _ in 0..1000 {
+            match breaker.begin(now) {
+                Some(ticket) => {
+                    now += ANSWER_LIMIT;
+                    lost_time += ANSWER_LIMIT;
+                    breaker.end(ticket, Err(&lost()), now);
+                }
+                None => now += Duration::from_millis(100),
+            }
+        }
+        assert!(lost_time < Duration::from_secs(1), "{lost_time:?}");
+    }
+
+    #[test]
+    fn while_one_is_overdue_no_other_goes_out() {
+        let (mut breaker, start) = (Breaker::default(), Instant::now());
+        let first = breaker.begin(start).unwrap();
+        let second = breaker.begin(start + OVERDUE / 2).unwrap();
+        assert_eq!(breaker.begin(start + OVERDUE), None);
+        assert!(!breaker.end(first, Ok(()), start + OVERDUE));
+        let third = breaker.begin(start + OVERDUE).unwrap();
+        breaker.forget(second);
+        breaker.forget(third);
+        assert!(breaker.out.is_empty());
+    }
+
+    #[test]
+    fn only_an_answered_probe_lets_requests_out_again() {
+        let (mut breaker, start) = (Breaker::default(), Instant::now());
+        let fail = |breaker: &mut Breaker, now| {
+            let ticket = breaker.begin(now).unwrap();
+            breaker.end(ticket, Err(&lost()), now)
+        };
+        assert_eq!((fail(&mut breaker, start), fail(&mut breaker, start)), (false, true));
+        assert_eq!(breaker.begin_probe(start), None);
+        let later = start + FIRST_PAUSE;
+        assert_eq!(breaker.begin(later), None);
+        let probe = breaker.begin_probe(later).unwrap();
+        assert_eq!(breaker.begin_probe(later), None);
+        // Told once, and the pause grows.
+        assert!(!breaker.end(probe, Err(&lost()), later));
+        assert_eq!(breaker.begin_probe(later + FIRST_PAUSE), None);
+        let later = later + FIRST_PAUSE * 2;
+        let probe = breaker.begin_probe(later).unwrap();
+        assert!(!breaker.end(probe, Ok(()), later));
+        assert!(breaker.begin(later).is_some());
+    }
+
+    #[test]
+    fn a_remote_that_throttles_is_obeyed_at_once() {
+        let (mut breaker, start) = (Breaker::default(), Instant::now());
+        let wait = FIRST_PAUSE * 3;
+        let ticket = breaker.begin(start).unwrap();
+        assert!(breaker.end(ticket, Err(&BackendError::Throttled { retry_after: Some(wait) }), start));
+        assert_eq!(breaker.begin_probe(start + wait / 2), None);
+        assert!(breaker.begin_probe(start + wait).is_some());
+    }
+
+    #[test]
+    fn the_limit_of_a_transfer_grows_with_its_size_and_never_wraps() {
+        assert_eq!(transfer_limit(0), ANSWER_LIMIT);
+        assert!(transfer_limit(50 << 20) >= Duration::from_secs(25));
+        assert!(transfer_limit(u64::MAX) > transfer_limit(1 << 40));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_probes_go_on(steps in prop::collection::vec((0_u8..4, 0_u64..400_000), 0..100)) {
+            let (mut breaker, mut now) = (Breaker::default(), Instant::now());
+            for (what, millis) in steps {
+                let Some(ticket) = breaker.begin(now).or_else(|| breaker.begin_probe(now)) else {
+                    now += Duration::from_millis(millis);
+                    continue;
+                };
+                now += Duration::from_millis(millis);
+                let retry_after = Some(Duration::from_millis(millis));
+                match what {
+                    0 => drop(breaker.end(ticket, Ok(()), now)),
+                    1 => drop(breaker.end(ticket, Err(&lost()), now)),
+                    2 => drop(breaker.end(ticket, Err(&BackendError::Throttled { retry_after }), now)),
+                    _ => breaker.forget(ticket),
+                }
+            }
+            now += LONGEST_PAUSE;
+            prop_assert!(breaker.begin(now).is_some() || breaker.begin_probe(now).is_some());
+        }
+    }
+}

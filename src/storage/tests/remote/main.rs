@@ -1,0 +1,103 @@
+//! Objects of a remote: what was written comes back, and nothing else does.
+use cachepot_engine::digest::Digest;
+use cachepot_engine::entry::{Body, Entry, EntryOutput};
+use cachepot_engine::envelope::{self, Kind};
+use cachepot_engine::job::Role;
+use cachepot_engine::manifest::{Input, Manifest, Record};
+use cachepot_storage::remote::bundle::{
+    BundleError, JobBundle, MAX_CONTENT_BYTES, SMALL_BYTES, open_result, seal_result,
+};
+use proptest::prelude::*;
+
+const JOB: Digest = Digest([1; 32]);
+const RESULT: Digest = Digest([2; 32]);
+
+fn record() -> Record {
+    Record {
+        result: RESULT,
+        inputs: vec![Input { path: b"a.c".to_vec(), digest: Digest::of(b"int a;") }],
+        n_read: 1,
+        folders: Vec::new(),
+        names: Vec::new(),
+        present: Vec::new(),
+        states: Vec::new(),
+        same: Vec::new(),
+        exist: Vec::new(),
+        mtimes: Vec::new(),
+        window: None,
+        surroundings: None,
+    }
+}
+
+fn entry(content: Vec<u8>) -> Entry {
+    let output = EntryOutput { role: Role::Main, executable: false, body: Body::Inline(content) };
+    Entry { status: 0, stdout: b"out".to_vec(), stderr: b"err".to_vec(), outputs: vec![output] }
+}
+
+fn job(newest: Option<Entry>) -> JobBundle {
+    JobBundle { manifest: Manifest { records: [record()].into() }, newest }
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_comes_back(content in prop::collection::vec(any::<u8>(), 0..2000), small in any::<bool>()) {
+        let entry = entry(content);
+        let object = seal_result(&RESULT, &entry).unwrap();
+        prop_assert_eq!(&open_result(&RESULT, &object).unwrap(), &entry);
+        let job = job(small.then_some(entry));
+        prop_assert_eq!(JobBundle::open(&JOB, &job.seal(&JOB).unwrap()).unwrap(), job);
+    }
+
+    #[test]
+    fn no_changed_or_shortened_object_is_read(at in any::<prop::sample::Index>(), bit in 0_u8..8, cut in any::<bool>()) {
+        let mut object = job(Some(entry(vec![7; 300]))).seal(&JOB).unwrap();
+        let at = at.index(object.len());
+        if cut { object.truncate(at) } else { object[at] ^= 1 << bit }
+        prop_assert!(JobBundle::open(&JOB, &object).is_err());
+    }
+
+    /// Somebody who can compute checksums: nothing panics, and nothing is taken for an object.
+    #[test]
+    fn any_payload_in_a_right_envelope_is_refused(payload in prop::collection::vec(any::<u8>(), 0..200)) {
+        let object = envelope::seal(Kind::Bundle, &JOB, &payload);
+        prop_assert!(JobBundle::open(&JOB, &object).is_err() && open_result(&JOB, &object).is_err());
+    }
+}
+
+#[test]
+fn an_object_of_another_key_or_sort_is_refused() {
+    let (result, job) = (seal_result(&RESULT, &entry(Vec::new())).unwrap(), job(None).seal(&JOB).unwrap());
+    assert!(open_result(&JOB, &result).is_err() && JobBundle::open(&RESULT, &job).is_err());
+    assert!(JobBundle::open(&RESULT, &result).is_err() && open_result(&JOB, &job).is_err());
+}
+
+#[test]
+fn a_result_that_is_not_small_stays_out_of_the_job() {
+    let noise = (0..SMALL_BYTES).map(|n| n.to_le_bytes()[n % 2]).collect();
+    let opened = JobBundle::open(&JOB, &job(Some(entry(noise))).seal(&JOB).unwrap()).unwrap();
+    assert_eq!(opened, job(None));
+}
+
+#[test]
+fn a_blob_is_neither_written_nor_believed() {
+    let body = Body::Blob { size: 1, digest: RESULT };
+    let outputs = vec![EntryOutput { role: Role::Main, executable: false, body }];
+    let entry = Entry { outputs, ..entry(Vec::new()) };
+    assert!(matches!(seal_result(&RESULT, &entry), Err(BundleError::Malformed(_))));
+    assert_eq!(JobBundle::open(&JOB, &job(Some(entry.clone())).seal(&JOB).unwrap()).unwrap(), job(None));
+    let content = [&[1], entry.encode(&RESULT).as_slice()].concat();
+    let packed = zstd::bulk::compress(&content, 3).unwrap();
+    let payload = [&(content.len() as u64).to_le_bytes(), packed.as_slice()].concat();
+    let object = envelope::seal(Kind::Bundle, &RESULT, &payload);
+    assert!(matches!(open_result(&RESULT, &object), Err(BundleError::Malformed(_))));
+}
+
+#[test]
+fn a_size_that_is_claimed_or_grown_into_is_refused() {
+    let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 3).unwrap();
+    for (claimed, is_large) in [(MAX_CONTENT_BYTES + 1, true), (u64::MAX, true), (10, false)] {
+        let payload = [&claimed.to_le_bytes(), bomb.as_slice()].concat();
+        let refused = open_result(&RESULT, &envelope::seal(Kind::Bundle, &RESULT, &payload)).unwrap_err();
+        assert_eq!(matches!(refused, BundleError::TooLarge), is_large, "{refused}");
+    }
+}

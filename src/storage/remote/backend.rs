@@ -1,26 +1,50 @@
 //! What a remote has to offer: get, put, a check of rights, and a name. Nothing has a default body, so that a wrapper
-//! cannot lose a method. Keys are short ASCII names; values are opaque here.
+//! cannot lose a method. Keys are short ASCII names (`[0-9a-z-]`); values are opaque here.
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// The largest value that is read from a remote or written there; more is [`BackendError::TooLarge`].
+pub const MAX_VALUE_BYTES: u64 = 256 << 20;
+/// The key of the value that [`try_both`] reads and writes.
+pub const CHECK_KEY: &str = "cachepot-check";
 
 /// What a call of a [`Backend`] comes to, later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
 /// A place on another machine that keeps values by name.
+///
+/// Time limits are the caller's: it drops the future of a call that takes too long, and a backend must stand that at
+/// each await. Backends never retry and never log.
 pub trait Backend: Send + Sync {
     /// What statistics and the log call it, without secrets, as in `Redis: redis://:*****@host`.
     fn name(&self) -> &str;
-    /// The value of a key; `None` where there is none.
-    fn get<'a>(&'a self, key: &'a str) -> Later<'a, Option<Vec<u8>>>;
-    /// Stores a value, replacing the one that the key had.
+    /// The value of a key; `None` where there is none. Tells of all bytes as they come.
+    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>>;
+    /// Stores a value, replacing the one that the key had; done when the remote has said so.
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()>;
     /// What may be done there, as found by trying.
     fn check(&self) -> Later<'_, Rights>;
 }
 
+/// How many bytes of an answer have come: what comes late may still be coming.
+#[derive(Debug, Default)]
+pub struct Progress(AtomicU64);
+
+impl Progress {
+    /// Some more have come.
+    pub fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+    /// All that have come.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What may be done at a remote.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// Values can be read.
     pub read: bool,
@@ -30,11 +54,34 @@ pub struct Rights {
     pub trouble: String,
 }
 
+/// Finds out what may be done by doing it: reads a value that may be absent, and writes it.
+///
+/// # Errors
+/// What says nothing of rights: no connection, no sense in the answer, too much asked.
+pub async fn try_both(backend: &dyn Backend) -> Result<Rights, BackendError> {
+    let mut rights = Rights::default();
+    let mut note = |outcome: Result<(), BackendError>| match outcome {
+        Ok(()) => Ok(true),
+        Err(error @ (BackendError::Denied(_) | BackendError::TooLarge)) => {
+            if rights.trouble.is_empty() {
+                rights.trouble = error.to_string();
+            }
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    };
+    let read = note(backend.get(CHECK_KEY, &Progress::default()).await.map(drop))?;
+    let write = note(backend.put(CHECK_KEY, b"cachepot".to_vec()).await)?;
+    (rights.read, rights.write) = (read, write);
+    Ok(rights)
+}
+
 /// Why a remote did not do what it was asked. None of these may fail a build.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BackendError {
-    /// The secret is wrong, or the right is missing. Trying again does not help.
-    #[error("the remote refuses: {0}; check its user, password and rights")]
+    /// The secret is wrong, the right is missing, or the place (bucket, database) does not exist. Trying again does not
+    /// help.
+    #[error("the remote refuses: {0}")]
     Denied(String),
     /// It asks to be left alone for a while.
     #[error("the remote is asked too much")]
@@ -48,7 +95,17 @@ pub enum BackendError {
     /// No connection, a broken one, or no answer in time.
     #[error("the remote cannot be reached: {0}")]
     Unreachable(String),
-    /// It answered, but not in its protocol.
+    /// It answered, but not in its protocol, or that it has trouble of its own.
     #[error("the answer of the remote makes no sense: {0}")]
     Malformed(String),
+}
+
+/// A setting of a remote that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {reason}")]
+pub struct UnusableSetting {
+    /// What it is, as in `URL`; never its value, which may hold a secret.
+    pub setting: &'static str,
+    /// What is wrong, and what would be right.
+    pub reason: String,
 }

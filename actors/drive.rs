@@ -1,14 +1,13 @@
 //! The story of one request: a plain async function over `Routes`.
 //!
-//! compiler → command line → look-up (the one hop, unless nothing was ever stored for the job) → hit; else the story
-//! goes on in `miss.rs`.
+//! compiler → command line → look-up (`find.rs`) → hit; else the story goes on in `miss.rs`.
 use crate::compiler_info_cache::Identify;
 use crate::detect::{Compiler, CompilerQuery, Here, Known};
 use crate::elsewhere;
-use crate::hasher::{FindResult, LookUp};
+use crate::find::{Found, find};
 use crate::inputs::{Early, Place, Young, now};
 use crate::miss::{Call, Miss, Observing};
-use crate::permits::{Deadline, acquire};
+use crate::permits::Deadline;
 use crate::program;
 use crate::response_file;
 use crate::routes::ask;
@@ -17,7 +16,6 @@ use crate::statistics;
 use crate::subject::Subject;
 use crate::wrapper;
 use cachepot_engine::compiler::{gnu, rustc};
-use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
 use cachepot_engine::job::{Discovery, Driver, Family, Job, Output, Parsed};
 use cachepot_engine::stats::Stat;
@@ -253,40 +251,8 @@ fn variables(
     found
 }
 
-enum Found {
-    Hit(HitReply, Vec<File>),
-    /// The job's key, and what was young.
-    Nothing(Digest, Early),
-}
-
-async fn find(shared: &Shared, subject: &Arc<Subject>, recache: bool, deadline: Deadline) -> Option<Found> {
-    let key = (!subject.takes_files()).then(|| subject.key(&shared.memory));
-    if let Some(key) = key.filter(|key| recache || !shared.manifests.may_hold(key)) {
-        return Some(Found::Nothing(key, Early::default()));
-    }
-    let routes = shared.routes();
-    let permit = acquire(&shared.permits.hashing, deadline).await?;
-    let message = FindResult { subject: Arc::clone(subject), key, recache, deadline, permit };
-    let (key, opened, early) = match ask(routes.hashers.as_ref(), message, deadline).await {
-        Ok(Ok(LookUp::Found(key, opened))) => (key, hit(&subject.job, *opened), Early::default()),
-        Ok(Ok(LookUp::Lost(key, early))) => (key, None, early),
-        Ok(Ok(LookUp::Unknown(key, early))) => return Some(Found::Nothing(key, early)),
-        Ok(Ok(LookUp::Expired)) | Err(_) => {
-            shared.stats.bump(Stat::CacheTimeouts);
-            return None;
-        }
-        Ok(Err(_)) => return None,
-    };
-    if let Some((reply, blobs)) = opened {
-        return Some(Found::Hit(reply, blobs));
-    }
-    // A record without its entry: made anew under the same job.
-    statistics::read_error(&shared.stats, subject.job.language.name());
-    Some(Found::Nothing(key, early))
-}
-
 /// The reply of a hit with its descriptors; `None` where the entry is not one of such a job.
-fn hit(job: &Job, mut opened: Fetched) -> Option<(HitReply, Vec<File>)> {
+pub(crate) fn hit(job: &Job, mut opened: Fetched) -> Option<(HitReply, Vec<File>)> {
     if !job.bases.is_empty() {
         elsewhere::put_folders(&mut opened, &job.bases)?;
     }

@@ -1,5 +1,5 @@
 //! Hasher pool: looks results up. Owns nothing but its thread; what it learns about files lies in the shared
-//! [`Memory`]. Called by `drive.rs`, `miss/conclude.rs` and `behind.rs`, and by another
+//! [`Memory`]. Called by `find.rs`, `miss/conclude.rs` and `behind.rs`, and by another
 //! Hasher that shares a look; bounded by `Permits::hashing`; when one dies, its request is answered with an error and the client
 //! compiles by itself.
 use crate::inputs::{Compiled, Early, Help, Look, Memory, Observed, Place, early, observe};
@@ -36,8 +36,8 @@ pub struct FindResult {
 pub enum LookUp {
     /// This result stands.
     Found(Digest, Box<Fetched>),
-    /// One stands, but its entry is not there or cannot be read. Beside the key: what was young.
-    Lost(Digest, Early),
+    /// One stands, but its entry is not there or cannot be read: the job's key, the result's, and what was young.
+    Lost(Digest, Digest, Early),
     /// None does.
     Unknown(Digest, Early),
     /// The deadline passed.
@@ -126,7 +126,7 @@ impl Hasher {
         match if message.recache { None } else { find() } {
             Some(result) => match self.store.fetch(&result) {
                 Ok(Some(fetched)) => LookUp::Found(key, Box::new(fetched)),
-                Ok(None) | Err(_) => LookUp::Lost(key, early()),
+                Ok(None) | Err(_) => LookUp::Lost(key, result, early()),
             },
             None => LookUp::Unknown(key, early()),
         }

@@ -1,5 +1,6 @@
 //! The keeper: rebuilds actors that died, with growing pauses, and gives one up that dies again and again.
 //! A plain task, not an actor: it must not share the fate of those it watches.
+use crate::tiers::MAX_TIERS;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,12 +17,32 @@ pub(crate) enum ActorName {
     LocalStorage,
     /// `jobserver_actor.rs`.
     Jobserver,
+    /// `remote_storage_actor.rs`, by its place in the order of remotes.
+    RemoteStorage(usize),
 }
 
 impl ActorName {
-    /// All that the keeper watches.
-    pub(crate) const ALL: [ActorName; 4] =
+    /// Those that are always there.
+    const ALWAYS: [ActorName; 4] =
         [ActorName::Jobserver, ActorName::CompilerInfoCache, ActorName::Hasher, ActorName::LocalStorage];
+    /// No index is this large.
+    pub(crate) const MAX: usize = Self::ALWAYS.len() + MAX_TIERS;
+
+    /// All that the keeper watches, with this many remotes.
+    pub(crate) fn all(n_remotes: usize) -> impl Iterator<Item = ActorName> {
+        Self::ALWAYS.into_iter().chain((0..n_remotes.min(MAX_TIERS)).map(ActorName::RemoteStorage))
+    }
+
+    /// A number of its own.
+    pub(crate) fn index(self) -> usize {
+        match self {
+            ActorName::Jobserver => 0,
+            ActorName::CompilerInfoCache => 1,
+            ActorName::Hasher => 2,
+            ActorName::LocalStorage => 3,
+            ActorName::RemoteStorage(at) => Self::ALWAYS.len() + at,
+        }
+    }
 }
 
 /// The how-manieth life of an actor; lets the keeper ignore the late death of one it has replaced.

@@ -78,6 +78,29 @@ impl Manifests {
         Ok(())
     }
 
+    /// Adds what a remote knows and we do not; whether there was any. The memory has it even where the store takes
+    /// nothing: somebody waits for it.
+    pub fn merge(&self, key: &Digest, theirs: Manifest, memory: &Memory, bases: &Bases) -> bool {
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored = self.store.get_manifest(key).ok().flatten();
+        let mut manifest = stored.and_then(|bytes| Manifest::decode(&bytes)).unwrap_or_default();
+        let is_known = |record: &Record| manifest.records.iter().any(|ours| ours.result == record.result);
+        let news: Vec<Record> = theirs.records.into_iter().filter(|record| !is_known(record)).collect();
+        if news.is_empty() {
+            return false;
+        }
+        // The newest of them comes first: it is the likeliest to stand.
+        for record in news.into_iter().rev() {
+            manifest.add(record);
+        }
+        if let Err(error) = self.store.put_manifest(key, &manifest.encode()) {
+            tracing::debug!(%error, "what a remote knows does not go into the local store");
+        }
+        let known = Arc::new(KnownManifest::new(manifest, memory, bases));
+        self.known().insert(*key, Arc::clone(&known), known.weight());
+        true
+    }
+
     /// Takes the window off a record; one that is gone meanwhile stays gone.
     ///
     /// # Errors

@@ -59,10 +59,12 @@ impl Gate {
     }
 }
 
-/// Waits until at most `n` sessions are in flight and nothing is being recorded, or the grace time is over.
+/// Waits until at most `n` sessions are in flight, and nothing is being recorded or on its way to a remote, or the grace
+/// time is over.
 pub async fn drain(shared: &Shared, n: usize) {
     let end = Instant::now() + GRACE;
-    let busy = || shared.traffic.n_inside() > n || !shared.permits.recording_is_idle();
+    let busy =
+        || shared.traffic.n_inside() > n || !shared.permits.recording_is_idle() || shared.tiers.are_busy();
     while busy() && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -88,7 +90,9 @@ impl Actor for RequestRouter {
         if let Some(limit) = shared.loaded.settings.coordinator.idle_timeout {
             ctx.run_interval(limit.div_f32(40.0).max(TICK), move |router, _| {
                 let permits = &router.shared.permits;
-                let works = !permits.recording_is_idle() || !permits.checks_are_idle();
+                let works = !permits.recording_is_idle()
+                    || !permits.checks_are_idle()
+                    || router.shared.tiers.are_busy();
                 if router.shared.traffic.is_idle_for(limit) && !works {
                     tracing::info!("idle for too long, ending");
                     router.gate.close();

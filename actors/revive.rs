@@ -6,9 +6,10 @@ use crate::keeper::{
     ActorName, Cause, Death, Generation, Ledger, Obituary, PULSE_INTERVAL, PoolObituary, Silence, Verdict,
 };
 use crate::permits::Deadline;
+use crate::remote_storage_actor::RemoteStorageActor;
 use crate::shared::Shared;
 use crate::storage_actor::LocalStorageActor;
-use actix::{Actor, SyncArbiter};
+use actix::{Actor, Arbiter, ArbiterHandle, Context, SyncArbiter};
 use cachepot_engine::stats::Stat;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ pub(crate) struct Reviver {
     cores: usize,
     jobserver: Origin,
     pulse: Duration,
+    /// The thread of all remotes; the coordinator's own where there are none.
+    remotes: ArbiterHandle,
 }
 
 impl Reviver {
@@ -32,7 +35,9 @@ impl Reviver {
         cores: usize,
         jobserver: Origin,
     ) -> Self {
-        Reviver { shared, deaths, cores, jobserver, pulse: PULSE_INTERVAL }
+        let remotes =
+            if shared.tiers.list().is_empty() { Arbiter::current() } else { Arbiter::new().handle() };
+        Reviver { shared, deaths, cores, jobserver, pulse: PULSE_INTERVAL, remotes }
     }
 
     /// The same with another time between signs of life.
@@ -43,7 +48,7 @@ impl Reviver {
 
     /// Starts every actor once.
     pub(crate) fn start_all(&self) {
-        for actor in ActorName::ALL {
+        for actor in ActorName::all(self.shared.tiers.list().len()) {
             self.start(actor, 0);
         }
     }
@@ -85,6 +90,19 @@ impl Reviver {
                 let actor = JobserverActor::new(&self.jobserver, obituary).start();
                 shared.routes.send_modify(|routes| routes.jobserver = Some(actor));
             }
+            ActorName::RemoteStorage(at) => {
+                let Some(tier) = shared.tiers.list().get(at).cloned() else { return };
+                let (of, folder) = (Arc::clone(shared), shared.pending_folder(tier.name));
+                let make = move |_: &mut Context<RemoteStorageActor>| {
+                    RemoteStorageActor::new(tier, of, folder, obituary)
+                };
+                let actor = RemoteStorageActor::start_in_arbiter(&self.remotes, make);
+                shared.routes.send_modify(|routes| {
+                    if let Some(route) = routes.remotes.get_mut(at) {
+                        *route = Some(actor);
+                    }
+                });
+            }
         }
     }
 
@@ -94,6 +112,11 @@ impl Reviver {
             ActorName::Hasher => routes.hashers = None,
             ActorName::LocalStorage => routes.local_store = None,
             ActorName::Jobserver => routes.jobserver = None,
+            ActorName::RemoteStorage(at) => {
+                if let Some(route) = routes.remotes.get_mut(at) {
+                    *route = None;
+                }
+            }
         });
     }
 
@@ -133,7 +156,7 @@ async fn feel_pulse(reviver: Reviver, actor: ActorName) {
 /// The keeper: a plain task.
 pub(crate) async fn keep(mut news: mpsc::UnboundedReceiver<Death>, reviver: Reviver) {
     let mut ledger = Ledger::default();
-    for actor in ActorName::ALL {
+    for actor in ActorName::all(reviver.shared.tiers.list().len()) {
         actix::spawn(feel_pulse(reviver.clone(), actor));
     }
     while let Some(death) = news.recv().await {

@@ -5,7 +5,9 @@ use crate::jobserver_actor::JobserverActor;
 use crate::keeper::{ActorName, Generation};
 use crate::permits::Deadline;
 use crate::pulse::Pulse;
+use crate::remote_storage_actor::RemoteStorageActor;
 use crate::storage_actor::LocalStorageActor;
+use crate::tiers::MAX_TIERS;
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, MailboxError, Message};
 
@@ -20,14 +22,16 @@ pub(crate) struct Routes {
     pub local_store: Option<Addr<LocalStorageActor>>,
     /// See `jobserver_actor.rs`.
     pub(crate) jobserver: Option<Addr<JobserverActor>>,
+    /// See `remote_storage_actor.rs`; in the order in which remotes are asked.
+    pub(crate) remotes: [Option<Addr<RemoteStorageActor>>; MAX_TIERS],
     /// Which life of each actor it is.
-    pub(crate) lives: [Generation; ActorName::ALL.len()],
+    pub(crate) lives: [Generation; ActorName::MAX],
 }
 
 impl Routes {
     /// Which life of an actor this is.
     pub(crate) fn life(&mut self, actor: ActorName) -> &mut Generation {
-        &mut self.lives[actor as usize]
+        &mut self.lives[actor.index()]
     }
 
     /// Asks an actor for a sign of life; `None` where there is no actor.
@@ -44,6 +48,7 @@ impl Routes {
             ActorName::Hasher => of(self.hashers.as_ref(), deadline).await,
             ActorName::LocalStorage => of(self.local_store.as_ref(), deadline).await,
             ActorName::Jobserver => of(self.jobserver.as_ref(), deadline).await,
+            ActorName::RemoteStorage(at) => of(self.remotes.get(at).and_then(Option::as_ref), deadline).await,
         }
     }
 }

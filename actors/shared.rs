@@ -5,9 +5,11 @@ use crate::jobserver_actor::Slots;
 use crate::manifests::Manifests;
 use crate::observer::Observer;
 use crate::permits::Permits;
+use crate::remotes;
 use crate::routes::Routes;
 use crate::settled::Settled;
 use crate::stats_file::StatsFile;
+use crate::tiers::Tiers;
 use crate::traffic::Traffic;
 use crate::writers::Writers;
 use cachepot_config::{Environment, Loaded};
@@ -35,6 +37,8 @@ pub struct Shared {
     pub manifests: Arc<Manifests>,
     /// What is known of files.
     pub memory: Arc<Memory>,
+    /// The remotes.
+    pub(crate) tiers: Tiers,
     /// Who writes where.
     pub writers: Arc<Writers>,
     /// Who asks just now.
@@ -64,9 +68,11 @@ impl Shared {
     pub fn new(parts: Parts) -> Self {
         let Parts { stats: (stats_file, stats), permits, store, loaded, started_with, scratch, observer } =
             parts;
+        let tiers = Tiers::new(remotes::open(&loaded.settings.remotes, &started_with));
         let folder = &loaded.settings.disk.dir;
         let routes = watch::Sender::new(Routes::default());
         Shared {
+            tiers,
             stats_file,
             stats,
             slots: Slots::new(routes.clone(), permits.clone()),
@@ -98,6 +104,11 @@ impl Shared {
     pub fn scratch_name(&self) -> PathBuf {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         self.scratch.join(format!("{}-{serial}", std::process::id()))
+    }
+
+    /// Where writes to a remote wait.
+    pub(crate) fn pending_folder(&self, remote: &str) -> PathBuf {
+        self.loaded.settings.disk.dir.join("pending").join(remote)
     }
 
     /// The text itself the first time, nothing after that.

@@ -37,9 +37,14 @@ impl fmt::Display for Difference {
 /// Lists the variables in which a client differs from what the coordinator was started with, in the order of the
 /// table. Values are in one form each (`10G` and `10240M` are equal).
 pub fn differences(started_with: &Environment, client: &Environment) -> Vec<Difference> {
+    let shown = |value: Value| value.to_shown_text();
     let different = compared_keys().filter_map(|key| {
         let (coordinator, client) = (value_of(key, started_with), value_of(key, client));
-        (coordinator != client).then_some(Difference { variable: key.variable, coordinator, client })
+        (coordinator != client).then(|| Difference {
+            variable: key.variable,
+            coordinator: coordinator.map(shown),
+            client: client.map(shown),
+        })
     });
     different.collect()
 }
@@ -50,9 +55,9 @@ fn compared_keys() -> impl Iterator<Item = &'static Key> {
     KEYS.iter().copied().filter(is_compared)
 }
 
-fn value_of(key: &Key, environment: &Environment) -> Option<String> {
+fn value_of(key: &Key, environment: &Environment) -> Option<Value> {
     let raw = environment.get(key.variable)?;
     // Relative paths stay as they are, and so does what cannot be read.
     let value = Value::parse(key.kind, raw, Path::new(""));
-    Some(value.map_or_else(|_| raw.to_string_lossy().into_owned(), |value| value.to_text()))
+    Some(value.unwrap_or_else(|_| Value::Text(raw.to_string_lossy().into_owned())))
 }

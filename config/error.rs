@@ -66,6 +66,16 @@ pub enum ConfigError {
         /// The accepted forms.
         accepted: &'static str,
     },
+    /// A list of remotes names one that no version knows.
+    #[error(
+        "`{key}`: no remote is called `{name}`; they are folder, s3, redis, memcached, gcs, azure, webdav"
+    )]
+    UnknownRemote {
+        /// The key of the list.
+        key: &'static str,
+        /// The name.
+        name: String,
+    },
     /// The caller gave a directory that depends on the current directory.
     #[error("base directory `{}` is not absolute; please report this as a bug of cachepot", .directory.display())]
     RelativeBase {

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use crate::error::ConfigError;
 use crate::json;
-use crate::keys::{KEYS, Key, Kind, MISSING_PARTS, MissingPart};
+use crate::keys::{KEYS, Key, Kind};
 use crate::loaded::{Origin, Warning};
+use crate::parts::{self, Part};
 use crate::tree::{Field, LineIndex, SyntaxError, Value};
 
 /// Larger than any configuration; `CACHEPOT_CONF=/dev/zero` must not fill the memory.
@@ -111,7 +112,7 @@ fn toml_value(value: toml::de::DeValue<'_>, lines: &LineIndex) -> Value {
         }
         DeValue::Table(table) => Value::Table(toml_fields(table, lines)),
         DeValue::Float(_) => Value::Other("a float"),
-        DeValue::Boolean(_) => Value::Other("a boolean"),
+        DeValue::Boolean(is_set) => Value::Boolean(is_set),
         DeValue::Datetime(_) => Value::Other("a date"),
         DeValue::Array(_) => Value::Other("an array"),
     }
@@ -156,6 +157,8 @@ impl FileValues {
         let text = match (&field.value, key.kind) {
             (Value::Text(text), _) => text.clone(),
             (Value::Integer(number), Kind::Size | Kind::Duration | Kind::Port) => number.clone(),
+            (Value::Boolean(is_set), Kind::Flag) => is_set.to_string(),
+            (_, Kind::Flag) => return Err(wrong_type(path, file_name, &field, "a boolean")),
             (_, Kind::Size | Kind::Duration | Kind::Port) => {
                 return Err(wrong_type(path, file_name, &field, "an integer or a string"));
             }
@@ -168,12 +171,7 @@ impl FileValues {
         Ok(())
     }
 
-    fn skip_part(
-        &mut self,
-        path: &Path,
-        part: &'static MissingPart,
-        field: &Field,
-    ) -> Result<(), ConfigError> {
+    fn skip_part(&mut self, path: &Path, part: &'static Part, field: &Field) -> Result<(), ConfigError> {
         if !matches!(field.value, Value::Table(_)) {
             return Err(wrong_type(path, part.table, field, "a table"));
         }
@@ -189,19 +187,19 @@ impl FileValues {
 /// What the tables know under a name.
 enum Named {
     Key(&'static Key, &'static str),
-    Part(&'static MissingPart),
+    Part(&'static Part),
     Section,
     Nothing,
 }
 
 fn what_is(name: &str) -> Named {
+    if let Some(part) = parts::missing().find(|part| part.table == name) {
+        return Named::Part(part);
+    }
     let named =
         KEYS.iter().find_map(|key| key.file_name.filter(|known| *known == name).map(|known| (*key, known)));
     if let Some((key, file_name)) = named {
         return Named::Key(key, file_name);
-    }
-    if let Some(part) = MISSING_PARTS.iter().find(|part| part.table == name) {
-        return Named::Part(part);
     }
     let is_section = |known: &str| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
     if crate::names::known_names().any(is_section) { Named::Section } else { Named::Nothing }

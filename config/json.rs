@@ -73,10 +73,15 @@ impl Reader<'_> {
     }
 
     fn word(&mut self) -> Result<Value, SyntaxError> {
-        for (word, name) in [("true", "a boolean"), ("false", "a boolean"), ("null", "null")] {
+        let words = [
+            ("true", Value::Boolean(true)),
+            ("false", Value::Boolean(false)),
+            ("null", Value::Other("null")),
+        ];
+        for (word, value) in words {
             if self.rest().starts_with(word) {
                 self.offset += word.len();
-                return Ok(Value::Other(name));
+                return Ok(value);
             }
         }
         Err(self.error("a value is missing here"))

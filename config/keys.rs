@@ -4,6 +4,8 @@
 //! it fills. Reading, precedence, unknown-key errors, `--show-config` and the reference page follow
 //! from the row.
 
+pub mod remotes;
+
 /// One setting: its names, what it holds, its default and who reads it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Key {
@@ -49,6 +51,14 @@ pub enum Kind {
     One,
     /// Set if present, whatever the value.
     Presence,
+    /// `true` or `false`, in the usual spellings.
+    Flag,
+    /// What may be done at a remote.
+    Mode,
+    /// A text that is never shown.
+    Secret,
+    /// A URL that may hold a password, which is never shown.
+    SecretUrl,
 }
 
 /// What counts when nobody says anything.
@@ -90,17 +100,6 @@ pub enum Malformed {
     Refuse,
     /// A warning; the default counts.
     Warn,
-}
-
-/// A part that exists in cachepot but not in this build: its settings are known, warned of, skipped.
-#[derive(Debug, PartialEq, Eq)]
-pub struct MissingPart {
-    /// The table in the file.
-    pub table: &'static str,
-    /// The variable that alone enables the part.
-    pub variable: Option<&'static str>,
-    /// What the build lacks, as in "this build has no …".
-    pub what: &'static str,
 }
 
 /// `cache.disk.dir`.
@@ -204,9 +203,48 @@ pub static REMAP_RELATIVE: Key = Key {
 };
 
 /// All rows, in the order in which `--show-config` and the reference page list them.
-pub static KEYS: [&Key; 15] = [
+pub static KEYS: [&Key; 54] = [
     &DISK_DIR,
     &DISK_SIZE,
+    &remotes::CHAIN,
+    &remotes::CA_FILE,
+    &remotes::FOLDER_DIR,
+    &remotes::FOLDER_MODE,
+    &remotes::REDIS_URL,
+    &remotes::REDIS_KEY_PREFIX,
+    &remotes::REDIS_EXPIRATION,
+    &remotes::REDIS_CLUSTER,
+    &remotes::REDIS_MODE,
+    &remotes::MEMCACHED_URL,
+    &remotes::MEMCACHED_KEY_PREFIX,
+    &remotes::MEMCACHED_EXPIRATION,
+    &remotes::MEMCACHED_USERNAME,
+    &remotes::MEMCACHED_PASSWORD,
+    &remotes::MEMCACHED_MODE,
+    &remotes::S3_BUCKET,
+    &remotes::S3_ENDPOINT,
+    &remotes::S3_REGION,
+    &remotes::S3_KEY_PREFIX,
+    &remotes::S3_USE_SSL,
+    &remotes::S3_PUBLIC,
+    &remotes::S3_ENCRYPTION,
+    &remotes::S3_MODE,
+    &remotes::GCS_BUCKET,
+    &remotes::GCS_KEY_PREFIX,
+    &remotes::GCS_CRED_PATH,
+    &remotes::GCS_URL,
+    &remotes::GCS_ENDPOINT,
+    &remotes::GCS_MODE,
+    &remotes::AZURE_CONNECTION_STRING,
+    &remotes::AZURE_CONTAINER,
+    &remotes::AZURE_KEY_PREFIX,
+    &remotes::AZURE_MODE,
+    &remotes::WEBDAV_ENDPOINT,
+    &remotes::WEBDAV_KEY_PREFIX,
+    &remotes::WEBDAV_USERNAME,
+    &remotes::WEBDAV_PASSWORD,
+    &remotes::WEBDAV_TOKEN,
+    &remotes::WEBDAV_MODE,
     &IDLE_TIMEOUT,
     &LOG,
     &ERROR_LOG,
@@ -220,20 +258,6 @@ pub static KEYS: [&Key; 15] = [
     &DISABLE,
     &NO_INCREMENTAL,
     &REMAP_RELATIVE,
-];
-
-/// Parts that other builds have. A part that arrives moves from here into [`KEYS`].
-pub static MISSING_PARTS: [MissingPart; 6] = [
-    MissingPart { table: "cache.s3", variable: Some("CACHEPOT_BUCKET"), what: "S3 backend" },
-    MissingPart { table: "cache.redis", variable: Some("CACHEPOT_REDIS"), what: "Redis backend" },
-    MissingPart { table: "cache.memcached", variable: Some("CACHEPOT_MEMCACHED"), what: "Memcached backend" },
-    MissingPart { table: "cache.gcs", variable: Some("CACHEPOT_GCS_BUCKET"), what: "GCS backend" },
-    MissingPart {
-        table: "cache.azure",
-        variable: Some("CACHEPOT_AZURE_CONNECTION_STRING"),
-        what: "Azure backend",
-    },
-    MissingPart { table: "dist", variable: None, what: "distributed compilation" },
 ];
 
 /// Makes the common row: unset by default, refused when malformed.

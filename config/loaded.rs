@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::keys::Key;
+use crate::parts::Part;
 use crate::settings::Settings;
 
 /// The settings with the story of each value.
@@ -130,9 +131,14 @@ impl fmt::Display for Warning {
 
 /// Writes the text of `--show-config`: one line per key, with its value and where that comes from.
 pub fn show(loaded: &Loaded) -> String {
-    let width = loaded.values.iter().map(|shown| shown.key.label().len()).max().unwrap_or(0);
+    let is_set = |part: &Part| {
+        loaded.values.iter().any(|one| Part::of(one.key) == Some(part) && one.origin != Origin::Default)
+    };
+    // Nobody wants to read of remotes that are not there.
+    let values = || loaded.values.iter().filter(|one| Part::of(one.key).is_none_or(is_set));
+    let width = values().map(|shown| shown.key.label().len()).max().unwrap_or(0);
     let mut text = String::new();
-    for shown in &loaded.values {
+    for shown in values() {
         let (label, value) = (shown.key.label(), one_line(&shown.text));
         text.push_str(&format!("{label:width$} = {value}  ({})\n", one_line(&shown.origin.to_string())));
     }

@@ -1,21 +1,22 @@
 //! The nearest known name for one that is not known.
 
-use crate::keys::{KEYS, MISSING_PARTS};
+use crate::keys::KEYS;
+use crate::parts::PARTS;
 
 /// Yields every name that may stand in the file: keys, and tables of parts that other builds have.
 pub(crate) fn known_names() -> impl Iterator<Item = &'static str> {
-    let parts = MISSING_PARTS.iter().map(|part| part.table);
+    let parts = PARTS.iter().map(|part| part.table);
     KEYS.iter().filter_map(|key| key.file_name).chain(parts)
 }
 
-/// Says what the user may have meant: the nearest name, or all keys if none is near.
+/// Says what the user may have meant: the nearest name, or all tables if none is near.
 pub(crate) fn hint(unknown: &str) -> String {
     match nearest(unknown) {
         Some(name) => format!("did you mean `{name}`?"),
         None => {
-            let keys: Vec<String> =
-                KEYS.iter().filter_map(|key| key.file_name).map(|name| format!("`{name}`")).collect();
-            format!("the keys are {}", keys.join(", "))
+            let tables = known_names().filter_map(|name| Some(name.rsplit_once('.')?.0));
+            let tables: std::collections::BTreeSet<&str> = tables.collect();
+            format!("the tables are `{}`", Vec::from_iter(tables).join("`, `"))
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::error::ConfigError;
 use crate::keys::{self, Key};
+use crate::remotes::{Mode, Remotes};
 use crate::sources::{Resolved, Value};
 use crate::units::ByteSize;
 
@@ -17,6 +18,8 @@ pub struct Settings {
     pub disk: DiskSettings,
     /// For the coordinator itself.
     pub coordinator: CoordinatorSettings,
+    /// Caches on other machines.
+    pub remotes: Remotes,
 }
 
 /// Settings of the local disk store.
@@ -54,12 +57,13 @@ impl Settings {
                 log: values.text(&keys::LOG)?,
                 error_log: values.path(&keys::ERROR_LOG)?,
             },
+            remotes: Remotes::from_values(&values)?,
         })
     }
 }
 
 /// Typed access by row. A row whose kind does not fit is our bug and answers [`ConfigError::Table`].
-struct Values<'a>(&'a [Resolved]);
+pub(crate) struct Values<'a>(&'a [Resolved]);
 
 impl Values<'_> {
     fn find(&self, key: &'static Key) -> Result<Option<&Value>, ConfigError> {
@@ -67,7 +71,7 @@ impl Values<'_> {
         Ok(resolved.value.as_ref())
     }
 
-    fn path(&self, key: &'static Key) -> Result<Option<PathBuf>, ConfigError> {
+    pub(crate) fn path(&self, key: &'static Key) -> Result<Option<PathBuf>, ConfigError> {
         match self.find(key)? {
             None => Ok(None),
             Some(Value::Path(path)) => Ok(Some(path.clone())),
@@ -75,10 +79,10 @@ impl Values<'_> {
         }
     }
 
-    fn text(&self, key: &'static Key) -> Result<Option<String>, ConfigError> {
+    pub(crate) fn text(&self, key: &'static Key) -> Result<Option<String>, ConfigError> {
         match self.find(key)? {
             None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text.clone())),
+            Some(Value::Text(text) | Value::Secret(text) | Value::SecretUrl(text)) => Ok(Some(text.clone())),
             Some(_) => Err(misfit(key)),
         }
     }
@@ -90,9 +94,25 @@ impl Values<'_> {
         }
     }
 
-    fn duration(&self, key: &'static Key) -> Result<Duration, ConfigError> {
+    pub(crate) fn duration(&self, key: &'static Key) -> Result<Duration, ConfigError> {
         match self.find(key)? {
             Some(Value::Duration(duration)) => Ok(*duration),
+            _ => Err(misfit(key)),
+        }
+    }
+
+    /// Unset is no.
+    pub(crate) fn flag(&self, key: &'static Key) -> Result<bool, ConfigError> {
+        match self.find(key)? {
+            None => Ok(false),
+            Some(Value::Flag(is_set)) => Ok(*is_set),
+            Some(_) => Err(misfit(key)),
+        }
+    }
+
+    pub(crate) fn mode(&self, key: &'static Key) -> Result<Mode, ConfigError> {
+        match self.find(key)? {
+            Some(Value::Mode(mode)) => Ok(*mode),
             _ => Err(misfit(key)),
         }
     }

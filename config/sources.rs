@@ -7,9 +7,11 @@ use std::time::Duration;
 use crate::environment::Environment;
 use crate::error::ConfigError;
 use crate::file::{self, FileValues};
-use crate::keys::{self, Fallback, KEYS, Key, Kind, MISSING_PARTS, Malformed, Reader};
+use crate::keys::{self, Fallback, KEYS, Key, Kind, Malformed, Reader};
 use crate::loaded::{Loaded, Origin, Shown, Warning};
+use crate::parts::{self, Part};
 use crate::places::{self, CacheDirectory, Platform};
+use crate::remotes::{self, Mode};
 use crate::settings::Settings;
 use crate::units::{self, ByteSize};
 
@@ -59,7 +61,7 @@ impl Resolved {
     fn to_shown(&self) -> Shown {
         let text = match &self.value {
             None => "unset".to_owned(),
-            Some(value) => value.to_text(),
+            Some(value) => value.to_shown_text(),
         };
         Shown { key: self.key, text, origin: self.origin.clone() }
     }
@@ -74,6 +76,11 @@ pub(crate) enum Value {
     Text(String),
     Port(u16),
     Flag(bool),
+    Mode(Mode),
+    /// Never shown.
+    Secret(String),
+    /// Shown without what it holds before the host and behind the path.
+    SecretUrl(String),
 }
 
 impl Value {
@@ -100,14 +107,18 @@ impl Value {
                 port.map(Self::Port).ok_or("a number from 0 to 65535")
             }
             Kind::One => Ok(Self::Flag(text == Some("1"))),
+            Kind::Flag => text.and_then(units::parse_flag).map(Self::Flag).ok_or(units::FLAG_FORMS),
+            Kind::Mode => text.and_then(Mode::parse).map(Self::Mode).ok_or(remotes::MODE_FORMS),
+            Kind::Secret => text.map(|text| Self::Secret(text.to_owned())).ok_or("text in UTF-8"),
+            Kind::SecretUrl => text.map(|text| Self::SecretUrl(text.to_owned())).ok_or("text in UTF-8"),
             Kind::Text | Kind::Path | Kind::Presence => {
                 text.map(|text| Self::Text(text.to_owned())).ok_or("text in UTF-8")
             }
         }
     }
 
-    /// Writes the value as users see it; equal values give equal texts.
-    pub(crate) fn to_text(&self) -> String {
+    /// Writes the value as users see it.
+    pub(crate) fn to_shown_text(&self) -> String {
         match self {
             Self::Path(path) => path.display().to_string(),
             Self::Size(size) => size.detailed(),
@@ -115,6 +126,9 @@ impl Value {
             Self::Text(text) => text.clone(),
             Self::Port(port) => port.to_string(),
             Self::Flag(flag) => u8::from(*flag).to_string(),
+            Self::Mode(mode) => mode.name().to_owned(),
+            Self::Secret(_) => remotes::MASK.to_owned(),
+            Self::SecretUrl(url) => remotes::mask(url),
         }
     }
 }
@@ -151,7 +165,7 @@ impl Sources<'_> {
     }
 
     fn warn_of_missing_parts(&mut self) {
-        for part in &MISSING_PARTS {
+        for part in parts::missing() {
             if let Some(variable) = part.variable.filter(|variable| self.environment.get(variable).is_some())
             {
                 self.warnings.push(Warning::PartSkipped {
@@ -176,7 +190,10 @@ impl Sources<'_> {
             Ok(value) => return Ok(Resolved { key, value: Some(value), origin }),
             Err(accepted) => accepted,
         };
-        let shown = raw.to_string_lossy().into_owned();
+        let shown = match key.kind {
+            Kind::Secret | Kind::SecretUrl => remotes::MASK.to_owned(),
+            _ => raw.to_string_lossy().into_owned(),
+        };
         if key.malformed == Malformed::Refuse {
             return Err(ConfigError::BadValue { origin, key: key.label(), value: shown, accepted });
         }
@@ -185,7 +202,7 @@ impl Sources<'_> {
             place: origin.name_of(key.label()),
             value: shown,
             accepted,
-            instead: value.as_ref().map_or_else(|| "unset".to_owned(), Value::to_text),
+            instead: value.as_ref().map_or_else(|| "unset".to_owned(), Value::to_shown_text),
         });
         Ok(Resolved { key, value, origin: Origin::Default })
     }
@@ -196,7 +213,14 @@ impl Sources<'_> {
             let raw = self.environment.get(variable)?;
             Some((raw.to_owned(), Origin::Variable(variable)))
         };
+        // A remote comes from one place as a whole: another server's password would be sent to the wrong one.
+        let in_environment = Part::of(key)
+            .and_then(|part| part.variable)
+            .is_some_and(|name| self.environment.get(name).is_some());
         let from_file = || {
+            if in_environment {
+                return None;
+            }
             let value = self.file.values.get(key.file_name?)?;
             let origin = Origin::File { path: self.file_path.clone(), line: value.line };
             Some((OsString::from(&value.text), origin))

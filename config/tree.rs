@@ -15,6 +15,7 @@ pub(crate) enum Value {
     Text(String),
     /// Decimal digits, with a `-` in front if negative, of any length.
     Integer(String),
+    Boolean(bool),
     Table(Vec<Field>),
     /// No key holds one of these: the name of the type with its article.
     Other(&'static str),
@@ -26,6 +27,7 @@ impl Value {
         match self {
             Self::Text(_) => "a string",
             Self::Integer(_) => "an integer",
+            Self::Boolean(_) => "a boolean",
             Self::Table(_) => "a table",
             Self::Other(name) => name,
         }

@@ -19,11 +19,23 @@ pub(crate) const SIZE_FORMS: &str = "a number of bytes (`1048576`) or a number w
 pub(crate) const DURATION_FORMS: &str =
     "a number of seconds (`600`) or a number with a unit of s, m or h (`10s`, `5m`, `1h`)";
 
+/// The forms of a yes or no that are accepted, as error texts name them.
+pub(crate) const FLAG_FORMS: &str = "`true` or `false` (also `1` and `0`, `yes` and `no`, `on` and `off`)";
+
 /// The longest duration: adding it to any clock cannot overflow, which `Instant` answers with a panic.
 const MAX_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
 
 /// Fraction digits beyond these change no whole byte that anybody can have meant.
 const MAX_FRACTION_DIGITS: usize = 15;
+
+/// Reads a yes or no.
+pub(crate) fn parse_flag(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
 
 /// Says that a text is no size or no duration, and which forms are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -40,6 +40,7 @@ impl Miss {
             }
             None => (self.checked_record(&compiled, observed, &permit, deadline).await?, None),
         };
+        let (result, stands) = (record.result, record.window.is_none());
         let message = Keep { job, meta, outputs, record, permit };
         let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline)
             .await
@@ -47,6 +48,8 @@ impl Miss {
         flat(kept.map_err(NotStored::skipped)?)?;
         if let Some(check) = check {
             behind::queue(&self.shared, check);
+        } else if stands {
+            self.shared.tiers.push(&self.shared, job, result);
         }
         Ok(())
     }

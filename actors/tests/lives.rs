@@ -4,6 +4,7 @@ use crate::drive::{self, Outcome};
 use crate::keeper::ActorName;
 use crate::permits::Deadline;
 use crate::pulse::{Poison, Pulse};
+use crate::remote_storage_actor::Fetch;
 use crate::request_router::{Gate, RequestRouter};
 use crate::routes::{AskError, ask};
 use crate::storage_actor::LiftWindow;
@@ -92,6 +93,15 @@ async fn a_pool_that_lost_a_thread_is_replaced() {
 }
 
 #[actix::test]
+async fn a_remote_comes_back_after_a_panic() {
+    let world = World::start();
+    let remote = || world.shared.routes().remotes[0].clone();
+    assert!(ask(remote().as_ref(), Poison::Panic, limit()).await.is_err());
+    world.reaches_life(ActorName::RemoteStorage(0), 1).await;
+    assert_eq!(ask(remote().as_ref(), Fetch(Digest([0; 32])), limit()).await, Ok(None));
+}
+
+#[actix::test]
 async fn actors_are_replaced_when_frozen() {
     let world = World::with_pulse(Duration::from_millis(250));
     let (thaw, until_then) = mpsc::channel();
@@ -103,6 +113,7 @@ async fn actors_are_replaced_when_frozen() {
     }
     actix::spawn(routes.compilers.as_ref().unwrap().send(freeze()));
     actix::spawn(routes.jobserver.as_ref().unwrap().send(freeze()));
+    actix::spawn(routes.remotes[0].as_ref().unwrap().send(freeze()));
     // A request behind them is answered in time.
     let permit = Arc::clone(&world.shared.permits.local_store).acquire_owned().await.unwrap();
     let deadline = Deadline::after(Duration::from_millis(20));
@@ -110,10 +121,10 @@ async fn actors_are_replaced_when_frozen() {
     let message = LiftWindow { job: nothing, result: nothing, permit: Arc::new(permit) };
     let late = ask(routes.local_store.as_ref(), message, deadline).await;
     assert_eq!(late.err(), Some(AskError::Late));
-    for actor in ActorName::ALL {
+    for actor in ActorName::all(1) {
         world.reaches_life(actor, 1).await;
     }
-    for actor in ActorName::ALL {
+    for actor in ActorName::all(1) {
         assert_eq!(world.shared.routes().pulse(actor, limit()).await, Some(Ok(())), "{actor:?}");
     }
     drop(thaw);

@@ -39,7 +39,13 @@ impl World {
     fn with_pulse(pulse: Duration) -> World {
         let folder = tempfile::tempdir().unwrap();
         let settings = LocalSettings { dir: folder.path().join("cache"), max_bytes: 1 << 20 };
-        let variables = [("CACHEPOT_CONF", folder.path().join("none")), ("HOME", folder.path().to_owned())];
+        let remote = folder.path().join("remote");
+        std::fs::create_dir(&remote).unwrap();
+        let variables = [
+            ("CACHEPOT_CONF", folder.path().join("none")),
+            ("HOME", folder.path().to_owned()),
+            ("CACHEPOT_FOLDER", remote),
+        ];
         let pairs = variables.map(|(name, value)| (name, value.into_os_string()));
         let environment = Environment::new(pairs, 0);
         let shared = Arc::new(Shared::new(Parts {

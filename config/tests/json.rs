@@ -11,7 +11,7 @@ fn is_same(ours: &Value, theirs: &Json) -> bool {
         (Value::Text(ours), Json::String(theirs)) => ours == theirs,
         (Value::Integer(ours), Json::Number(theirs)) => *ours == theirs.to_string(),
         (Value::Other("a float"), Json::Number(theirs)) => theirs.is_f64(),
-        (Value::Other("a boolean"), Json::Bool(_)) => true,
+        (Value::Boolean(ours), Json::Bool(theirs)) => ours == theirs,
         (Value::Other("null"), Json::Null) => true,
         (Value::Other("an array"), Json::Array(_)) => true,
         (Value::Table(ours), Json::Object(theirs)) => {

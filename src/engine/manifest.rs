@@ -38,9 +38,13 @@ pub const NOT_A_FOLDER: u32 = u32::MAX - 1;
 /// A state of a searched folder: it cannot be told, which is an error for gcc.
 pub const UNREACHABLE: u32 = u32::MAX - 2;
 
-/// The longest path: more than any system takes. Without a bound, paths that share their beginning could grow
-/// to many times the size of what is read.
+/// The longest path: more than any system takes.
 const MAX_PATH_BYTES: usize = 1 << 16;
+/// What the paths of all inputs may take together: a thousand bytes for each of [`MAX_INPUTS`]. Without a bound, paths
+/// that share their beginning could grow to a thousand times the size of what is read.
+const MAX_ALL_PATHS_BYTES: usize = 64 << 20;
+/// The largest stored form that is read: a remote may say anything.
+const MAX_STORED_BYTES: usize = 32 << 20;
 
 /// One file that the compiler read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,8 +144,8 @@ impl Manifest {
 
     /// Reads the stored form; `None` where it is not one (another version, damage): then it is a miss.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut input = Reader(bytes);
-        if input.u32()? != VERSION {
+        let mut input = Reader { rest: bytes, paths_left: MAX_ALL_PATHS_BYTES };
+        if bytes.len() > MAX_STORED_BYTES || input.u32()? != VERSION {
             return None;
         }
         let count = input.u32()? as usize;
@@ -149,7 +153,7 @@ impl Manifest {
             return None;
         }
         let records = (0..count).map(|_| input.record()).collect::<Option<VecDeque<_>>>()?;
-        input.0.is_empty().then_some(Manifest { records })
+        input.rest.is_empty().then_some(Manifest { records })
     }
 }
 
@@ -219,12 +223,16 @@ impl Writer {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+struct Reader<'a> {
+    rest: &'a [u8],
+    /// How many bytes of paths of inputs may still be made.
+    paths_left: usize,
+}
 
 impl<'a> Reader<'a> {
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (head, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
+        let (head, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
         Some(head)
     }
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -240,7 +248,7 @@ impl<'a> Reader<'a> {
     fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = self.u32()? as usize;
         // The claimed count is never trusted for an allocation: every element takes at least 4 bytes.
-        let mut values = Vec::with_capacity(count.min(self.0.len() / 4));
+        let mut values = Vec::with_capacity(count.min(self.rest.len() / 4));
         for _ in 0..count {
             values.push(each(self)?);
         }
@@ -251,11 +259,10 @@ impl<'a> Reader<'a> {
         let mut before: Vec<u8> = Vec::new();
         let inputs = self.list(|r| {
             let shared = r.u32()? as usize;
-            let mut path = before.get(..shared)?.to_vec();
-            path.extend_from_slice(&r.bytes()?);
-            if path.len() > MAX_PATH_BYTES {
-                return None;
-            }
+            let suffix = r.bytes()?;
+            let length = shared.checked_add(suffix.len()).filter(|length| *length <= MAX_PATH_BYTES)?;
+            r.paths_left = r.paths_left.checked_sub(length)?;
+            let path = [before.get(..shared)?, &suffix].concat();
             before.clone_from(&path);
             Some(Input { path, digest: Digest(r.array()?) })
         })?;

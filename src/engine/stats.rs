@@ -135,6 +135,22 @@ table! {
     RanWithoutCache, Count, "ran_without_cache", "Ran without the cache";
     /// Actors started again after a panic.
     ActorRestarts, Count, "actor_restarts", "Actor restarts";
+    /// Objects that a remote had, by remote.
+    RemoteHits, ByName, "remote_hits", "Remote hits";
+    /// Objects that it did not have.
+    RemoteMisses, ByName, "remote_misses", "Remote misses";
+    /// Questions without a usable answer: late, refused, damaged.
+    RemoteErrors, ByName, "remote_errors", "Remote errors";
+    /// Questions that were not asked, because the remote is left alone.
+    RemoteSkipped, ByName, "remote_skipped", "Remote left alone";
+    /// Results written there.
+    RemoteWrites, ByName, "remote_writes", "Remote writes";
+    /// Results that could not be written.
+    RemoteWriteErrors, ByName, "remote_write_errors", "Remote write errors";
+    /// Bytes that came from there.
+    RemoteBytesRead, ByName, "remote_bytes_read", "Remote bytes read";
+    /// Bytes that went there.
+    RemoteBytesWritten, ByName, "remote_bytes_written", "Remote bytes written";
 }
 
 impl Stat {
@@ -206,7 +222,12 @@ impl Stats {
     /// Counts one event under a name, in a [`Kind::ByName`] or [`Kind::Reasons`] row; under "other" where there are
     /// too many names already.
     pub fn bump_named(&self, stat: Stat, name: &str) {
-        self.cell(stat, &[Kind::ByName, Kind::Reasons]).with_names(|names| count_named(names, name, 1));
+        self.add_named(stat, name, 1);
+    }
+
+    /// The same for several events.
+    pub fn add_named(&self, stat: Stat, name: &str, count: u64) {
+        self.cell(stat, &[Kind::ByName, Kind::Reasons]).with_names(|names| count_named(names, name, count));
     }
 
     /// The numbers of this moment. Each is exact; together they are consistent when nothing is in flight.
@@ -355,6 +376,27 @@ pub struct StatsReport {
     pub cache_size: Option<u64>,
     /// Bytes that may be in use, when known.
     pub max_cache_size: Option<u64>,
+    /// The remotes, in the order in which they are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remotes: Vec<RemoteReport>,
+}
+
+/// A remote, as `--show-stats` shows it; its numbers are among the others.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RemoteReport {
+    /// Its name in settings and statistics.
+    pub name: String,
+    /// Where it is, without secrets.
+    pub location: String,
+    /// `READ_WRITE`, `READ_ONLY` or `WRITE_ONLY`.
+    pub mode: String,
+    /// Whether it is left alone just now, because it gave no answers.
+    pub is_left_alone: bool,
+    /// Results that are still to be written.
+    pub pending_writes: u64,
+    /// Microseconds within which half of the answers came since the coordinator's start, 95 % and 99 % of them, rounded up
+    /// to a power of two; absent before the first answer.
+    pub latency_micros: Option<[u64; 3]>,
 }
 
 impl StatsReport {

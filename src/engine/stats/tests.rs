@@ -1,4 +1,4 @@
-use super::{Kind, ROWS, Snapshot, Stat, Stats, StatsReport};
+use super::{Kind, ROWS, RemoteReport, Snapshot, Stat, Stats, StatsReport};
 use std::time::Duration;
 
 fn report(stats: &Stats) -> StatsReport {
@@ -7,6 +7,7 @@ fn report(stats: &Stats) -> StatsReport {
         cache_location: "Local disk: \"/var/cache/builds\"".to_owned(),
         cache_size: Some(0),
         max_cache_size: Some(10 << 30),
+        remotes: Vec::new(),
     }
 }
 
@@ -236,4 +237,29 @@ fn names_have_a_bound() {
     let later = Stats::default();
     later.restore(earlier);
     check(&later);
+}
+
+#[test]
+fn remotes_stand_behind_the_cache_they_belong_to() {
+    let remote = RemoteReport {
+        name: "redis".to_owned(),
+        location: "Redis: redis://host".to_owned(),
+        mode: "READ_ONLY".to_owned(),
+        is_left_alone: true,
+        pending_writes: 2,
+        latency_micros: Some([512, 1024, 2048]),
+    };
+    let quiet =
+        RemoteReport { is_left_alone: false, pending_writes: 0, latency_micros: None, ..remote.clone() };
+    let text = StatsReport { remotes: vec![remote, quiet], ..report(&Stats::default()) }.to_text();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("Remote ")).collect();
+    let told = lines.iter().map(|line| line.split_once(' ').unwrap().1.trim_start());
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "redis: Redis: redis://host, READ_ONLY, left alone because it gives no answers, 2 writes to be done, \
+             half of the answers within 0.5 ms, 99 % within 2.0 ms",
+            "redis: Redis: redis://host, READ_ONLY",
+        ]
+    );
 }

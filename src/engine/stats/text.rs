@@ -2,7 +2,7 @@
 //!
 //! The rows of the first block, their order and their alignment are fixed: people and scripts know them. Our own
 //! rows follow in a block of their own, each only when it is not zero.
-use super::{Kind, ROWS, Snapshot, Stat, StatsReport};
+use super::{Kind, ROWS, RemoteReport, Snapshot, Stat, StatsReport};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -111,10 +111,34 @@ pub(super) fn layout(report: &StatsReport) -> String {
             columns.write(&mut text, &Line { name: name.to_owned(), value, hanging: 1 + unit.len() });
         }
     }
+    for remote in &report.remotes {
+        let _ = writeln!(text, "{:<name$} {}", "Remote", describe(remote), name = columns.name);
+    }
     let own = own(stats);
     if !own.is_empty() {
         text.push('\n');
         own.iter().for_each(|line| columns.write(&mut text, line));
+    }
+    text
+}
+
+/// As in `redis: Redis: redis://host, READ_WRITE, half of the answers within 0.5 ms, 99 % within 2.0 ms`.
+fn describe(remote: &RemoteReport) -> String {
+    let mut text = format!("{}: {}, {}", remote.name, remote.location, remote.mode);
+    if remote.is_left_alone {
+        text.push_str(", left alone because it gives no answers");
+    }
+    if remote.pending_writes > 0 {
+        let _ = write!(text, ", {} writes to be done", remote.pending_writes);
+    }
+    if let Some([half, _, most]) = remote.latency_micros {
+        let millis = |micros: u64| micros as f64 / 1000.0;
+        let _ = write!(
+            text,
+            ", half of the answers within {:.1} ms, 99 % within {:.1} ms",
+            millis(half),
+            millis(most)
+        );
     }
     text
 }

@@ -20,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A remote that is slower than this is no help, compilers being faster.
 const BYTES_PER_SECOND: u64 = 2 << 20;
 
-/// How long a whole transfer of this size may take.
+/// How long a transfer may take of which this much has come: a slow one is given up, and so is one that stands still.
 pub fn transfer_limit(bytes: u64) -> Duration {
     ANSWER_LIMIT + Duration::from_millis(bytes.saturating_mul(1000) / BYTES_PER_SECOND)
 }
@@ -65,17 +65,20 @@ impl Breaker {
     /// Takes note of how a request ended; true where the remote is left alone from here on, to be said once.
     pub fn end(&mut self, ticket: Ticket, outcome: Result<(), &BackendError>, now: Instant) -> bool {
         self.out.remove(&ticket.0);
+        self.note(outcome, now)
+    }
+
+    /// The same for a request that nobody waits for, such as a write: it may take its time, and has no ticket.
+    pub fn note(&mut self, outcome: Result<(), &BackendError>, now: Instant) -> bool {
         let was_open = self.is_open();
         match outcome {
             // It lives: what it says of this one value says nothing of others.
-            Ok(()) | Err(BackendError::TooLarge) => {
+            Ok(()) | Err(BackendError::TooLarge | BackendError::Denied(_)) => {
                 (self.trouble, self.probe_at, self.pause) = (0, None, Duration::ZERO);
             }
             Err(BackendError::Throttled { retry_after }) => {
                 self.leave_alone(now, retry_after.unwrap_or_default());
             }
-            // Nothing but a change over there helps.
-            Err(BackendError::Denied(_)) => self.leave_alone(now, LONGEST_PAUSE),
             Err(BackendError::Unreachable(_) | BackendError::Malformed(_)) => {
                 self.trouble += 1;
                 // One that went out before the others had failed says nothing new.
@@ -85,6 +88,12 @@ impl Breaker {
             }
         }
         !was_open && self.is_open()
+    }
+
+    /// Leaves the remote alone at once: the first try of all was in vain.
+    pub fn trip(&mut self, now: Instant) {
+        self.trouble = MAX_TROUBLE;
+        self.leave_alone(now, Duration::ZERO);
     }
 
     /// Takes note of a request that was given up by whoever made it: nothing is known of the remote.

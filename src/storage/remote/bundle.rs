@@ -62,8 +62,7 @@ impl JobBundle {
         content.extend_from_slice(&(manifest.len() as u64).to_le_bytes());
         content.extend_from_slice(&manifest);
         let first = self.manifest.records.front().zip(self.newest.as_ref());
-        let entry = first.filter(|(_, entry)| is_inside(entry)).map(|(record, e)| e.encode(&record.result));
-        match entry.filter(|file| file.len() <= SMALL_BYTES) {
+        match first.and_then(|(record, entry)| small(&record.result, entry)) {
             Some(file) => {
                 content.push(1);
                 content.extend_from_slice(&file);
@@ -85,8 +84,6 @@ impl JobBundle {
         let (length, rest) = rest.split_first_chunk().ok_or(BundleError::Malformed("cut short"))?;
         let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| BundleError::TooLarge)?;
         let (manifest, rest) = rest.split_at_checked(length).ok_or(BundleError::Malformed("cut short"))?;
-        // GAP(manifest-growth): paths that share their beginning unpack to many times what is read, up to 64 KiB for each 40
-        // bytes; before a hostile remote is asked, `Manifest::decode` needs a bound on all paths together.
         let manifest = Manifest::decode(manifest).ok_or(BundleError::Malformed("no manifest"))?;
         let newest = match (rest.split_first(), manifest.records.front()) {
             (Some((0, [])), _) => None,
@@ -118,6 +115,22 @@ pub fn open_result(result: &Digest, object: &[u8]) -> Result<Entry, BundleError>
         Some((1, file)) => entry_of(file, result),
         _ => Err(BundleError::Malformed("no result")),
     }
+}
+
+/// Whether a result travels with its job; else it needs an object of its own.
+pub fn travels_with_job(result: &Digest, entry: &Entry) -> bool {
+    small(result, entry).is_some()
+}
+
+fn small(result: &Digest, entry: &Entry) -> Option<Vec<u8>> {
+    // Most are told by their size, without a copy.
+    let inside = entry.outputs.iter().map(|output| match &output.body {
+        Body::Inline(content) => Some(content.len()),
+        Body::Blob { .. } => None,
+    });
+    let bytes = inside.sum::<Option<usize>>()?;
+    let file = (bytes <= SMALL_BYTES).then(|| entry.encode(result));
+    file.filter(|file| file.len() <= SMALL_BYTES)
 }
 
 fn is_inside(entry: &Entry) -> bool {

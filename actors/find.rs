@@ -1,0 +1,120 @@
+//! The look-up of a request: the one hop to a Hasher, unless nothing was ever stored for the job; and where that finds nothing, what
+//! remotes bring.
+use crate::drive::hit;
+use crate::hasher::{FindResult, LookUp};
+use crate::inputs::Early;
+use crate::permits::{Deadline, acquire};
+use crate::routes::ask;
+use crate::shared::Shared;
+use crate::statistics;
+use crate::subject::Subject;
+use crate::tiers::{Brought, Question};
+use cachepot_engine::digest::Digest;
+use cachepot_engine::stats::Stat;
+use cachepot_storage::local::Fetched;
+use cachepot_wire::HitReply;
+use std::fs::File;
+use std::sync::Arc;
+
+/// What a look-up comes to.
+pub(crate) enum Found {
+    /// A result.
+    Hit(HitReply, Vec<File>),
+    /// The job's key, and what was young.
+    Nothing(Digest, Early),
+}
+
+/// A look-up in the local store.
+enum Local {
+    Found(Box<Fetched>),
+    /// A record stands whose result is not there.
+    Lost(Digest),
+    Unknown,
+}
+
+/// Looks a result up; `None` where the client is to compile without us.
+pub(crate) async fn find(
+    shared: &Arc<Shared>,
+    subject: &Arc<Subject>,
+    recache: bool,
+    deadline: Deadline,
+) -> Option<Found> {
+    let key = (!subject.takes_files()).then(|| subject.key(&shared.memory));
+    let (key, early, local) = match key.filter(|key| recache || !shared.manifests.may_hold(key)) {
+        Some(key) => (key, Early::default(), Local::Unknown),
+        None => look(shared, subject, key, recache, deadline).await?,
+    };
+    let (early, local) = match local {
+        found @ Local::Found(_) => (early, found),
+        _ if recache => (early, Local::Unknown),
+        local => look_further(shared, subject, key, (early, local), deadline).await?,
+    };
+    match local {
+        Local::Found(opened) => {
+            if let Some((reply, blobs)) = hit(&subject.job, *opened) {
+                return Some(Found::Hit(reply, blobs));
+            }
+        }
+        Local::Unknown => return Some(Found::Nothing(key, early)),
+        Local::Lost(_) => {}
+    }
+    // A record without its entry: made anew under the same job.
+    statistics::read_error(&shared.stats, subject.job.language.name());
+    Some(Found::Nothing(key, early))
+}
+
+async fn look(
+    shared: &Shared,
+    subject: &Arc<Subject>,
+    key: Option<Digest>,
+    recache: bool,
+    deadline: Deadline,
+) -> Option<(Digest, Early, Local)> {
+    let routes = shared.routes();
+    let permit = acquire(&shared.permits.hashing, deadline).await?;
+    let message = FindResult { subject: Arc::clone(subject), key, recache, deadline, permit };
+    match ask(routes.hashers.as_ref(), message, deadline).await {
+        Ok(Ok(LookUp::Found(key, opened))) => Some((key, Early::default(), Local::Found(opened))),
+        Ok(Ok(LookUp::Lost(key, result, early))) => Some((key, early, Local::Lost(result))),
+        Ok(Ok(LookUp::Unknown(key, early))) => Some((key, early, Local::Unknown)),
+        Ok(Ok(LookUp::Expired)) | Err(_) => {
+            shared.stats.bump(Stat::CacheTimeouts);
+            None
+        }
+        Ok(Err(_)) => None,
+    }
+}
+
+/// Asks one remote after the other for what the local store lacks; each time one brings something, looks again.
+async fn look_further(
+    shared: &Arc<Shared>,
+    subject: &Arc<Subject>,
+    key: Digest,
+    mut seen: (Early, Local),
+    deadline: Deadline,
+) -> Option<(Early, Local)> {
+    for at in shared.tiers.readable() {
+        let question = Question { shared, at, deadline };
+        // The job, and then its result where that did not travel with it.
+        for _ in 0..2 {
+            let brought = match &seen.1 {
+                Local::Found(_) => return Some(seen),
+                Local::Unknown => question.bring_job(key, &subject.job.bases).await,
+                Local::Lost(result) => question.bring_result(*result).await,
+            };
+            let in_hand = match brought {
+                Brought::Nothing => break,
+                Brought::News => None,
+                Brought::InHand(result, fetched) => Some((result, fetched)),
+            };
+            let (_, early, local) = look(shared, subject, Some(key), false, deadline).await?;
+            seen = match (local, in_hand) {
+                (Local::Lost(result), Some((brought, fetched))) if result == brought => {
+                    (early, Local::Found(Box::new(fetched)))
+                }
+                (local, _) => (early, local),
+            };
+        }
+    }
+    Some(seen)
+}

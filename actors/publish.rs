@@ -1,0 +1,61 @@
+//! What a remote gets for a result: the objects, made from the local store and from what the remote has already. Pure
+//! but for reading the store; no actor.
+use crate::pending::Write;
+use cachepot_engine::digest::Digest;
+use cachepot_engine::entry::{Body, Entry};
+use cachepot_engine::manifest::{Manifest, Record};
+use cachepot_storage::local::LocalStore;
+use cachepot_storage::remote::bundle::{self, BundleError, JobBundle};
+use std::io::Read;
+use std::sync::Arc;
+
+/// A record and its result with all outputs inside; `None` where the store has them no more, or where they stand for
+/// a quarter of an hour only, which is no time to share anything in.
+pub(crate) fn content(store: &LocalStore, write: Write) -> Option<(Record, Entry)> {
+    let manifest = Manifest::decode(&store.get_manifest(&write.job).ok()??)?;
+    let record = manifest.records.into_iter().find(|record| record.result == write.result)?;
+    let fetched = store.fetch(&write.result).ok()??;
+    let mut blobs = fetched.blobs.into_iter();
+    let mut entry = Arc::unwrap_or_clone(fetched.entry);
+    for output in &mut entry.outputs {
+        if matches!(output.body, Body::Blob { .. }) {
+            let mut content = Vec::new();
+            blobs.next()?.read_to_end(&mut content).ok()?;
+            output.body = Body::Inline(content);
+        }
+    }
+    record.window.is_none().then_some((record, entry))
+}
+
+/// Objects to write, in this order.
+pub(crate) type Objects = Vec<(Digest, Vec<u8>)>;
+
+/// The objects that add a result to a remote which has `theirs` for the job.
+///
+/// # Errors
+/// [`BundleError`]: it is too large.
+pub(crate) fn objects(
+    write: Write,
+    record: Record,
+    entry: Entry,
+    theirs: Option<&[u8]>,
+) -> Result<Objects, BundleError> {
+    let JobBundle { mut manifest, newest } =
+        theirs.and_then(|object| JobBundle::open(&write.job, object).ok()).unwrap_or_default();
+    let first = manifest.records.front().map(|record| record.result);
+    if first == Some(write.result) && newest.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut objects = Vec::new();
+    // The one that travelled with the job makes room, and needs an object of its own.
+    if let Some((result, entry)) = first.zip(newest) {
+        objects.push((result, bundle::seal_result(&result, &entry)?));
+    }
+    if !bundle::travels_with_job(&write.result, &entry) {
+        objects.push((write.result, bundle::seal_result(&write.result, &entry)?));
+    }
+    manifest.add(record);
+    // Last: whoever reads it finds the results.
+    objects.push((write.job, JobBundle { manifest, newest: Some(entry) }.seal(&write.job)?));
+    Ok(objects)
+}

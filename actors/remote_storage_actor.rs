@@ -1,0 +1,354 @@
+//! RemoteStorageActor, one per remote: asks it, and writes to it behind the build. Owns the decision when it is left alone
+//! (`breaker.rs`), what it refuses, and the queue of writes (`pending.rs`). Called by `tiers.rs`; all of them share one thread, which
+//! no hit of the local store waits for. When one dies, its request is answered with an error, which is a miss; writes
+//! that were not done lie in the queue's folder for its next life.
+use crate::keeper::Obituary;
+use crate::pending::{Pending, Write};
+use crate::publish;
+use crate::shared::Shared;
+use crate::tiers::Tier;
+use actix::fut::ready;
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
+use cachepot_engine::digest::Digest;
+use cachepot_engine::stats::Stat;
+use cachepot_storage::local::LocalStore;
+use cachepot_storage::remote::backend::{Backend, BackendError, Progress, Rights};
+use cachepot_storage::remote::breaker::{Breaker, Ticket, transfer_limit};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How long requests wait for the first try to connect: a build may lose a second to a dead remote, in all.
+const START_LIMIT: Duration = Duration::from_millis(850);
+/// How long a try may take that nobody waits for.
+const PROBE_LIMIT: Duration = Duration::from_secs(10);
+/// How often a remote that is left alone may be tried again.
+const TICK: Duration = Duration::from_secs(1);
+/// Writes at the same time: enough for a remote that is far away, and little of the network.
+const MAX_WRITES: usize = 4;
+/// Refused reads in a row after which none is tried: some servers refuse what is not there.
+const MAX_REFUSED_READS: u32 = 8;
+/// How long a write may take, beside a second for each 256 KiB.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
+
+/// Asks for an object.
+#[derive(Message)]
+#[rtype(result = "Option<Vec<u8>>")]
+pub(crate) struct Fetch(pub(crate) Digest);
+
+/// Has a result written, some time.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Push {
+    /// The job's key.
+    pub(crate) job: Digest,
+    /// The result's.
+    pub(crate) result: Digest,
+}
+
+/// See the file's head.
+pub(crate) struct RemoteStorageActor {
+    tier: Arc<Tier>,
+    shared: Arc<Shared>,
+    breaker: Breaker,
+    /// True when the first try is over.
+    tried: watch::Sender<bool>,
+    started: Instant,
+    may_read: bool,
+    may_write: bool,
+    refused_reads: u32,
+    pending: Pending,
+    writing: usize,
+    _obituary: Obituary,
+}
+
+crate::pulse::lives!(RemoteStorageActor, poisoned_in_context);
+
+impl RemoteStorageActor {
+    /// For a remote; writes that are not done are kept in `folder`.
+    pub(crate) fn new(tier: Arc<Tier>, shared: Arc<Shared>, folder: PathBuf, obituary: Obituary) -> Self {
+        let (may_read, may_write) = (tier.mode.reads(), tier.mode.writes());
+        let pending = Pending::open(folder);
+        tier.pending.store(pending.len(), Ordering::Relaxed);
+        RemoteStorageActor {
+            tier,
+            shared,
+            breaker: Breaker::default(),
+            tried: watch::Sender::new(false),
+            started: Instant::now(),
+            may_read,
+            may_write,
+            refused_reads: 0,
+            pending,
+            writing: 0,
+            _obituary: obituary,
+        }
+    }
+
+    fn bump(&self, stat: Stat) {
+        self.shared.stats.bump_named(stat, self.tier.name);
+    }
+
+    /// Finds out, without anybody waiting, whether the remote answers and what may be done there.
+    fn try_it(&mut self, ticket: Option<Ticket>, ctx: &mut Context<Self>) {
+        let backend = Arc::clone(&self.tier.backend);
+        let check = async move { within(PROBE_LIMIT, backend.check()).await };
+        let done = check.into_actor(self).map(move |outcome, actor, ctx| {
+            if let Ok(rights) = &outcome {
+                actor.note_rights(rights);
+            }
+            match (ticket, outcome) {
+                (Some(ticket), outcome) => {
+                    actor.breaker.end(ticket, outcome.as_ref().map(drop), Instant::now());
+                }
+                // The first try of all.
+                (None, Err(error)) => {
+                    actor.warn("cannot be used and is left alone for now", &error);
+                    actor.breaker.trip(Instant::now());
+                }
+                (None, Ok(_)) => {}
+            }
+            actor.tried.send_replace(true);
+            actor.show_state();
+            actor.write_on(ctx);
+        });
+        ctx.spawn(done);
+    }
+
+    fn note_rights(&mut self, rights: &Rights) {
+        let wanted = (self.may_read, self.may_write);
+        // Whoever may not list gets refusals for what is not there: only an answered write tells of reading.
+        self.may_read &= rights.read || !rights.write;
+        self.may_write &= rights.write;
+        if wanted != (self.may_read, self.may_write) {
+            let what = match (self.may_read, self.may_write) {
+                (true, _) => "is read only",
+                (false, true) => "is written only",
+                (false, false) => "is not used",
+            };
+            tracing::warn!(remote = self.tier.name, reason = %rights.trouble, "the remote {what}");
+        }
+        if !self.may_write {
+            self.drop_writes();
+        }
+    }
+
+    fn warn(&self, what: &str, error: &BackendError) {
+        let (remote, location) = (self.tier.name, self.tier.backend.name());
+        tracing::warn!(remote, location, %error, "the remote {what}; compiles go on without it");
+    }
+
+    fn show_state(&self) {
+        self.tier.is_left_alone.store(self.breaker.is_open(), Ordering::Relaxed);
+        self.tier.pending.store(self.pending.len(), Ordering::Relaxed);
+    }
+
+    fn read(&mut self, key: Digest) -> ResponseActFuture<Self, Option<Vec<u8>>> {
+        let is_there = self.may_read && *self.tried.borrow();
+        let Some(ticket) = is_there.then(|| self.breaker.begin(Instant::now())).flatten() else {
+            self.bump(Stat::RemoteSkipped);
+            return Box::pin(ready(None).into_actor(self));
+        };
+        let (backend, began) = (Arc::clone(&self.tier.backend), Instant::now());
+        let call = async move {
+            let (name, progress) = (key.to_string(), Progress::default());
+            while_it_comes(backend.get(&name, &progress), &progress).await
+        };
+        Box::pin(call.into_actor(self).map(move |outcome, actor, _| {
+            let is_news = actor.breaker.end(ticket, outcome.as_ref().map(drop), Instant::now());
+            actor.note_read(outcome, is_news, began.elapsed())
+        }))
+    }
+
+    fn note_read(
+        &mut self,
+        outcome: Result<Option<Vec<u8>>, BackendError>,
+        is_left_alone: bool,
+        took: Duration,
+    ) -> Option<Vec<u8>> {
+        self.show_state();
+        let latencies = || self.tier.latencies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match outcome {
+            Ok(found) => {
+                latencies().add(took);
+                self.refused_reads = 0;
+                self.bump(if found.is_some() { Stat::RemoteHits } else { Stat::RemoteMisses });
+                let bytes = found.as_ref().map_or(0, Vec::len);
+                self.shared.stats.add_named(Stat::RemoteBytesRead, self.tier.name, bytes as u64);
+                found
+            }
+            Err(BackendError::Denied(_)) if self.refused_reads < MAX_REFUSED_READS => {
+                latencies().add(took);
+                self.refused_reads += 1;
+                self.bump(Stat::RemoteMisses);
+                None
+            }
+            Err(error) => {
+                self.bump(Stat::RemoteErrors);
+                if matches!(error, BackendError::Denied(_)) && std::mem::take(&mut self.may_read) {
+                    self.warn("is not read any more", &error);
+                } else if is_left_alone {
+                    self.warn("is left alone for a while", &error);
+                } else {
+                    tracing::debug!(remote = self.tier.name, %error, "no answer from a remote");
+                }
+                None
+            }
+        }
+    }
+
+    /// Starts as many writes as may be.
+    fn write_on(&mut self, ctx: &mut Context<Self>) {
+        while self.writing < MAX_WRITES && *self.tried.borrow() && !self.breaker.is_open() && self.may_write {
+            let Some(write) = self.pending.take() else { break };
+            self.writing += 1;
+            let (backend, store) = (Arc::clone(&self.tier.backend), Arc::clone(&self.shared.store));
+            let done = publish(backend, store, write).into_actor(self).map(move |outcome, actor, ctx| {
+                actor.writing -= 1;
+                actor.note_write(write, outcome);
+                actor.write_on(ctx);
+            });
+            ctx.spawn(done);
+        }
+    }
+
+    fn note_write(&mut self, write: Write, outcome: Result<u64, BackendError>) {
+        let is_left_alone = self.breaker.note(outcome.as_ref().map(drop), Instant::now());
+        match outcome {
+            Ok(bytes) => {
+                self.pending.done(write);
+                if bytes > 0 {
+                    self.bump(Stat::RemoteWrites);
+                    self.shared.stats.add_named(Stat::RemoteBytesWritten, self.tier.name, bytes);
+                }
+            }
+            Err(error) => {
+                self.bump(Stat::RemoteWriteErrors);
+                match &error {
+                    BackendError::Denied(_) => {
+                        self.pending.done(write);
+                        if std::mem::take(&mut self.may_write) {
+                            self.warn("takes no writes and is read only", &error);
+                        }
+                        self.drop_writes();
+                    }
+                    BackendError::TooLarge => self.pending.done(write),
+                    _ => self.pending.again(write),
+                }
+                if is_left_alone {
+                    self.warn("is left alone for a while", &error);
+                }
+            }
+        }
+        self.show_state();
+    }
+
+    fn drop_writes(&mut self) {
+        self.pending.clear();
+        self.show_state();
+    }
+}
+
+impl Actor for RemoteStorageActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.try_it(None, ctx);
+        ctx.run_interval(TICK, |actor, ctx| {
+            if let Some(ticket) = actor.breaker.begin_probe(Instant::now()) {
+                actor.try_it(Some(ticket), ctx);
+            }
+        });
+    }
+}
+
+impl Handler<Fetch> for RemoteStorageActor {
+    type Result = ResponseActFuture<Self, Option<Vec<u8>>>;
+
+    fn handle(&mut self, Fetch(key): Fetch, _: &mut Self::Context) -> Self::Result {
+        if *self.tried.borrow() {
+            return self.read(key);
+        }
+        let mut tried = self.tried.subscribe();
+        let left = START_LIMIT.saturating_sub(self.started.elapsed());
+        let wait = async move {
+            // Whether it was tried in time or not: `read` looks for itself.
+            let _ = tokio::time::timeout(left, tried.wait_for(|tried| *tried)).await;
+        };
+        Box::pin(wait.into_actor(self).then(move |(), actor, _| actor.read(key)))
+    }
+}
+
+impl Handler<Push> for RemoteStorageActor {
+    type Result = ();
+
+    fn handle(&mut self, Push { job, result }: Push, ctx: &mut Self::Context) {
+        if !self.may_write || !self.pending.add(Write { job, result }) {
+            self.bump(Stat::RemoteWriteErrors);
+        }
+        self.show_state();
+        self.write_on(ctx);
+    }
+}
+
+/// Writes a result with its job; the bytes that went out.
+async fn publish(
+    backend: Arc<dyn Backend>,
+    store: Arc<LocalStore>,
+    write: Write,
+) -> Result<u64, BackendError> {
+    let Some((record, entry)) = blocking(move || publish::content(&store, write)).await? else {
+        return Ok(0);
+    };
+    let name = write.job.to_string();
+    let theirs = match within(WRITE_LIMIT, backend.get(&name, &Progress::default())).await {
+        // Whoever may only write cannot know.
+        Err(BackendError::Denied(_)) => None,
+        other => other?,
+    };
+    let make = move || publish::objects(write, record, entry, theirs.as_deref());
+    let objects = blocking(make).await?.map_err(|_| BackendError::TooLarge)?;
+    let mut bytes = 0;
+    for (key, object) in objects {
+        let size = object.len() as u64;
+        let limit = WRITE_LIMIT + Duration::from_secs(size >> 18);
+        within(limit, backend.put(&key.to_string(), object)).await?;
+        bytes += size;
+    }
+    Ok(bytes)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, BackendError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| BackendError::Malformed(error.to_string()))
+}
+
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, BackendError>>,
+) -> Result<T, BackendError> {
+    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Waits for an answer as long as it comes fast enough.
+async fn while_it_comes<T>(
+    call: impl Future<Output = Result<T, BackendError>>,
+    progress: &Progress,
+) -> Result<T, BackendError> {
+    let began = tokio::time::Instant::now();
+    tokio::pin!(call);
+    loop {
+        let end = began + transfer_limit(progress.bytes());
+        match tokio::time::timeout_at(end, &mut call).await {
+            Ok(outcome) => return outcome,
+            Err(_) if began + transfer_limit(progress.bytes()) > end => {}
+            Err(_) => return Err(late()),
+        }
+    }
+}
+
+fn late() -> BackendError {
+    BackendError::Unreachable("no answer in time".to_owned())
+}

@@ -1,0 +1,41 @@
+//! From settings to backends: one line per kind of remote, where the build has it.
+use crate::latency::Latencies;
+use crate::tiers::{MAX_TIERS, Tier};
+use cachepot_config::{Environment, Remote, RemoteKind, Remotes};
+use cachepot_storage::remote::backend::{Backend, UnusableSetting};
+use cachepot_storage::remote::folder::Folder;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+/// The remotes of the settings. One that cannot be made is warned of and left out.
+pub(crate) fn open(settings: &Remotes, environment: &Environment) -> Vec<Arc<Tier>> {
+    let tier = |remote: &Remote| match backend(remote, settings, environment) {
+        Ok(backend) => Some(Arc::new(Tier {
+            name: remote.name,
+            backend,
+            mode: remote.mode,
+            pending: AtomicUsize::new(0),
+            is_left_alone: AtomicBool::new(false),
+            latencies: Mutex::new(Latencies::default()),
+        })),
+        Err(error) => {
+            tracing::warn!(remote = remote.name, %error, "a remote cannot be used; going on without it");
+            None
+        }
+    };
+    settings.list.iter().filter_map(tier).take(MAX_TIERS).collect()
+}
+
+fn backend(
+    remote: &Remote,
+    settings: &Remotes,
+    environment: &Environment,
+) -> Result<Arc<dyn Backend>, UnusableSetting> {
+    match &remote.kind {
+        RemoteKind::Folder(folder) => Ok(Arc::new(Folder::new(folder.dir.clone()))),
+        _ => {
+            let _ = (settings, environment);
+            Err(UnusableSetting { setting: remote.name, reason: "this build has no such backend".to_owned() })
+        }
+    }
+}

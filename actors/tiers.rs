@@ -1,0 +1,257 @@
+//! Remotes behind the local store: what a request that found nothing does to bring results here. A plain async policy over
+//! the RemoteStorageActors; what it brings is put into the local store, and the look-up goes there again.
+use crate::permits::Deadline;
+use crate::remote_storage_actor::{Fetch, Push};
+use crate::routes::ask;
+use crate::shared::Shared;
+use cachepot_config::Mode;
+use cachepot_engine::bases::Bases;
+use cachepot_engine::digest::Digest;
+use cachepot_engine::entry::{Body, Entry};
+use cachepot_engine::stats::{RemoteReport, Stat};
+use cachepot_storage::local::{EntryMeta, Fetched};
+use cachepot_storage::recent::Recent;
+use cachepot_storage::remote::backend::Backend;
+use cachepot_storage::remote::bundle::{self, JobBundle};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// More than anybody has; each has its place in `Routes`.
+pub(crate) const MAX_TIERS: usize = 8;
+/// How long it is remembered that a remote had nothing new for a job: another machine may store it any time.
+const ABSENCE: Duration = Duration::from_secs(3);
+/// What is remembered of this, in bytes.
+const MAX_ABSENCE_BYTES: usize = 1 << 20;
+/// What is kept of a request's time to answer its client.
+const RESERVE: Duration = Duration::from_millis(300);
+
+/// A remote, as everybody may see it.
+pub(crate) struct Tier {
+    /// Its name in the settings, which is its name in the statistics.
+    pub(crate) name: &'static str,
+    /// Where it is.
+    pub(crate) backend: Arc<dyn Backend>,
+    /// What is done there.
+    pub(crate) mode: Mode,
+    /// Writes that are not done.
+    pub(crate) pending: AtomicUsize,
+    /// Whether it is left alone just now.
+    pub(crate) is_left_alone: AtomicBool,
+    /// How long its answers took.
+    pub(crate) latencies: Mutex<crate::latency::Latencies>,
+}
+
+impl Tier {
+    /// For the statistics.
+    pub(crate) fn report(&self) -> RemoteReport {
+        let latencies = hold(&self.latencies).clone();
+        let within = |percent| latencies.percentile(percent);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let percentiles = [within(50), within(95), within(99)].map(|time| time.map(micros));
+        RemoteReport {
+            name: self.name.to_owned(),
+            location: self.backend.name().to_owned(),
+            mode: self.mode.name().to_owned(),
+            is_left_alone: self.is_left_alone.load(Ordering::Relaxed),
+            pending_writes: self.pending.load(Ordering::Relaxed) as u64,
+            latency_micros: match percentiles {
+                [Some(half), Some(most), Some(nearly_all)] => Some([half, most, nearly_all]),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// See the file's head.
+pub(crate) struct Tiers {
+    list: Vec<Arc<Tier>>,
+    /// When a remote last had nothing new, by its place in the list and the object.
+    absent: Mutex<Recent<(usize, Digest), Instant>>,
+    /// What is being brought: whoever wants the same waits for its turn.
+    coming: Mutex<HashMap<(usize, Digest), Turn>>,
+}
+
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// A question to a remote, for one request.
+pub(crate) struct Question<'a> {
+    /// Everything.
+    pub(crate) shared: &'a Arc<Shared>,
+    /// The remote's place in the list.
+    pub(crate) at: usize,
+    /// When the request must have its answer.
+    pub(crate) deadline: Deadline,
+}
+
+/// What came of asking a remote.
+pub(crate) enum Brought {
+    /// Nothing.
+    Nothing,
+    /// Something is in the local store that was not there.
+    News,
+    /// The same, but the local store did not take this result.
+    InHand(Digest, Fetched),
+}
+
+impl Tiers {
+    /// These remotes, in the order in which they are asked; at most [`MAX_TIERS`].
+    pub(crate) fn new(list: Vec<Arc<Tier>>) -> Self {
+        Tiers { list, absent: Mutex::new(Recent::new(MAX_ABSENCE_BYTES)), coming: Mutex::default() }
+    }
+
+    /// All of them.
+    pub(crate) fn list(&self) -> &[Arc<Tier>] {
+        &self.list
+    }
+
+    /// The places of those that are asked.
+    pub(crate) fn readable(&self) -> impl Iterator<Item = usize> + use<> {
+        let places: Vec<usize> = (0..self.list.len()).filter(|at| self.list[*at].mode.reads()).collect();
+        places.into_iter()
+    }
+
+    /// Whether writes go on that the end of the coordinator should wait for.
+    pub(crate) fn are_busy(&self) -> bool {
+        self.list.iter().any(|tier| {
+            tier.pending.load(Ordering::Relaxed) > 0 && !tier.is_left_alone.load(Ordering::Relaxed)
+        })
+    }
+
+    /// Has a result written to all remotes, behind the build.
+    pub(crate) fn push(&self, shared: &Shared, job: Digest, result: Digest) {
+        if self.list.is_empty() {
+            return;
+        }
+        let routes = shared.routes();
+        let targets = self.list.iter().zip(&routes.remotes).filter(|(tier, _)| tier.mode.writes());
+        for (tier, route) in targets {
+            // Counted here, so that nobody takes the coordinator for idle before the actor has read it.
+            if let Some(route) = route {
+                tier.pending.fetch_add(1, Ordering::Relaxed);
+                route.do_send(Push { job, result });
+            }
+        }
+    }
+
+    fn is_absent(&self, what: &(usize, Digest)) -> bool {
+        hold(&self.absent).get(what).is_some_and(|since| since.elapsed() < ABSENCE)
+    }
+
+    fn note_absence(&self, at: usize, key: Digest) {
+        hold(&self.absent).insert((at, key), Instant::now(), size_of::<(usize, Digest, Instant)>());
+    }
+}
+
+impl Question<'_> {
+    /// Brings what the remote knows of a job.
+    pub(crate) async fn bring_job(&self, job: Digest, bases: &Bases) -> Brought {
+        let (to, bases) = (Arc::clone(self.shared), bases.clone());
+        let take_in = move |object: Vec<u8>| {
+            let JobBundle { manifest, newest } = JobBundle::open(&job, &object).ok()?;
+            let result = manifest.records.front().map(|record| record.result);
+            let brought = result.zip(newest).map(|(result, entry)| take_in(&to, result, entry));
+            // The record after its result, as everywhere.
+            let is_new = to.manifests.merge(&job, manifest, &to.memory, &bases);
+            match brought {
+                Some(brought @ Brought::InHand(..)) => Some(brought),
+                _ => Some(if is_new { Brought::News } else { Brought::Nothing }),
+            }
+        };
+        self.bring(job, take_in).await
+    }
+
+    /// Brings a result.
+    pub(crate) async fn bring_result(&self, result: Digest) -> Brought {
+        let to = Arc::clone(self.shared);
+        let take_in = move |object: Vec<u8>| {
+            let entry = bundle::open_result(&result, &object).ok()?;
+            Some(take_in(&to, result, entry))
+        };
+        self.bring(result, take_in).await
+    }
+
+    /// Brings an object, once for all who want it at the same time; `take_in` says `None` of one that is not as it
+    /// should be.
+    async fn bring(
+        &self,
+        key: Digest,
+        take_in: impl FnOnce(Vec<u8>) -> Option<Brought> + Send + 'static,
+    ) -> Brought {
+        let tiers = &self.shared.tiers;
+        let what = (self.at, key);
+        if tiers.is_absent(&what) {
+            return Brought::Nothing;
+        }
+        let turn = Arc::clone(hold(&tiers.coming).entry(what).or_default());
+        let had_company = turn.try_lock().is_err();
+        let brought = match tokio::time::timeout(self.left(), turn.lock()).await {
+            // Whoever was first has brought what there is.
+            Ok(_) if had_company => Brought::News,
+            Ok(_turn) => self.fetch(key, take_in).await,
+            Err(_) => Brought::Nothing,
+        };
+        let mut coming = hold(&tiers.coming);
+        // Ours, and the one in the table.
+        if Arc::strong_count(&turn) <= 2 {
+            coming.remove(&what);
+        }
+        brought
+    }
+
+    async fn fetch(
+        &self,
+        key: Digest,
+        take_in: impl FnOnce(Vec<u8>) -> Option<Brought> + Send + 'static,
+    ) -> Brought {
+        let routes = self.shared.routes();
+        let route = routes.remotes.get(self.at).and_then(Option::as_ref);
+        let answer = ask(route, Fetch(key), Deadline::after(self.left())).await;
+        let brought = match answer {
+            Ok(Some(object)) => tokio::task::spawn_blocking(move || take_in(object)).await.ok().flatten(),
+            Ok(None) | Err(_) => Some(Brought::Nothing),
+        };
+        if brought.is_none() {
+            let name = self.shared.tiers.list.get(self.at).map_or("", |tier| tier.name);
+            tracing::warn!(remote = name, "an object is damaged or not ours; it is a miss");
+            self.shared.stats.bump_named(Stat::RemoteErrors, name);
+        }
+        let brought = brought.unwrap_or(Brought::Nothing);
+        if matches!(brought, Brought::Nothing) {
+            self.shared.tiers.note_absence(self.at, key);
+        }
+        brought
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.left().saturating_sub(RESERVE)
+    }
+}
+
+/// Puts a result into the local store.
+fn take_in(shared: &Shared, result: Digest, entry: Entry) -> Brought {
+    let put = || {
+        let meta =
+            EntryMeta { status: entry.status, stdout: entry.stdout.clone(), stderr: entry.stderr.clone() };
+        let outputs = entry.outputs.iter().map(|output| {
+            let content = match &output.body {
+                Body::Inline(content) => content.clone(),
+                Body::Blob { .. } => Vec::new(),
+            };
+            Ok((output.role, output.executable, shared.store.ingest_bytes(content)?))
+        });
+        shared.store.put_entry(&result, meta, outputs.collect::<Result<_, _>>()?)
+    };
+    match put() {
+        Ok(()) => Brought::News,
+        Err(error) => {
+            tracing::debug!(%error, "a result from a remote does not go into the local store");
+            Brought::InHand(result, Fetched { entry: Arc::new(entry), blobs: Vec::new() })
+        }
+    }
+}
+
+fn hold<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

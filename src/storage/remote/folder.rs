@@ -1,0 +1,117 @@
+//! A folder that several machines share, such as one of NFS. A value is the file `<first two characters>/<key>`: written
+//! beside its place and renamed, so that no half value is ever there.
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::backend::{Backend, BackendError, Later, MAX_VALUE_BYTES, Progress, Rights, try_both};
+
+/// See the file's head.
+pub struct Folder {
+    name: String,
+    dir: Arc<PathBuf>,
+    serial: AtomicU64,
+}
+
+impl Folder {
+    /// The values in this folder, which must be there: an empty folder may be one that is not mounted.
+    pub fn new(dir: PathBuf) -> Self {
+        Folder { name: format!("Folder: {}", dir.display()), dir: Arc::new(dir), serial: AtomicU64::new(0) }
+    }
+
+    fn place(&self, key: &str) -> PathBuf {
+        self.dir.join(key.get(..2).unwrap_or("--")).join(key)
+    }
+}
+
+impl Backend for Folder {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>> {
+        let place = self.place(key);
+        Box::pin(async move {
+            // All at once: a disk tells nothing in between that anybody could use.
+            let value = in_background(move || read(&place)).await?;
+            progress.add(value.as_ref().map_or(0, Vec::len));
+            Ok(value)
+        })
+    }
+
+    fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()> {
+        let (place, dir) = (self.place(key), Arc::clone(&self.dir));
+        // Unlike any key, and one for each writer on each machine.
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let temp = format!(".{key}.{}.{}.{serial}", host(), std::process::id());
+        Box::pin(in_background(move || write(&dir, &place, &temp, &value)))
+    }
+
+    fn check(&self) -> Later<'_, Rights> {
+        Box::pin(try_both(self))
+    }
+}
+
+/// A hanging file system blocks a thread of its own; the caller goes on when its time is over.
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BackendError> + Send + 'static,
+) -> Result<T, BackendError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(BackendError::Unreachable(error.to_string())))
+}
+
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect()
+}
+
+fn read(place: &Path) -> Result<Option<Vec<u8>>, BackendError> {
+    let open = || -> io::Result<(File, u64)> {
+        let file = File::open(place)?;
+        let metadata = file.metadata()?;
+        if metadata.is_file() { Ok((file, metadata.len())) } else { Err(io::ErrorKind::IsADirectory.into()) }
+    };
+    let (file, size) = match open() {
+        Ok(opened) => opened,
+        // Another machine may not have made the folder of this key yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(trouble(&error)),
+    };
+    if size > MAX_VALUE_BYTES {
+        return Err(BackendError::TooLarge);
+    }
+    let mut value = Vec::new();
+    file.take(MAX_VALUE_BYTES).read_to_end(&mut value).map_err(|error| trouble(&error))?;
+    Ok(Some(value))
+}
+
+fn write(dir: &Path, place: &Path, temp: &str, value: &[u8]) -> Result<(), BackendError> {
+    let folder = place.parent().unwrap_or(dir);
+    let temp = folder.join(temp);
+    let write = || -> io::Result<()> {
+        // Not with its parents: where the shared folder itself is missing, it is not mounted.
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let mut file = File::create_new(&temp)?;
+        file.write_all(value)?;
+        file.sync_data()?;
+        fs::rename(&temp, place)
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&temp);
+        trouble(&error)
+    })
+}
+
+fn trouble(error: &io::Error) -> BackendError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotFound => {
+            BackendError::Denied(error.to_string())
+        }
+        _ => BackendError::Unreachable(error.to_string()),
+    }
+}

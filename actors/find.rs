@@ -8,7 +8,7 @@ use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics;
 use crate::subject::Subject;
-use crate::tiers::{Brought, Question};
+use crate::tiers::{self, Brought, Question};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::Fetched;
@@ -95,22 +95,30 @@ async fn look_further(
 ) -> Option<(Early, Local)> {
     for at in shared.tiers.readable() {
         let question = Question { shared, at, deadline };
-        // The job, and then its result where that did not travel with it.
-        for _ in 0..2 {
+        let (mut asked_result, mut asked_job) = (false, false);
+        loop {
             let brought = match &seen.1 {
                 Local::Found(_) => return Some(seen),
-                Local::Unknown => question.bring_job(key, &subject.job.bases).await,
-                Local::Lost(result) => question.bring_result(*result).await,
+                Local::Lost(result) if !asked_result => {
+                    asked_result = true;
+                    question.bring_result(*result).await
+                }
+                // The newest result travels with its job.
+                Local::Lost(_) | Local::Unknown if !asked_job => {
+                    asked_job = true;
+                    question.bring_job(key, &subject.job.bases).await
+                }
+                Local::Lost(_) | Local::Unknown => break,
             };
             let in_hand = match brought {
-                Brought::Nothing => break,
+                Brought::Nothing => continue,
                 Brought::News => None,
-                Brought::InHand(result, fetched) => Some((result, fetched)),
+                Brought::Entry(result, entry) => Some((result, entry)),
             };
             let (_, early, local) = look(shared, subject, Some(key), false, deadline).await?;
             seen = match (local, in_hand) {
-                (Local::Lost(result), Some((brought, fetched))) if result == brought => {
-                    (early, Local::Found(Box::new(fetched)))
+                (Local::Lost(result), Some((brought, entry))) if result == brought => {
+                    (early, Local::Found(Box::new(tiers::hand_over(shared, result, entry).await)))
                 }
                 (local, _) => (early, local),
             };

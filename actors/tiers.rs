@@ -9,6 +9,7 @@ use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry};
 use cachepot_engine::stats::{RemoteReport, Stat};
+use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched};
 use cachepot_storage::recent::Recent;
 use cachepot_storage::remote::backend::Backend;
@@ -73,7 +74,8 @@ pub(crate) struct Tiers {
     coming: Mutex<HashMap<(usize, Digest), Turn>>,
 }
 
-type Turn = Arc<tokio::sync::Mutex<()>>;
+/// Holds what the first one was brought.
+type Turn = Arc<tokio::sync::Mutex<Option<Brought>>>;
 
 /// A question to a remote, for one request.
 pub(crate) struct Question<'a> {
@@ -86,13 +88,14 @@ pub(crate) struct Question<'a> {
 }
 
 /// What came of asking a remote.
+#[derive(Clone)]
 pub(crate) enum Brought {
     /// Nothing.
     Nothing,
-    /// Something is in the local store that was not there.
+    /// Records that were not known are in the local store.
     News,
-    /// The same, but the local store did not take this result.
-    InHand(Digest, Fetched),
+    /// A result, and perhaps the same. It is in no store yet: it may stand for nothing.
+    Entry(Digest, Arc<Entry>),
 }
 
 impl Tiers {
@@ -151,23 +154,21 @@ impl Question<'_> {
         let take_in = move |object: Vec<u8>| {
             let JobBundle { manifest, newest } = JobBundle::open(&job, &object).ok()?;
             let result = manifest.records.front().map(|record| record.result);
-            let brought = result.zip(newest).map(|(result, entry)| take_in(&to, result, entry));
-            // The record after its result, as everywhere.
             let is_new = to.manifests.merge(&job, manifest, &to.memory, &bases);
-            match brought {
-                Some(brought @ Brought::InHand(..)) => Some(brought),
-                _ => Some(if is_new { Brought::News } else { Brought::Nothing }),
-            }
+            Some(match result.zip(newest) {
+                Some((result, entry)) => Brought::Entry(result, Arc::new(entry)),
+                None if is_new => Brought::News,
+                None => Brought::Nothing,
+            })
         };
         self.bring(job, take_in).await
     }
 
     /// Brings a result.
     pub(crate) async fn bring_result(&self, result: Digest) -> Brought {
-        let to = Arc::clone(self.shared);
         let take_in = move |object: Vec<u8>| {
             let entry = bundle::open_result(&result, &object).ok()?;
-            Some(take_in(&to, result, entry))
+            Some(Brought::Entry(result, Arc::new(entry)))
         };
         self.bring(result, take_in).await
     }
@@ -185,11 +186,11 @@ impl Question<'_> {
             return Brought::Nothing;
         }
         let turn = Arc::clone(hold(&tiers.coming).entry(what).or_default());
-        let had_company = turn.try_lock().is_err();
         let brought = match tokio::time::timeout(self.left(), turn.lock()).await {
-            // Whoever was first has brought what there is.
-            Ok(_) if had_company => Brought::News,
-            Ok(_turn) => self.fetch(key, take_in).await,
+            Ok(mut turn) => match &*turn {
+                Some(brought) => brought.clone(),
+                None => turn.insert(self.fetch(key, take_in).await).clone(),
+            },
             Err(_) => Brought::Nothing,
         };
         let mut coming = hold(&tiers.coming);
@@ -229,27 +230,37 @@ impl Question<'_> {
     }
 }
 
-/// Puts a result into the local store.
-fn take_in(shared: &Shared, result: Digest, entry: Entry) -> Brought {
-    let put = || {
-        let meta =
-            EntryMeta { status: entry.status, stdout: entry.stdout.clone(), stderr: entry.stderr.clone() };
-        let outputs = entry.outputs.iter().map(|output| {
-            let content = match &output.body {
-                Body::Inline(content) => content.clone(),
-                Body::Blob { .. } => Vec::new(),
-            };
-            Ok((output.role, output.executable, shared.store.ingest_bytes(content)?))
-        });
-        shared.store.put_entry(&result, meta, outputs.collect::<Result<_, _>>()?)
-    };
-    match put() {
-        Ok(()) => Brought::News,
+/// Puts a result that stands into the local store, and opens it. A small one is answered at once and stored behind the
+/// build.
+pub(crate) async fn hand_over(shared: &Arc<Shared>, result: Digest, entry: Arc<Entry>) -> Fetched {
+    let (of, to) = (Arc::clone(&entry), Arc::clone(shared));
+    let put = tokio::task::spawn_blocking(move || match put(&to, &result, &of) {
+        Ok(()) => to.store.fetch(&result).ok().flatten(),
         Err(error) => {
             tracing::debug!(%error, "a result from a remote does not go into the local store");
-            Brought::InHand(result, Fetched { entry: Arc::new(entry), blobs: Vec::new() })
+            None
         }
+    });
+    let in_memory = Fetched { entry: Arc::clone(&entry), blobs: Vec::new() };
+    if bundle::travels_with_job(&result, &entry) {
+        return in_memory;
     }
+    // A large one is better copied by the kernel.
+    put.await.ok().flatten().unwrap_or(in_memory)
+}
+
+fn put(shared: &Shared, result: &Digest, entry: &Entry) -> Result<(), StoreError> {
+    let Entry { status, stdout, stderr, outputs } = entry;
+    let meta = EntryMeta { status: *status, stdout: stdout.clone(), stderr: stderr.clone() };
+    let outputs = outputs.iter().map(|output| {
+        let content = match &output.body {
+            Body::Inline(content) => content.clone(),
+            // `bundle` lets none of these through.
+            Body::Blob { .. } => Vec::new(),
+        };
+        Ok((output.role, output.executable, shared.store.ingest_bytes(content)?))
+    });
+    shared.store.put_entry(result, meta, outputs.collect::<Result<_, StoreError>>()?)
 }
 
 fn hold<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -12,6 +12,7 @@ mod lookup;
 mod masquerade;
 mod outputs;
 mod refused;
+mod remote;
 mod rust;
 mod settings;
 mod user_headers;

@@ -128,7 +128,7 @@ fn the_json_of_nothing_begins_as_scripts_know_it() {
         r#""compile_fails":0,"not_cached":{},"dist_compiles":{},"dist_errors":0,"#,
     );
     let end = concat!(
-        r#""actor_restarts":0},"cache_location":"Local disk: \"/var/cache/builds\"","#,
+        r#""remote_bytes_written":{"counts":{}}},"cache_location":"Local disk: \"/var/cache/builds\"","#,
         r#""cache_size":0,"max_cache_size":10737418240}"#,
     );
     let json = report(&Stats::default()).to_json().unwrap();

@@ -103,13 +103,17 @@ fn write(dir: &Path, place: &Path, temp: &str, value: &[u8]) -> Result<(), Backe
     };
     write().map_err(|error| {
         let _ = fs::remove_file(&temp);
+        // It may be mounted later.
+        if fs::metadata(dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return BackendError::Unreachable("the folder is not there".to_owned());
+        }
         trouble(&error)
     })
 }
 
 fn trouble(error: &io::Error) -> BackendError {
     match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotFound => {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             BackendError::Denied(error.to_string())
         }
         _ => BackendError::Unreachable(error.to_string()),

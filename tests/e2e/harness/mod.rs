@@ -61,6 +61,13 @@ impl Sandbox {
         self
     }
 
+    /// From here on as on another machine: the same work folder, but a cache folder and a coordinator of its own.
+    pub(crate) fn on_machine(self, name: &str) -> Self {
+        let place = |below: String| self.root().join(below).into_os_string();
+        let (cache, socket) = (place(format!("cache-{name}")), place(format!("run/{name}.sock")));
+        self.env("CACHEPOT_DIR", cache).env("CACHEPOT_SERVER_UDS", socket)
+    }
+
     /// Takes a variable away.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.env.remove(OsStr::new(name));
@@ -127,7 +134,7 @@ impl Sandbox {
             let is_coordinator = variables
                 .iter()
                 .any(|&v| v == b"CACHEPOT_START_COORDINATOR=1" || v == b"CACHEPOT_START_SERVER=1");
-            is_coordinator && variables.contains(&here.as_slice())
+            is_coordinator && variables.iter().any(|variable| variable.starts_with(&here))
         };
         let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
         let ours =

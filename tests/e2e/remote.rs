@@ -1,0 +1,183 @@
+//! A cache that several machines share. Machines are coordinators with cache folders of their own; the remote here is a
+//! folder, so that a test can look into it. What servers do is in `src/storage/tests/remote/`.
+use crate::harness::Went::{Hit, Stored};
+use crate::harness::{CLIENT, Sandbox, wait_until};
+use cachepot_engine::stats::{Snapshot, Stat};
+use std::fs;
+use std::path::PathBuf;
+
+const TEXT: &str = "#include \"a.h\"\nint f(void) { return A; }\n";
+
+fn sandbox(name: &str) -> Sandbox {
+    let sandbox = Sandbox::new(name).file("a.c", TEXT).file("a.h", "#define A 1\n");
+    let remote = sandbox.root().join("remote");
+    fs::create_dir(&remote).unwrap();
+    sandbox.env("CACHEPOT_FOLDER", remote)
+}
+
+/// The files in the remote, but for the one that the check leaves.
+fn objects(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let folders = fs::read_dir(sandbox.root().join("remote")).unwrap().flatten();
+    let files = folders.flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten());
+    files.map(|file| file.path()).filter(|path| !path.ends_with("cachepot-check")).collect()
+}
+
+/// Waits until everything is written to the remote.
+fn flush(sandbox: &Sandbox) -> Snapshot {
+    sandbox.quiet();
+    wait_until("the writes", || sandbox.stats().remotes.iter().all(|remote| remote.pending_writes == 0));
+    sandbox.stats().stats
+}
+
+#[test]
+fn another_machine_hits_what_one_has_compiled() {
+    let noise: String = (0..120_000_u32).map(|n| format!("{},", n.wrapping_mul(2_654_435_761))).collect();
+    for (name, text) in [("small", TEXT.to_owned()), ("large", format!("unsigned a[] = {{{noise}}};\n"))] {
+        let one = sandbox(name).file("a.c", text);
+        one.expect(Stored, "gcc -c -Wall a.c");
+        assert_eq!(flush(&one).count(Stat::RemoteWrites), 1);
+        let other = one.on_machine("other");
+        other.expect(Hit, "gcc -c -Wall a.c");
+        // The next time it is local.
+        let asked = other.stats().stats.count(Stat::RemoteHits);
+        other.expect(Hit, "gcc -c -Wall a.c");
+        assert_eq!(other.stats().stats.count(Stat::RemoteHits), asked);
+    }
+}
+
+#[test]
+fn t283_results_of_several_machines_stand_beside_each_other() {
+    let one = sandbox("several");
+    let line = "gcc -c a.c";
+    one.expect(Stored, line);
+    flush(&one);
+    one.write("a.h", "#define A 2\n");
+    let two = one.on_machine("two");
+    two.expect(Stored, line);
+    flush(&two);
+    two.write("a.h", "#define A 3\n");
+    let three = two.on_machine("three");
+    three.expect(Stored, line);
+    flush(&three);
+    let four = three.on_machine("four");
+    for number in [1, 2, 3] {
+        four.write("a.h", format!("#define A {number}\n"));
+        four.expect(Hit, line);
+    }
+    // What one machine has made meanwhile, the first finds as well.
+    let one = four.on_machine("one-again");
+    one.expect(Hit, line);
+}
+
+#[test]
+fn t273_t282_an_object_that_is_not_as_it_was_written_is_a_miss_and_is_written_anew() {
+    let line = "gcc -c a.c";
+    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+        ("empty", Vec::clear),
+        ("short", |bytes| bytes.truncate(bytes.len() / 2)),
+        ("long", |bytes| bytes.push(0)),
+        ("flipped", |bytes| bytes[200] ^= 4),
+        ("html", |bytes| *bytes = b"<html>Please log in</html>".to_vec()),
+    ];
+    for (name, damage) in damages {
+        let one = sandbox(name);
+        one.expect(Stored, line);
+        flush(&one);
+        let [object] = objects(&one).try_into().unwrap();
+        let whole = fs::read(&object).unwrap();
+        let mut bytes = whole.clone();
+        damage(&mut bytes);
+        fs::write(&object, bytes).unwrap();
+        let other = one.on_machine("other");
+        other.expect(Stored, line);
+        assert_eq!(flush(&other).count(Stat::RemoteErrors), 1, "{name}");
+        assert!(fs::read(&object).unwrap() == whole, "{name}");
+    }
+}
+
+#[test]
+fn t283_a_result_that_is_gone_is_made_and_written_anew() {
+    let noise: String = (0..120_000_u32).map(|n| format!("{},", n.wrapping_mul(2_654_435_761))).collect();
+    let one = sandbox("gone").file("a.c", format!("unsigned a[] = {{{noise}}};\n"));
+    one.expect(Stored, "gcc -c a.c");
+    flush(&one);
+    let mut written = objects(&one);
+    written.sort_by_key(|object| fs::metadata(object).unwrap().len());
+    let [_job, result] = written.try_into().unwrap();
+    fs::remove_file(&result).unwrap();
+    let other = one.on_machine("other");
+    other.expect(Stored, "gcc -c a.c");
+    flush(&other);
+    assert!(result.exists());
+    other.on_machine("third").expect(Hit, "gcc -c a.c");
+}
+
+#[test]
+fn modes_are_kept_to() {
+    let line = "gcc -c a.c";
+    let one = sandbox("modes").env("CACHEPOT_FOLDER_RW_MODE", "READ_ONLY");
+    one.expect(Stored, line);
+    flush(&one);
+    assert_eq!(objects(&one), [PathBuf::new(); 0]);
+    let two = one.on_machine("two").env("CACHEPOT_FOLDER_RW_MODE", "WRITE_ONLY");
+    two.expect(Stored, line);
+    assert_eq!(flush(&two).count(Stat::RemoteMisses), 0);
+    assert_eq!(objects(&two).len(), 1);
+    let three = two.on_machine("three");
+    three.expect(Stored, line);
+    let four = three.on_machine("four").env("CACHEPOT_FOLDER_RW_MODE", "READ_ONLY");
+    four.expect(Hit, line);
+}
+
+#[test]
+fn t282_a_local_cache_that_takes_nothing_is_no_hindrance() {
+    let one = sandbox("no-room");
+    one.expect(Stored, "gcc -c a.c");
+    flush(&one);
+    let other = one.on_machine("other").env("CACHEPOT_CACHE_SIZE", "0");
+    other.expect(Hit, "gcc -c a.c");
+    other.expect(Hit, "gcc -c a.c");
+}
+
+#[test]
+fn t267_writes_that_were_not_done_are_done_by_the_next_coordinator() {
+    let sandbox = sandbox("pending");
+    let (remote, away) = (sandbox.root().join("remote"), sandbox.root().join("away"));
+    fs::rename(&remote, &away).unwrap();
+    sandbox.expect(Stored, "gcc -c a.c");
+    wait_until("the first try", || sandbox.stats().remotes[0].is_left_alone);
+    assert_eq!(sandbox.stats().remotes[0].pending_writes, 1);
+    let _ = sandbox.cachepot(["--stop-coordinator"]).succeeds();
+    fs::rename(&away, &remote).unwrap();
+    let _ = sandbox.cachepot(["--start-coordinator"]).succeeds();
+    assert_eq!(flush(&sandbox).count(Stat::RemoteWrites), 1);
+    assert_eq!(fs::read_dir(sandbox.root().join("cache/pending/folder")).unwrap().count(), 0);
+    sandbox.on_machine("other").expect(Hit, "gcc -c a.c");
+}
+
+#[test]
+fn the_end_of_a_coordinator_waits_for_its_writes() {
+    let one = sandbox("flush");
+    let files: Vec<String> = (0..20).map(|n| format!("a{n}.c")).collect();
+    for file in &files {
+        one.write(file, TEXT);
+    }
+    one.settle();
+    for file in &files {
+        one.sh(&format!("{CLIENT} gcc -c {file}"));
+    }
+    let _ = one.cachepot(["--stop-coordinator"]).succeeds();
+    assert_eq!(objects(&one).len(), files.len());
+}
+
+#[test]
+fn one_of_several_remotes_is_enough() {
+    let one = sandbox("chain").config("[cache]\nchain = 'disk, folder'\n");
+    one.expect(Stored, "gcc -c a.c");
+    flush(&one);
+    let other = one.on_machine("other").config("[cache]\nchain = 'redis'\n");
+    other.expect(Stored, "gcc -c a.c");
+    let third = other.on_machine("third").config("[cache]\nchain = 'floppy'\n");
+    let said = third.cachepot(["--show-config"]).fails_with(2);
+    assert!(said.stderr().contains("no remote is called `floppy`"), "{}", said.stderr());
+}

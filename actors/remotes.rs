@@ -4,6 +4,8 @@ use crate::tiers::{MAX_TIERS, Tier};
 use cachepot_config::{Environment, Remote, RemoteKind, Remotes};
 use cachepot_storage::remote::backend::{Backend, UnusableSetting};
 use cachepot_storage::remote::folder::Folder;
+#[cfg(feature = "redis")]
+use cachepot_storage::remote::redis::{Redis, RedisSettings};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
@@ -32,7 +34,17 @@ fn backend(
     environment: &Environment,
 ) -> Result<Arc<dyn Backend>, UnusableSetting> {
     match &remote.kind {
-        RemoteKind::Folder(folder) => Ok(Arc::new(Folder::new(folder.dir.clone()))),
+        RemoteKind::Folder(of) => Ok(Arc::new(Folder::new(of.dir.clone()))),
+        #[cfg(feature = "redis")]
+        RemoteKind::Redis(of) => Ok(Arc::new(Redis::new(RedisSettings {
+            url: of.url.clone(),
+            key_prefix: of.key_prefix.clone(),
+            expiry: of.expiration,
+            ca_file: settings.ca_file.clone(),
+            cluster: of.cluster,
+        })?)),
+        // Settings of what is not built do not come here.
+        #[allow(unreachable_patterns, reason = "all are built by default")]
         _ => {
             let _ = (settings, environment);
             Err(UnusableSetting { setting: remote.name, reason: "this build has no such backend".to_owned() })

@@ -72,7 +72,8 @@ fn t283_results_of_several_machines_stand_beside_each_other() {
 #[test]
 fn t273_t282_an_object_that_is_not_as_it_was_written_is_a_miss_and_is_written_anew() {
     let line = "gcc -c a.c";
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 5] = [
         ("empty", Vec::clear),
         ("short", |bytes| bytes.truncate(bytes.len() / 2)),
         ("long", |bytes| bytes.push(0)),
@@ -118,7 +119,7 @@ fn modes_are_kept_to() {
     let one = sandbox("modes").env("CACHEPOT_FOLDER_RW_MODE", "READ_ONLY");
     one.expect(Stored, line);
     flush(&one);
-    assert_eq!(objects(&one), [PathBuf::new(); 0]);
+    assert_eq!(objects(&one), Vec::<PathBuf>::new());
     let two = one.on_machine("two").env("CACHEPOT_FOLDER_RW_MODE", "WRITE_ONLY");
     two.expect(Stored, line);
     assert_eq!(flush(&two).count(Stat::RemoteMisses), 0);
@@ -180,4 +181,22 @@ fn one_of_several_remotes_is_enough() {
     let third = other.on_machine("third").config("[cache]\nchain = 'floppy'\n");
     let said = third.cachepot(["--show-config"]).fails_with(2);
     assert!(said.stderr().contains("no remote is called `floppy`"), "{}", said.stderr());
+}
+
+/// A server that takes connections and never answers: it costs the first requests a moment, and nothing after that.
+#[test]
+fn t266_t271_a_remote_that_never_answers_stops_nothing() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let sandbox = sandbox("silent").without("CACHEPOT_FOLDER");
+    let sandbox = sandbox.env("CACHEPOT_REDIS", format!("redis://:s3cret@127.0.0.1:{port}"));
+    sandbox.expect(Stored, "gcc -c a.c");
+    sandbox.expect(Hit, "gcc -c a.c");
+    sandbox.expect(Stored, "gcc -c -O1 a.c");
+    let report = sandbox.stats();
+    assert!(report.remotes[0].pending_writes == 2 && !format!("{report:?}").contains("s3cret"), "{report:?}");
+    // What is pending at a dead remote keeps no coordinator.
+    wait_until("the first try", || sandbox.stats().remotes[0].is_left_alone);
+    let said = sandbox.cachepot(["--stop-coordinator"]).succeeds();
+    assert!(said.stdout().contains("left alone"), "{said}");
 }

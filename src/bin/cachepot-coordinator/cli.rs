@@ -1,4 +1,5 @@
 //! The options of `cachepot`. Their names and what excludes what are documented; users' scripts depend on them.
+use cachepot_config::PARTS;
 use clap::{ArgGroup, Parser, ValueEnum};
 use std::ffi::OsString;
 
@@ -24,17 +25,15 @@ pub(crate) enum StatsFormat {
 }
 
 /// The block at the end of the help text: one line per part that a build may lack.
-const FEATURES: &str = "\
-Enabled features:
-    S3:        false
-    Redis:     false
-    Memcached: false
-    GCS:       false
-    Azure:     false";
+fn features() -> String {
+    let backends = PARTS.iter().filter_map(|part| Some((part.what.strip_suffix(" backend")?, part.is_built)));
+    let lines = backends.map(|(name, is_built)| format!("\n    {:<10} {is_built}", format!("{name}:")));
+    format!("Enabled features:{}", lines.collect::<String>())
+}
 
 /// A shared compilation cache
 #[derive(Debug, Parser)]
-#[command(name = "cachepot", bin_name = "cachepot", version, after_help = FEATURES)]
+#[command(name = "cachepot", bin_name = "cachepot", version, after_help = features())]
 #[command(override_usage = "cachepot [OPTION]\n       cachepot <COMPILER> [ARGUMENT]...")]
 #[command(group(ArgGroup::new("action").multiple(false)))]
 struct Options {

@@ -9,3 +9,7 @@ pub mod backend;
 pub mod breaker;
 pub mod bundle;
 pub mod folder;
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(feature = "redis")]
+mod tls;

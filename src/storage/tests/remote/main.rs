@@ -1,4 +1,10 @@
 //! Objects of a remote: what was written comes back, and nothing else does.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+mod cases;
+#[cfg(feature = "redis")]
+mod redis;
+mod server;
+
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry, EntryOutput};
 use cachepot_engine::envelope::{self, Kind};

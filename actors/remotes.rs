@@ -4,6 +4,8 @@ use crate::tiers::{MAX_TIERS, Tier};
 use cachepot_config::{Environment, Remote, RemoteKind, Remotes};
 use cachepot_storage::remote::backend::{Backend, UnusableSetting};
 use cachepot_storage::remote::folder::Folder;
+#[cfg(feature = "memcached")]
+use cachepot_storage::remote::memcached::{Memcached, MemcachedSettings};
 #[cfg(feature = "redis")]
 use cachepot_storage::remote::redis::{Redis, RedisSettings};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -42,6 +44,13 @@ fn backend(
             expiry: of.expiration,
             ca_file: settings.ca_file.clone(),
             cluster: of.cluster,
+        })?)),
+        #[cfg(feature = "memcached")]
+        RemoteKind::Memcached(of) => Ok(Arc::new(Memcached::new(MemcachedSettings {
+            servers: of.servers.clone(),
+            key_prefix: of.key_prefix.clone(),
+            expiry: of.expiration,
+            credentials: of.username.clone().zip(of.password.clone()),
         })?)),
         // Settings of what is not built do not come here.
         #[allow(unreachable_patterns, reason = "all are built by default")]

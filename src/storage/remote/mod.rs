@@ -9,6 +9,8 @@ pub mod backend;
 pub mod breaker;
 pub mod bundle;
 pub mod folder;
+#[cfg(feature = "memcached")]
+pub mod memcached;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "redis")]

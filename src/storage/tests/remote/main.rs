@@ -1,6 +1,9 @@
 //! Objects of a remote: what was written comes back, and nothing else does.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod cases;
+#[cfg(feature = "memcached")]
+mod memcached;
 #[cfg(feature = "redis")]
 mod redis;
 mod server;

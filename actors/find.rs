@@ -95,6 +95,9 @@ async fn look_further(
 ) -> Option<(Early, Local)> {
     for at in shared.tiers.readable() {
         let question = Question { shared, at, deadline };
+        if !question.is_worth_it(key, &subject.job.bases) {
+            continue;
+        }
         let (mut asked_result, mut asked_job) = (false, false);
         loop {
             let brought = match &seen.1 {

@@ -21,6 +21,7 @@ mod latency;
 mod manifests;
 mod miss;
 mod observer;
+mod odds;
 mod outputs;
 mod pending;
 mod permits;

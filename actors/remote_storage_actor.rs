@@ -169,10 +169,9 @@ impl RemoteStorageActor {
         took: Duration,
     ) -> Option<Vec<u8>> {
         self.show_state();
-        let latencies = || self.tier.latencies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match outcome {
             Ok(found) => {
-                latencies().add(took);
+                self.tier.note_answer(found.is_some(), took);
                 self.refused_reads = 0;
                 self.bump(if found.is_some() { Stat::RemoteHits } else { Stat::RemoteMisses });
                 let bytes = found.as_ref().map_or(0, Vec::len);
@@ -180,7 +179,7 @@ impl RemoteStorageActor {
                 found
             }
             Err(BackendError::Denied(_)) if self.refused_reads < MAX_REFUSED_READS => {
-                latencies().add(took);
+                self.tier.note_answer(false, took);
                 self.refused_reads += 1;
                 self.bump(Stat::RemoteMisses);
                 None

@@ -1,5 +1,4 @@
 //! From settings to backends: one line per kind of remote, where the build has it.
-use crate::latency::Latencies;
 use crate::tiers::{MAX_TIERS, Tier};
 use cachepot_config::{Environment, Remote, RemoteKind, Remotes};
 use cachepot_storage::remote::backend::{Backend, UnusableSetting};
@@ -20,7 +19,8 @@ pub(crate) fn open(settings: &Remotes, environment: &Environment) -> Vec<Arc<Tie
             mode: remote.mode,
             pending: AtomicUsize::new(0),
             is_left_alone: AtomicBool::new(false),
-            latencies: Mutex::new(Latencies::default()),
+            latencies: Mutex::default(),
+            odds: Mutex::default(),
         })),
         Err(error) => {
             tracing::warn!(remote = remote.name, %error, "a remote cannot be used; going on without it");

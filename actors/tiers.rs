@@ -1,5 +1,7 @@
 //! Remotes behind the local store: what a request that found nothing does to bring results here. A plain async policy over
 //! the RemoteStorageActors; what it brings is put into the local store, and the look-up goes there again.
+use crate::latency::Latencies;
+use crate::odds::Odds;
 use crate::permits::Deadline;
 use crate::remote_storage_actor::{Fetch, Push};
 use crate::routes::ask;
@@ -25,6 +27,10 @@ pub(crate) const MAX_TIERS: usize = 8;
 const ABSENCE: Duration = Duration::from_secs(3);
 /// What is remembered of this, in bytes.
 const MAX_ABSENCE_BYTES: usize = 1 << 20;
+/// How long a compile takes of which nothing is known.
+const TYPICAL_COMPILE: Duration = Duration::from_millis(300);
+/// How long a question may take that nobody waits for.
+const BESIDE_LIMIT: Duration = Duration::from_secs(20);
 /// What is kept of a request's time to answer its client.
 const RESERVE: Duration = Duration::from_millis(300);
 
@@ -41,10 +47,18 @@ pub(crate) struct Tier {
     /// Whether it is left alone just now.
     pub(crate) is_left_alone: AtomicBool,
     /// How long its answers took.
-    pub(crate) latencies: Mutex<crate::latency::Latencies>,
+    pub(crate) latencies: Mutex<Latencies>,
+    /// Whether it is worth waiting for.
+    pub(crate) odds: Mutex<Odds>,
 }
 
 impl Tier {
+    /// Takes note of how long an answer took, and whether there was anything.
+    pub(crate) fn note_answer(&self, is_hit: bool, took: Duration) {
+        hold(&self.latencies).add(took);
+        hold(&self.odds).note(is_hit, took);
+    }
+
     /// For the statistics.
     pub(crate) fn report(&self) -> RemoteReport {
         let latencies = hold(&self.latencies).clone();
@@ -148,6 +162,24 @@ impl Tiers {
 }
 
 impl Question<'_> {
+    /// Whether to wait for the answer. Where not, the remote is asked all the same, beside the compile: what it has is
+    /// there for the next one, and it is waited for again when it has something.
+    pub(crate) fn is_worth_it(&self, job: Digest, bases: &Bases) -> bool {
+        let stats = self.shared.stats.snapshot();
+        let compiles = u32::try_from(stats.count(Stat::Compiles)).unwrap_or(u32::MAX);
+        let compile = stats.time(Stat::CompileDuration).checked_div(compiles).unwrap_or(TYPICAL_COMPILE);
+        let Some(tier) = self.shared.tiers.list.get(self.at) else { return false };
+        let is_worth_it = hold(&tier.odds).are_worth(compile);
+        if !is_worth_it {
+            let (shared, at, bases) = (Arc::clone(self.shared), self.at, bases.clone());
+            actix::spawn(async move {
+                let deadline = Deadline::after(BESIDE_LIMIT);
+                Question { shared: &shared, at, deadline }.bring_job(job, &bases).await;
+            });
+        }
+        is_worth_it
+    }
+
     /// Brings what the remote knows of a job.
     pub(crate) async fn bring_job(&self, job: Digest, bases: &Bases) -> Brought {
         let (to, bases) = (Arc::clone(self.shared), bases.clone());

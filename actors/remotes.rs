@@ -7,6 +7,12 @@ use cachepot_storage::remote::folder::Folder;
 use cachepot_storage::remote::memcached::{Memcached, MemcachedSettings};
 #[cfg(feature = "redis")]
 use cachepot_storage::remote::redis::{Redis, RedisSettings};
+#[cfg(feature = "s3")]
+use cachepot_storage::remote::{
+    aws_credentials::{self, AwsSources},
+    http::proxies::Proxies,
+    s3::{S3, S3Settings},
+};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
@@ -35,6 +41,7 @@ fn backend(
     settings: &Remotes,
     environment: &Environment,
 ) -> Result<Arc<dyn Backend>, UnusableSetting> {
+    let lookup = |name: &str| environment.get(name)?.to_str().map(str::to_owned);
     match &remote.kind {
         RemoteKind::Folder(of) => Ok(Arc::new(Folder::new(of.dir.clone()))),
         #[cfg(feature = "redis")]
@@ -52,10 +59,23 @@ fn backend(
             expiry: of.expiration,
             credentials: of.username.clone().zip(of.password.clone()),
         })?)),
+        #[cfg(feature = "s3")]
+        RemoteKind::S3(of) => Ok(Arc::new(S3::new(S3Settings {
+            bucket: of.bucket.clone(),
+            endpoint: of.endpoint.clone(),
+            region: of.region.clone().or_else(|| aws_credentials::region(&lookup)),
+            key_prefix: of.key_prefix.clone(),
+            use_ssl: of.use_ssl,
+            public: of.public,
+            credentials: AwsSources::from_env(&lookup),
+            ca_file: settings.ca_file.clone(),
+            server_side_encryption: of.server_side_encryption,
+            proxies: Proxies::from_env(&lookup),
+        })?)),
         // Settings of what is not built do not come here.
         #[allow(unreachable_patterns, reason = "all are built by default")]
         _ => {
-            let _ = (settings, environment);
+            let _ = (settings, lookup);
             Err(UnusableSetting { setting: remote.name, reason: "this build has no such backend".to_owned() })
         }
     }

@@ -1,17 +1,28 @@
 //! Remote tiers: caches that several machines share. `backend.rs` is the one small trait that each kind of server
-//! implements; `breaker.rs` decides when a remote is left alone; `bundle.rs` is the form of what lies there.
+//! implements, in one file each and behind the feature of its name; `http/` is what several of them share. `breaker.rs`
+//! decides when a remote is left alone; `bundle.rs` is the form of what lies there.
 //!
 //! Each kind of server has a file and a Cargo feature of its own; `folder.rs` is always there.
 //!
 //! Absent on purpose: actors, clocks (time is passed in), settings, retries, and any belief in what a remote answers.
 
+#[cfg(feature = "s3")]
+pub mod aws_credentials;
 pub mod backend;
 pub mod breaker;
 pub mod bundle;
 pub mod folder;
+// Each kind of remote uses a part of it.
+#[cfg(feature = "http")]
+#[allow(dead_code)]
+pub mod http;
 #[cfg(feature = "memcached")]
 pub mod memcached;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "s3")]
+pub mod s3;
+#[cfg(feature = "s3")]
+mod sigv4;
 #[cfg(feature = "redis")]
 mod tls;

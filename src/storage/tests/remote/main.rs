@@ -1,11 +1,17 @@
-//! Objects of a remote: what was written comes back, and nothing else does.
+//! Remotes. Here: their objects; what was written comes back, and nothing else does. In the files beside it: each kind of
+//! remote against a real server, which must be there.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod cases;
+mod contract;
+mod http_server;
 #[cfg(feature = "memcached")]
 mod memcached;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "s3")]
+mod s3;
+mod scripted;
 mod server;
 
 use cachepot_engine::digest::Digest;

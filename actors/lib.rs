@@ -42,6 +42,7 @@ mod shared;
 mod statistics;
 mod stats_file;
 mod storage_actor;
+mod storage_check;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+
+pub use storage_check::{Finding, check_storage};
 
 /// How often the statistics are kept on disk.
 const SAVE_INTERVAL: Duration = Duration::from_secs(10);

@@ -36,7 +36,11 @@ pub(crate) fn open(settings: &Remotes, environment: &Environment) -> Vec<Arc<Tie
     settings.list.iter().filter_map(tier).take(MAX_TIERS).collect()
 }
 
-fn backend(
+/// The backend of a remote.
+///
+/// # Errors
+/// [`UnusableSetting`].
+pub(crate) fn backend(
     remote: &Remote,
     settings: &Remotes,
     environment: &Environment,

@@ -5,6 +5,7 @@ use crate::harness::{CLIENT, Sandbox, wait_until};
 use cachepot_engine::stats::{Snapshot, Stat};
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 const TEXT: &str = "#include \"a.h\"\nint f(void) { return A; }\n";
 
@@ -199,4 +200,82 @@ fn t266_t271_a_remote_that_never_answers_stops_nothing() {
     wait_until("the first try", || sandbox.stats().remotes[0].is_left_alone);
     let said = sandbox.cachepot(["--stop-coordinator"]).succeeds();
     assert!(said.stdout().contains("left alone"), "{said}");
+}
+
+/// A server that ends with the test.
+struct Server(std::process::Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A redis-server that asks for a password, in the sandbox's folder.
+fn redis(sandbox: &Sandbox, port: u16) -> Server {
+    let words =
+        format!("--bind 127.0.0.1 --port {port} --requirepass s3cret --save  --appendonly no --dir .");
+    let mut command = sandbox.command("redis-server");
+    let child =
+        command.args(words.split(' ')).current_dir(sandbox.root()).stdout(Stdio::null()).spawn().unwrap();
+    wait_until("redis-server", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    Server(child)
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn t284_redis_is_shared_and_its_password_is_told_to_nobody() {
+    let port = free_port();
+    let one = sandbox("redis").without("CACHEPOT_FOLDER");
+    let one = one.env("CACHEPOT_REDIS", format!("redis://:s3cret@127.0.0.1:{port}"));
+    let one = one.env("CACHEPOT_LOG", "trace").env("CACHEPOT_ERROR_LOG", one_log());
+    let server = redis(&one, port);
+    one.expect(Stored, "gcc -c a.c");
+    flush(&one);
+    let other = one.on_machine("other");
+    other.expect(Hit, "gcc -c a.c");
+    for options in [["--show-stats"], ["--show-config"], ["--storage-check"]] {
+        let said = other.cachepot(options).succeeds();
+        assert!(said.stdout().contains("*****@127.0.0.1") && !said.stdout().contains("s3cret"), "{said}");
+    }
+    let log = fs::read_to_string(other.work().join(one_log())).unwrap();
+    assert!(log.contains("hit") && !log.contains("s3cret"));
+    // Killed in the middle of a build, and back again.
+    drop(server);
+    other.expect(Stored, "gcc -c -O1 a.c");
+    other.expect(Stored, "gcc -c -O2 a.c");
+    other.expect(Hit, "gcc -c a.c");
+    let _server = redis(&other, port);
+    flush(&other);
+    other.on_machine("third").expect(Hit, "gcc -c -O2 a.c");
+}
+
+fn one_log() -> &'static str {
+    "../log"
+}
+
+#[test]
+fn storage_check_says_what_is_wrong_and_how_to_mend_it() {
+    let fine = sandbox("check");
+    let said = fine.cachepot(["--storage-check"]).succeeds().stdout();
+    assert_eq!(said.lines().filter(|line| line.contains(": can be read and written")).count(), 2, "{said}");
+    let (port, nobody) = (free_port(), free_port());
+    let wrong = fine.env("CACHEPOT_REDIS", format!("redis://:wr0ng@127.0.0.1:{port}"));
+    let wrong = wrong.env("CACHEPOT_MEMCACHED", format!("tcp://127.0.0.1:{nobody}"));
+    let _server = redis(&wrong, port);
+    let said = wrong.cachepot(["--storage-check"]).fails_with(2);
+    let (out, error) = (said.stdout(), said.stderr());
+    assert!(
+        out.contains("neither read nor written") && out.contains("check user, password and rights"),
+        "{out}"
+    );
+    assert!(out.contains("cannot be reached") && out.contains("check address, port"), "{out}");
+    assert!(error.contains("redis, memcached") && !format!("{out}{error}").contains("wr0ng"), "{error}");
+    let unusable = wrong.env("CACHEPOT_REDIS", "http://:wr0ng@host");
+    let said = unusable.cachepot(["--storage-check"]).fails_with(2).stdout();
+    assert!(said.contains("its settings cannot be used: url") && !said.contains("wr0ng"), "{said}");
 }

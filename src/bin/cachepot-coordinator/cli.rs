@@ -12,6 +12,7 @@ pub(crate) enum Command {
     StopCoordinator,
     ClearCache,
     ShowConfig,
+    StorageCheck,
     DistStatus,
     DistAuth,
     PackageToolchain,
@@ -58,6 +59,9 @@ struct Options {
     /// Show every setting and where it comes from
     #[arg(long, group = "action")]
     show_config: bool,
+    /// Try each cache that is set: reach, rights, speed
+    #[arg(long, group = "action")]
+    storage_check: bool,
     /// Show the status of distributed compilation, as JSON
     #[arg(long, group = "action")]
     dist_status: bool,
@@ -84,6 +88,7 @@ impl Options {
             (self.stop_coordinator, Command::StopCoordinator),
             (self.clear_cache, Command::ClearCache),
             (self.show_config, Command::ShowConfig),
+            (self.storage_check, Command::StorageCheck),
             (self.dist_status, Command::DistStatus),
             (self.dist_auth, Command::DistAuth),
             (self.package_toolchain.is_some(), Command::PackageToolchain),

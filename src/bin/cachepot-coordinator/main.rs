@@ -11,6 +11,7 @@ mod show_config;
 mod show_stats;
 mod start;
 mod stop;
+mod storage_check;
 mod talk;
 mod zero_stats;
 
@@ -50,6 +51,7 @@ fn run(command: &Command, env: EnvBlock) -> anyhow::Result<()> {
         Command::StopCoordinator => stop::run(&context),
         Command::ClearCache => clear_cache::run(&context),
         Command::ShowConfig => show_config::run(&context),
+        Command::StorageCheck => storage_check::run(&context),
         Command::DistStatus => dist_status::run(),
         Command::DistAuth => {
             bail!("`--dist-auth` needs the feature `dist-client`, which this build does not have")

@@ -118,13 +118,18 @@ async fn look_further(
                 Brought::News => None,
                 Brought::Entry(result, entry) => Some((result, entry)),
             };
-            let (_, early, local) = look(shared, subject, Some(key), false, deadline).await?;
-            seen = match (local, in_hand) {
-                (Local::Lost(result), Some((brought, entry))) if result == brought => {
-                    (early, Local::Found(Box::new(tiers::hand_over(shared, result, entry).await)))
-                }
-                (local, _) => (early, local),
-            };
+            // A record that stood when it was looked at stands for the whole request; what came since is looked at.
+            if !matches!((&seen.1, &in_hand), (Local::Lost(result), Some((brought, _))) if result == brought)
+            {
+                let (_, early, local) = look(shared, subject, Some(key), false, deadline).await?;
+                seen = (early, local);
+            }
+            if let (Local::Lost(result), Some((brought, entry))) = (&seen.1, in_hand)
+                && *result == brought
+            {
+                let opened = tiers::hand_over(shared, brought, entry).await;
+                seen.1 = Local::Found(Box::new(opened));
+            }
         }
     }
     Some(seen)

@@ -81,6 +81,9 @@ impl Manifests {
     /// Adds what a remote knows and we do not; whether there was any. The memory has it even where the store takes
     /// nothing: somebody waits for it.
     pub fn merge(&self, key: &Digest, theirs: Manifest, memory: &Memory, bases: &Bases) -> bool {
+        if self.known().get(key).is_some_and(|known| theirs.records.iter().all(|it| known.has(&it.result))) {
+            return false;
+        }
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = self.store.get_manifest(key).ok().flatten();
         let mut manifest = stored.and_then(|bytes| Manifest::decode(&bytes)).unwrap_or_default();

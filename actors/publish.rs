@@ -51,7 +51,7 @@ pub(crate) fn objects(
     if let Some((result, entry)) = first.zip(newest) {
         objects.push((result, bundle::seal_result(&result, &entry)?));
     }
-    if !bundle::travels_with_job(&write.result, &entry) {
+    if !bundle::travels_with_job(&entry) {
         objects.push((write.result, bundle::seal_result(&write.result, &entry)?));
     }
     manifest.add(record);

@@ -274,7 +274,7 @@ pub(crate) async fn hand_over(shared: &Arc<Shared>, result: Digest, entry: Arc<E
         }
     });
     let in_memory = Fetched { entry: Arc::clone(&entry), blobs: Vec::new() };
-    if bundle::travels_with_job(&result, &entry) {
+    if bundle::travels_with_job(&entry) {
         return in_memory;
     }
     // A large one is better copied by the kernel.

@@ -64,6 +64,10 @@ impl KnownManifest {
         let records = records.filter_map(|record| KnownRecord::new(record, memory)).map(Arc::new);
         KnownManifest { records: records.collect(), bases: bases.clone() }
     }
+    /// Whether there is a record of a result.
+    pub fn has(&self, result: &Digest) -> bool {
+        self.records.iter().any(|known| known.record.result == *result)
+    }
     /// The result that stands for the files as they are now.
     pub fn find(&self, memory: &Memory, place: &Place, env: &EnvBlock, help: Help<'_>) -> Option<Digest> {
         let stands = |record: &&Arc<KnownRecord>| record.stands(memory, place, env, help);

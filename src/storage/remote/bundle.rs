@@ -16,7 +16,7 @@ use cachepot_engine::entry::{Body, Entry};
 use cachepot_engine::envelope::{self, EntryError, Kind};
 use cachepot_engine::manifest::Manifest;
 
-/// The newest result travels with its job up to this size: one question instead of two.
+/// The newest result travels with its job where outputs and messages have no more than this: one question instead of two.
 pub const SMALL_BYTES: usize = 256 << 10;
 /// The most that an object may hold, unpacked.
 pub const MAX_CONTENT_BYTES: u64 = 256 << 20;
@@ -62,10 +62,10 @@ impl JobBundle {
         content.extend_from_slice(&(manifest.len() as u64).to_le_bytes());
         content.extend_from_slice(&manifest);
         let first = self.manifest.records.front().zip(self.newest.as_ref());
-        match first.and_then(|(record, entry)| small(&record.result, entry)) {
-            Some(file) => {
+        match first.filter(|(_, entry)| travels_with_job(entry)) {
+            Some((record, entry)) => {
                 content.push(1);
-                content.extend_from_slice(&file);
+                content.extend_from_slice(&entry.encode(&record.result));
             }
             None => content.push(0),
         }
@@ -118,19 +118,13 @@ pub fn open_result(result: &Digest, object: &[u8]) -> Result<Entry, BundleError>
 }
 
 /// Whether a result travels with its job; else it needs an object of its own.
-pub fn travels_with_job(result: &Digest, entry: &Entry) -> bool {
-    small(result, entry).is_some()
-}
-
-fn small(result: &Digest, entry: &Entry) -> Option<Vec<u8>> {
-    // Most are told by their size, without a copy.
+pub fn travels_with_job(entry: &Entry) -> bool {
     let inside = entry.outputs.iter().map(|output| match &output.body {
         Body::Inline(content) => Some(content.len()),
         Body::Blob { .. } => None,
     });
-    let bytes = inside.sum::<Option<usize>>()?;
-    let file = (bytes <= SMALL_BYTES).then(|| entry.encode(result));
-    file.filter(|file| file.len() <= SMALL_BYTES)
+    let bytes = inside.sum::<Option<usize>>().map(|bytes| bytes + entry.stdout.len() + entry.stderr.len());
+    bytes.is_some_and(|bytes| bytes <= SMALL_BYTES)
 }
 
 fn is_inside(entry: &Entry) -> bool {

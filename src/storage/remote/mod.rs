@@ -1,8 +1,19 @@
 //! Remote tiers: caches that several machines share. `backend.rs` is the one small trait that each kind of server
-//! implements; `breaker.rs` decides when a remote is left alone; `bundle.rs` is the form of what lies there.
+//! implements, in one file each and behind the feature of its name; `http/` is what several of them share. `breaker.rs`
+//! decides when a remote is left alone; `bundle.rs` is the form of what lies there.
 //!
-//! Absent on purpose: actors, threads, clocks (time is passed in), settings, and any belief in what a remote answers.
+//! Absent on purpose: actors, threads, settings, and any belief in what a remote answers.
 
+#[cfg(feature = "s3")]
+pub mod aws_credentials;
 pub mod backend;
 pub mod breaker;
 pub mod bundle;
+// Each kind of remote uses a part of it.
+#[cfg(feature = "http")]
+#[allow(dead_code)]
+pub mod http;
+#[cfg(feature = "s3")]
+pub mod s3;
+#[cfg(feature = "s3")]
+mod sigv4;

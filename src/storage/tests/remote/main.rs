@@ -1,4 +1,13 @@
-//! Objects of a remote: what was written comes back, and nothing else does.
+//! Remotes. Here: their objects; what was written comes back, and nothing else does. In the files beside it: each kind of
+//! remote against a real server, which must be there.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod contract;
+mod http_server;
+#[cfg(feature = "s3")]
+mod s3;
+mod scripted;
+
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry, EntryOutput};
 use cachepot_engine::envelope::{self, Kind};

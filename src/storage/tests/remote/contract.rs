@@ -1,0 +1,124 @@
+//! What every remote has to do, whatever its server is.
+use std::time::Duration;
+
+use cachepot_storage::remote::backend::{Backend, BackendError, Progress};
+
+use crate::http_server::{Server, free_port};
+use crate::scripted::{Script, scripted};
+
+const KEY: &str = "0123-abc";
+
+pub(crate) async fn get(backend: &dyn Backend, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+    backend.get(key, &Progress::default()).await
+}
+
+/// What is no text and does not shrink.
+pub(crate) fn noise(size: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..size).map(|_| next()).collect()
+}
+
+/// A remote that is empty and may be written.
+pub(crate) async fn keeps_values(backend: &dyn Backend) {
+    assert_eq!(get(backend, KEY).await, Ok(None));
+    for value in [b"one".to_vec(), b"another".to_vec(), Vec::new(), noise(70_000)] {
+        backend.put(KEY, value.clone()).await.unwrap();
+        assert_eq!(get(backend, KEY).await, Ok(Some(value)));
+    }
+    assert_eq!(get(backend, "0123-abd").await, Ok(None));
+    let rights = backend.check().await.unwrap();
+    assert!(rights.read && rights.write && rights.trouble.is_empty(), "{rights:?}");
+
+    let large = noise(50 << 20);
+    backend.put("large", large.clone()).await.unwrap();
+    let progress = Progress::default();
+    let found = backend.get("large", &progress).await.unwrap().unwrap();
+    // Not `assert_eq`, which would print both.
+    assert!(found == large, "{} of {} bytes", found.len(), large.len());
+    assert!(progress.bytes() > large.len() as u64);
+}
+
+/// Neither read nor written, with a text that tells why and not the secret.
+pub(crate) async fn is_refused(backend: &dyn Backend, reason: &str, secret: &str) {
+    for refused in [get(backend, KEY).await.map(drop), backend.put(KEY, b"value".to_vec()).await] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, BackendError::Denied(_)), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(reason), "{text}");
+        assert!(!text.contains(secret) && !backend.name().contains(secret), "{text}");
+    }
+    let rights = backend.check().await.unwrap();
+    assert!(!rights.read && !rights.write && rights.trouble.contains(reason), "{rights:?}");
+}
+
+/// A server that dies, is away, and is there again; it may have lost what it knew, and then `prepare` helps.
+pub(crate) async fn survives_its_death(
+    backend: &dyn Backend,
+    server: &mut Server,
+    mut prepare: impl AsyncFnMut(&Server),
+) {
+    backend.put(KEY, b"before".to_vec()).await.unwrap();
+    server.kill();
+    for _ in 0..2 {
+        let error = get(backend, KEY).await.unwrap_err();
+        assert!(matches!(error, BackendError::Unreachable(_)), "{error:?}");
+    }
+    server.restart();
+    prepare(server).await;
+    backend.put(KEY, b"after".to_vec()).await.unwrap();
+    assert_eq!(get(backend, KEY).await, Ok(Some(b"after".to_vec())));
+}
+
+/// Answers that no good server gives. `at` makes a remote of an address; its secret is `secret`.
+pub(crate) async fn stands_bad_answers<B: Backend>(at: impl Fn(&str) -> B) {
+    let length = |length: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nabc");
+    let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 90\r\n\r\n<html>";
+    let packed = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc";
+    let throttled = |status| format!("HTTP/1.1 {status} X\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n");
+    let wait = Some(Duration::from_secs(7));
+    let moved = "HTTP/1.1 301 X\r\nLocation: http://other/?secret\r\nContent-Length: 0\r\n\r\n";
+    let malformed = |text: &str| BackendError::Malformed(text.to_owned());
+    for (answer, expected) in [
+        (length("9"), malformed("the answer ends too early")),
+        (html.to_owned(), malformed("a web page instead of a value")),
+        (packed.to_owned(), malformed("somebody has packed the value anew")),
+        (throttled(503), BackendError::Throttled { retry_after: wait }),
+        (throttled(429), BackendError::Throttled { retry_after: wait }),
+        (throttled(500), malformed("status 500")),
+        (throttled(204), malformed("status 204")),
+        ("SSH-2.0-OpenSSH\r\n\r\n".to_owned(), malformed("it does not speak HTTP")),
+        (length("999999999999"), BackendError::TooLarge),
+        (moved.to_owned(), BackendError::Denied("status 301, it sends us to other".to_owned())),
+    ] {
+        let address = scripted(vec![Script::Say(answer.clone())]);
+        assert_eq!(get(&at(&address), KEY).await, Err(expected), "{answer}");
+    }
+    let full = "HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n".to_owned();
+    let address = scripted(vec![Script::Say(full)]);
+    assert_eq!(at(&address).put(KEY, b"value".to_vec()).await, Err(BackendError::TooLarge));
+    waits_for_nobody(at).await;
+}
+
+/// The caller's limit ends a call, and the next one is answered.
+async fn waits_for_nobody<B: Backend>(at: impl Fn(&str) -> B) {
+    let good = || Script::Say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc".to_owned());
+    let slow = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc".to_owned();
+    let backend = at(&scripted(vec![Script::Silent, good(), Script::SayAndWait(slow), good()]));
+    for bytes in [0, 3] {
+        let progress = Progress::default();
+        let limit = Duration::from_millis(200);
+        tokio::time::timeout(limit, backend.get(KEY, &progress)).await.unwrap_err();
+        assert_eq!(progress.bytes() > 0, bytes > 0);
+        assert_eq!(get(&backend, KEY).await, Ok(Some(b"abc".to_vec())));
+    }
+    let nobody = at(&format!("http://127.0.0.1:{}", free_port()));
+    let refused = BackendError::Unreachable("nothing listens there".to_owned());
+    assert_eq!(get(&nobody, KEY).await, Err(refused));
+    let nowhere = at("http://no-such-host.invalid");
+    let error = get(&nowhere, KEY).await.unwrap_err();
+    assert_eq!(error, BackendError::Unreachable("the host is not found".to_owned()));
+}

@@ -1,0 +1,134 @@
+//! Real servers, each on a port and in a folder of its own. What is not on the machine is installed below the target
+//! folder, once. A server that cannot be had fails the test.
+use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Slow machines start slowly.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Makes a command of a port and a folder.
+type Start = dyn Fn(u16, &Path) -> Command;
+
+/// A server that ends with the test.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    pub(crate) folder: TempDir,
+    command: Box<Start>,
+}
+
+impl Server {
+    /// Starts what `command` makes of a port and a folder.
+    pub(crate) fn start(command: impl Fn(u16, &Path) -> Command + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let child = spawn(&command, port, folder.path());
+        Server { child, port, folder, command: Box::new(command) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// The same one once more, on the same port.
+    pub(crate) fn restart(&mut self) {
+        self.child = spawn(&self.command, self.port, self.folder.path());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn spawn(command: &Start, port: u16, folder: &Path) -> Child {
+    let log = File::create(folder.join("server.log")).unwrap();
+    let mut command = command(port, folder);
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let start = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let ended = child.try_wait().unwrap();
+        if ended.is_some() || start.elapsed() > START_LIMIT {
+            let _ = child.kill();
+            let log = fs::read_to_string(folder.join("server.log")).unwrap_or_default();
+            panic!("{command:?} does not listen: {ended:?}\n{log}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+/// Runs a command that has to end well, and returns what it prints.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A folder with what `install` puts there, made once for all tests.
+fn installed(name: &str, install: impl FnOnce(&Path)) -> PathBuf {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("servers");
+    fs::create_dir_all(&root).unwrap();
+    // Tests run beside each other.
+    let lock = File::create(root.join(format!("{name}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let (folder, done) = (root.join(name), root.join(format!("{name}.done")));
+    if !done.exists() {
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        install(&folder);
+        File::create(done).unwrap();
+    }
+    folder
+}
+
+/// The folder of a Python environment with these packages.
+pub(crate) fn python_environment(name: &str, packages: &[&str]) -> PathBuf {
+    installed(name, |folder| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(folder));
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages));
+    })
+}
+
+/// A certificate for `localhost` that nobody has signed, and its key.
+pub(crate) fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=some server",
+    ]);
+    openssl.args([
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]);
+    openssl.arg("-keyout").arg(&key).arg("-out").arg(&cert);
+    run(&mut openssl);
+    (cert, key)
+}

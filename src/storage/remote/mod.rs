@@ -17,3 +17,5 @@ pub mod http;
 pub mod s3;
 #[cfg(feature = "s3")]
 mod sigv4;
+#[cfg(feature = "webdav")]
+pub mod webdav;

@@ -7,6 +7,8 @@ mod http_server;
 #[cfg(feature = "s3")]
 mod s3;
 mod scripted;
+#[cfg(feature = "webdav")]
+mod webdav;
 
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry, EntryOutput};

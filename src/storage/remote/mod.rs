@@ -6,6 +6,8 @@
 
 #[cfg(feature = "s3")]
 pub mod aws_credentials;
+#[cfg(feature = "azure")]
+pub mod azure;
 pub mod backend;
 pub mod breaker;
 pub mod bundle;

@@ -107,6 +107,15 @@ pub(crate) fn python_environment(name: &str, packages: &[&str]) -> PathBuf {
     })
 }
 
+/// The folder in which a package of Node lies.
+pub(crate) fn node_package(name: &str, package: &str) -> PathBuf {
+    installed(name, |folder| {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(folder).arg(package);
+        run(&mut npm);
+    })
+}
+
 /// A certificate for `localhost` that nobody has signed, and its key.
 pub(crate) fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));

@@ -11,9 +11,16 @@ pub mod azure;
 pub mod backend;
 pub mod breaker;
 pub mod bundle;
+#[cfg(feature = "gcs")]
+pub mod gcs;
+#[cfg(feature = "gcs")]
+mod gcs_token;
 // Each kind of remote uses a part of it.
 #[cfg(feature = "http")]
-#[allow(dead_code)]
+#[cfg_attr(
+    not(all(feature = "s3", feature = "webdav", feature = "azure", feature = "gcs")),
+    allow(dead_code)
+)]
 pub mod http;
 #[cfg(feature = "s3")]
 pub mod s3;

@@ -5,6 +5,8 @@
 #[cfg(feature = "azure")]
 mod azure;
 mod contract;
+#[cfg(feature = "gcs")]
+mod gcs;
 mod http_server;
 #[cfg(feature = "s3")]
 mod s3;

@@ -123,8 +123,7 @@ impl Azure {
     /// What an answer that is no success means; `Ok` where the blob is just not there.
     async fn refusal(&self, mut answer: Answer) -> Result<(), BackendError> {
         let text = answer.text().await;
-        let code =
-            xml::element(&text, "Code").or_else(|| answer.header("x-ms-error-code").map(str::to_owned));
+        let code = xml::told(&text, "Code").or_else(|| answer.header("x-ms-error-code").map(str::to_owned));
         let code = code.unwrap_or_default();
         match (answer.status().as_u16(), code.as_str()) {
             (404, "" | "BlobNotFound") => return Ok(()),
@@ -135,7 +134,7 @@ impl Azure {
             _ => {}
         }
         // Further lines name the request, and may quote what was signed.
-        let message = xml::element(&text, "Message").unwrap_or_default();
+        let message = xml::told(&text, "Message").unwrap_or_default();
         let message = message.split("RequestId:").next().unwrap_or_default().trim();
         Err(answer.refusal(&format!("{code}: {message}")))
     }

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "s3")]
 pub mod aws_credentials;
+#[cfg(feature = "s3")]
+mod aws_services;
 #[cfg(feature = "azure")]
 pub mod azure;
 pub mod backend;

@@ -259,7 +259,7 @@ struct Said {
 
 impl Said {
     fn of(text: &str) -> Self {
-        let element = |name| xml::element(text, name).unwrap_or_default();
+        let element = |name| xml::told(text, name).unwrap_or_default();
         Said {
             code: element("Code"),
             message: element("Message"),

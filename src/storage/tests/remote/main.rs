@@ -2,6 +2,8 @@
 //! remote against a real server, which must be there.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[cfg(feature = "s3")]
+mod aws;
 #[cfg(feature = "azure")]
 mod azure;
 mod contract;

@@ -143,9 +143,7 @@ async fn t268_t273_bad_answers_are_told_apart() {
 
 #[tokio::test]
 async fn folders_are_made_once() {
-    let say = |status| {
-        Script::Say(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
-    };
+    let say = |status| Script::Say(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"));
     let (address, heard) = scripted_and_heard(vec![say(409), say(405), say(403), say(409)]);
     let token = Some("a-token".to_owned());
     let endpoint = format!("{address}/a/b");

@@ -2,8 +2,10 @@
 //!
 //! Absent on purpose: single sign-on and `credential_process`, which other programs turn into one of these.
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::aws_services::{Asker, Found, Services};
 use super::backend::{BackendError, UnusableSetting};
 use super::http::HttpSettings;
 use super::http::renewed::Renewed;
@@ -13,6 +15,9 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// A file of credentials is read anew after half of this.
 const FILE_LIFE: Duration = Duration::from_secs(2 * 60);
+
+const NONE_FOUND: &str =
+    "no AWS credentials are found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile";
 
 /// What a request is signed with. Without `Debug`, so that no secret can slip into a text.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,6 +35,7 @@ pub struct Credentials {
 pub struct AwsSources {
     fixed: Option<Credentials>,
     profile: Profile,
+    services: Services,
 }
 
 #[derive(Clone, Default)]
@@ -49,19 +55,12 @@ impl AwsSources {
             secret_access_key,
             session_token: value("AWS_SESSION_TOKEN"),
         });
-        AwsSources { fixed, profile: Profile::from_env(env) }
+        AwsSources { fixed, profile: Profile::from_env(env), services: Services::from_env(env) }
     }
 
     /// These and no others.
     pub fn fixed(credentials: Credentials) -> Self {
         AwsSources { fixed: Some(credentials), ..AwsSources::default() }
-    }
-
-    async fn find(&self) -> Result<(Credentials, Option<SystemTime>), BackendError> {
-        if let Some(found) = self.profile.credentials() {
-            return Ok((found, SystemTime::now().checked_add(FILE_LIFE)));
-        }
-        Err(BackendError::Denied("no AWS credentials are found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile".to_owned()))
     }
 }
 
@@ -124,25 +123,82 @@ fn value_in(text: &str, section: &str, key: &str) -> Option<String> {
 
 /// The credentials in use.
 pub(super) struct AwsCredentials {
-    sources: AwsSources,
+    source: Source,
     found: Renewed<Credentials>,
 }
 
+enum Source {
+    Fixed(Credentials),
+    Found(Arc<(Profile, Asker)>),
+}
+
 impl AwsCredentials {
-    pub(super) fn new(sources: AwsSources, _http: &HttpSettings) -> Result<Self, UnusableSetting> {
-        Ok(AwsCredentials { sources, found: Renewed::default() })
+    pub(super) fn new(sources: AwsSources, http: &HttpSettings) -> Result<Self, UnusableSetting> {
+        let source = match sources.fixed {
+            Some(fixed) => Source::Fixed(fixed),
+            None => Source::Found(Arc::new((sources.profile, Asker::new(sources.services, http)?))),
+        };
+        Ok(AwsCredentials { source, found: Renewed::default() })
     }
 
     pub(super) async fn get(&self) -> Result<Credentials, BackendError> {
-        if let Some(fixed) = &self.sources.fixed {
-            return Ok(fixed.clone());
-        }
-        let sources = self.sources.clone();
-        self.found.get(async move { sources.find().await }).await
+        let places = match &self.source {
+            Source::Fixed(fixed) => return Ok(fixed.clone()),
+            Source::Found(places) => Arc::clone(places),
+        };
+        self.found.get(async move { find(&places.0, &places.1).await }).await
     }
 
     /// The server has refused them: others are looked for at the next request.
     pub(super) async fn forget(&self) {
         self.found.forget().await;
+    }
+}
+
+/// Asks one place after the other. One that was named and fails is not passed over.
+async fn find(profile: &Profile, asker: &Asker) -> Result<Found, BackendError> {
+    if let Some(found) = asker.before_profiles().await {
+        return found;
+    }
+    if let Some(found) = profile.credentials() {
+        return Ok((found, SystemTime::now().checked_add(FILE_LIFE)));
+    }
+    asker.after_profiles().await.unwrap_or_else(|| Err(BackendError::Denied(NONE_FOUND.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found_in_their_section() {
+        let text = "[default]\nregion = one\n# [other]\n[profile other]\n;region=x\nREGION= two \nempty =\n\
+                    [third]\nregion=three=3\n[default]\nregion=four";
+        for (section, expected) in
+            [("default", Some("four")), ("other", Some("two")), ("third", Some("three=3")), ("none", None)]
+        {
+            assert_eq!(value_in(text, section, "region").as_deref(), expected, "{section}");
+        }
+        assert_eq!(value_in(text, "other", "empty"), None);
+    }
+
+    #[test]
+    fn the_region_is_that_of_the_environment_or_of_the_profile() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(".aws")).unwrap();
+        std::fs::write(folder.path().join(".aws/config"), "[profile p]\nregion=of-profile\n").unwrap();
+        let home = folder.path().to_str().unwrap().to_owned();
+        let of = |variables: &[(&str, &str)]| {
+            region(&|name| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let profile = [("HOME", home.as_str()), ("AWS_PROFILE", "p")];
+        assert_eq!(of(&profile).as_deref(), Some("of-profile"));
+        assert_eq!(of(&profile[..1]), None);
+        let all = [("AWS_REGION", "second"), ("AWS_DEFAULT_REGION", "first"), profile[0], profile[1]];
+        assert_eq!(of(&all).as_deref(), Some("first"));
+        assert_eq!(of(&all[..1]).as_deref(), Some("second"));
     }
 }

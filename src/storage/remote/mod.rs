@@ -1,20 +1,29 @@
 //! Remote tiers: caches that several machines share. `backend.rs` is the one small trait that each kind of server
-//! implements, in one file each and behind the feature of its name; `http/` is what several of them share. `breaker.rs`
-//! decides when a remote is left alone; `bundle.rs` is the form of what lies there.
+//! implements, in one file each and behind the Cargo feature of its name (`folder.rs` is always there); `http/` is what several of
+//! them share. `breaker.rs` decides when a remote is left alone; `bundle.rs` is the form of what lies there.
 //!
-//! Each kind of server has a file and a Cargo feature of its own; `folder.rs` is always there.
-//!
-//! Absent on purpose: actors, clocks (time is passed in), settings, retries, and any belief in what a remote answers.
+//! Absent on purpose: actors, settings, retries, and any belief in what a remote answers.
 
 #[cfg(feature = "s3")]
 pub mod aws_credentials;
+#[cfg(feature = "s3")]
+mod aws_services;
+#[cfg(feature = "azure")]
+pub mod azure;
 pub mod backend;
 pub mod breaker;
 pub mod bundle;
 pub mod folder;
+#[cfg(feature = "gcs")]
+pub mod gcs;
+#[cfg(feature = "gcs")]
+mod gcs_token;
 // Each kind of remote uses a part of it.
 #[cfg(feature = "http")]
-#[allow(dead_code)]
+#[cfg_attr(
+    not(all(feature = "s3", feature = "webdav", feature = "azure", feature = "gcs")),
+    allow(dead_code)
+)]
 pub mod http;
 #[cfg(feature = "memcached")]
 pub mod memcached;
@@ -26,3 +35,5 @@ pub mod s3;
 mod sigv4;
 #[cfg(feature = "redis")]
 mod tls;
+#[cfg(feature = "webdav")]
+pub mod webdav;

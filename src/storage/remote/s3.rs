@@ -12,7 +12,7 @@ use super::backend::{
 };
 use super::http::answer::Answer;
 use super::http::proxies::Proxies;
-use super::http::{Http, HttpSettings, aside, dates, names};
+use super::http::{Http, HttpSettings, aside, dates, names, xml};
 use super::sigv4::{Signable, Signer, sha256_hex};
 
 /// Fifteen days: what is older has been stored anew, or is not asked for.
@@ -21,8 +21,6 @@ const OCTETS: &str = "application/octet-stream";
 const USUAL_REGION: &str = "us-east-1";
 /// After these other credentials are looked for.
 const OUTDATED: [&str; 4] = ["ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "TokenRefreshRequired"];
-/// As much of what a server says as is told.
-const MAX_TOLD: usize = 300;
 
 /// Where the bucket is, and how it is spoken to.
 #[derive(Clone, Default)]
@@ -261,7 +259,7 @@ struct Said {
 
 impl Said {
     fn of(text: &str) -> Self {
-        let element = |name: &str| element(text, name).unwrap_or_default();
+        let element = |name| xml::told(text, name).unwrap_or_default();
         Said {
             code: element("Code"),
             message: element("Message"),
@@ -297,15 +295,6 @@ impl Said {
             code => answer.refusal(&format!("{code}: {}", self.message)),
         }
     }
-}
-
-/// The text of the first element of that name, in one line.
-fn element(xml: &str, name: &str) -> Option<String> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'");
-    let text = text.replace("&amp;", "&");
-    Some(text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TOLD).collect())
 }
 
 #[cfg(test)]
@@ -351,12 +340,5 @@ mod tests {
         assert_eq!(S3::new(region).err().unwrap().setting, "region");
         let prefix = S3Settings { key_prefix: "../x".to_owned(), ..good };
         assert_eq!(S3::new(prefix).err().unwrap().setting, "key prefix");
-    }
-
-    #[test]
-    fn elements_are_found_in_any_text() {
-        let xml = "<Error><Code>A</Code><Message>b &lt;c&gt; &amp;lt;\n</Message><Region></Error>";
-        assert_eq!(element(xml, "Message").as_deref(), Some("b <c> &lt; "));
-        assert_eq!((element(xml, "Region"), element(xml, "Key")), (None, None));
     }
 }

@@ -10,6 +10,9 @@ use super::{dates, trouble};
 /// As much of an explanation as is read.
 const MAX_TEXT_BYTES: usize = 64 << 10;
 
+/// Clouds refuse what is signed a quarter of an hour earlier or later, some of them five minutes.
+const CLOCKS_APART: Duration = Duration::from_secs(5 * 60);
+
 /// See the file's head.
 pub(in super::super) struct Answer {
     response: Response,
@@ -88,6 +91,15 @@ impl Answer {
             400..=499 => BackendError::Denied(told),
             _ => BackendError::Malformed(told),
         }
+    }
+
+    /// What differs, where the server's clock and ours do so much that it may refuse what is signed here.
+    pub(in super::super) fn clocks(&self) -> Option<String> {
+        let date = self.header("date")?;
+        let (ours, theirs) = (SystemTime::now(), dates::from_http(date)?);
+        let apart = ours.duration_since(theirs).or_else(|_| theirs.duration_since(ours)).ok()?;
+        let text = || format!("the clock of this machine is wrong: {} here, {date} there", dates::http(ours));
+        (apart > CLOCKS_APART).then(text)
     }
 
     /// How long it wants to be left alone: seconds or a date.

@@ -1,5 +1,6 @@
 //! What all remotes share that are spoken to in HTTP: one client, one way to read an answer, one way to tell what went
-//! wrong. The parts beside it know nothing of HTTP: `proxies.rs`, `names.rs`, `dates.rs`, `renewed.rs`.
+//! wrong. The parts beside it know nothing of HTTP: `proxies.rs`, `names.rs`, `dates.rs`, `xml.rs`,
+//! `renewed.rs`.
 //!
 //! Absent on purpose: retries, redirects, compression, HTTP/2, and texts of errors that hold an address, since an
 //! address may hold a secret.
@@ -9,6 +10,7 @@ pub(super) mod dates;
 pub(super) mod names;
 pub mod proxies;
 pub(super) mod renewed;
+pub(super) mod xml;
 
 use std::error::Error;
 use std::io::{self, ErrorKind};

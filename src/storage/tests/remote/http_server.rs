@@ -11,15 +11,15 @@ use tempfile::TempDir;
 /// Slow machines start slowly.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// The command that starts it on this port, in this folder.
-type Make = Box<dyn Fn(u16, &Path) -> Command>;
+/// Makes a command of a port and a folder.
+type Start = dyn Fn(u16, &Path) -> Command;
 
 /// A server that ends with the test.
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
     pub(crate) folder: TempDir,
-    command: Make,
+    command: Box<Start>,
 }
 
 impl Server {
@@ -56,7 +56,7 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn spawn(command: &dyn Fn(u16, &Path) -> Command, port: u16, folder: &Path) -> Child {
+fn spawn(command: &Start, port: u16, folder: &Path) -> Child {
     let log = File::create(folder.join("server.log")).unwrap();
     let mut command = command(port, folder);
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
@@ -104,6 +104,15 @@ pub(crate) fn python_environment(name: &str, packages: &[&str]) -> PathBuf {
     installed(name, |folder| {
         run(Command::new("python3").args(["-m", "venv"]).arg(folder));
         run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages));
+    })
+}
+
+/// The folder in which a package of Node lies.
+pub(crate) fn node_package(name: &str, package: &str) -> PathBuf {
+    installed(name, |folder| {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(folder).arg(package);
+        run(&mut npm);
     })
 }
 

@@ -2,8 +2,14 @@
 //! remote against a real server, which must be there.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[cfg(feature = "s3")]
+mod aws;
+#[cfg(feature = "azure")]
+mod azure;
 mod cases;
 mod contract;
+#[cfg(feature = "gcs")]
+mod gcs;
 mod http_server;
 #[cfg(feature = "memcached")]
 mod memcached;
@@ -13,6 +19,8 @@ mod redis;
 mod s3;
 mod scripted;
 mod server;
+#[cfg(feature = "webdav")]
+mod webdav;
 
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry, EntryOutput};

@@ -40,7 +40,7 @@ struct Moto {
 }
 
 /// A moto that lets so many questions pass without a look at their signature.
-fn start(unchecked: &'static str) -> Server {
+pub(crate) fn start(unchecked: &'static str) -> Server {
     Server::start(move |port, _| {
         let mut command = Command::new(environment().join("bin/moto_server"));
         command.env("INITIAL_NO_AUTH_ACTION_COUNT", unchecked);
@@ -55,11 +55,11 @@ fn moto() -> Moto {
     Moto { server, key }
 }
 
-fn environment() -> PathBuf {
+pub(crate) fn environment() -> PathBuf {
     python_environment("moto", &PACKAGES)
 }
 
-fn prepare(server: &Server, who: &str) -> Credentials {
+pub(crate) fn prepare(server: &Server, who: &str) -> Credentials {
     let printed =
         run(Command::new(environment().join("bin/python")).args(["-c", PREPARE, &server.url(), who]));
     let (id, secret) = printed.trim().split_once(' ').unwrap();

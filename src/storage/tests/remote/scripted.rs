@@ -29,7 +29,11 @@ pub(crate) fn scripted_and_heard(script: Vec<Script>) -> (String, std::sync::mps
             // Nobody may listen any more.
             let _ = tell.send(request(&mut stream));
             match step {
-                Script::Say(text) => drop(stream.write_all(text.as_bytes())),
+                Script::Say(text) => {
+                    // Else the next request may go out on a connection that is about to end.
+                    let text = text.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+                    let _ = stream.write_all(text.as_bytes());
+                }
                 Script::SayAndWait(text) => {
                     let _ = stream.write_all(text.as_bytes());
                     kept.push(stream);

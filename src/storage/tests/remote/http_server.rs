@@ -26,8 +26,15 @@ impl Server {
     /// Starts what `command` makes of a port and a folder.
     pub(crate) fn start(command: impl Fn(u16, &Path) -> Command + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        // Somebody else may take a port that was free a moment ago.
+        for _ in 0..2 {
+            let port = free_port();
+            if let Ok(child) = spawn(&command, port, folder.path()) {
+                return Server { child, port, folder, command: Box::new(command) };
+            }
+        }
         let port = free_port();
-        let child = spawn(&command, port, folder.path());
+        let child = spawn(&command, port, folder.path()).unwrap_or_else(|error| panic!("{error}"));
         Server { child, port, folder, command: Box::new(command) }
     }
 
@@ -42,7 +49,8 @@ impl Server {
 
     /// The same one once more, on the same port.
     pub(crate) fn restart(&mut self) {
-        self.child = spawn(&self.command, self.port, self.folder.path());
+        let child = spawn(&self.command, self.port, self.folder.path());
+        self.child = child.unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
@@ -56,7 +64,7 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn spawn(command: &Start, port: u16, folder: &Path) -> Child {
+fn spawn(command: &Start, port: u16, folder: &Path) -> Result<Child, String> {
     let log = File::create(folder.join("server.log")).unwrap();
     let mut command = command(port, folder);
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
@@ -67,11 +75,11 @@ fn spawn(command: &Start, port: u16, folder: &Path) -> Child {
         if ended.is_some() || start.elapsed() > START_LIMIT {
             let _ = child.kill();
             let log = fs::read_to_string(folder.join("server.log")).unwrap_or_default();
-            panic!("{command:?} does not listen: {ended:?}\n{log}");
+            return Err(format!("{command:?} does not listen: {ended:?}\n{log}"));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    child
+    Ok(child)
 }
 
 /// Runs a command that has to end well, and returns what it prints.
@@ -116,10 +124,11 @@ pub(crate) fn node_package(name: &str, package: &str) -> PathBuf {
     })
 }
 
-/// A certificate for `localhost` that nobody has signed, and its key.
-pub(crate) fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
-    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-    let mut openssl = Command::new("openssl");
+/// A certificate for `localhost` that nobody has signed, good for 30 days from some time on, and its key.
+pub(crate) fn certificate(folder: &Path, made: &str) -> (PathBuf, PathBuf) {
+    let (cert, key) = (folder.join(format!("{made}.pem")), folder.join(format!("{made}.key")));
+    let mut openssl = Command::new("faketime");
+    openssl.args([made, "openssl"]);
     openssl.args([
         "req",
         "-x509",

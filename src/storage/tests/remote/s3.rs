@@ -4,6 +4,7 @@ use std::process::Command;
 
 use cachepot_storage::remote::aws_credentials::{AwsSources, Credentials};
 use cachepot_storage::remote::backend::{Backend, BackendError};
+use cachepot_storage::remote::http::proxies::Proxies;
 use cachepot_storage::remote::s3::{S3, S3Settings};
 
 use crate::contract::{get, is_refused, keeps_values, stands_bad_answers, survives_its_death};
@@ -209,7 +210,7 @@ async fn requests_hold_what_they_should() {
         "content-type: application/octet-stream",
         "content-length: 5",
         "x-amz-security-token: the-token",
-        "user-agent: cachepot/0.1.0",
+        concat!("user-agent: cachepot/", env!("CARGO_PKG_VERSION")),
     ] {
         assert!(request.lines().any(|found| found == line), "{line}: {request}");
     }
@@ -220,32 +221,52 @@ async fn requests_hold_what_they_should() {
     assert!(!request.contains("authorization") && !request.contains("x-amz"), "{request}");
 }
 
-#[tokio::test]
-async fn t280_certificates_are_verified() {
-    let folder = tempfile::tempdir().unwrap();
-    let (cert, secret) = certificate(folder.path());
-    let ca_file = Some(cert.clone());
-    let server = Server::start(move |port, _| {
+/// A server that speaks TLS and shows a page.
+fn tls_server((cert, secret): (PathBuf, PathBuf)) -> Server {
+    Server::start(move |port, _| {
         let mut command = Command::new("openssl");
         command.args(["s_server", "-www", "-accept", &port.to_string(), "-cert"]).arg(&cert);
         command.arg("-key").arg(&secret);
         command
-    });
-    let of = |host: &str, ca_file: Option<&Path>| {
+    })
+}
+
+#[tokio::test]
+async fn t280_certificates_are_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let (good, old) = (certificate(folder.path(), "now"), certificate(folder.path(), "2020-01-01"));
+    let (ca_file, old_ca_file) = (good.0.clone(), old.0.clone());
+    let (server, old_server) = (tls_server(good), tls_server(old));
+    let of = |host: &str, server: &Server, ca_file: Option<&Path>| {
         let endpoint = format!("https://{host}:{}", server.port);
         let ca_file = ca_file.map(Path::to_owned);
         S3::new(S3Settings { ca_file, ..settings(&endpoint, &key("AK", SECRET)) }).unwrap()
     };
-    let unknown = get(&of("localhost", None), "key").await.unwrap_err().to_string();
-    assert!(unknown.contains("not trusted here"), "{unknown}");
-    let name = get(&of("127.0.0.1", ca_file.as_deref()), "key").await.unwrap_err().to_string();
-    assert!(name.contains("another host name"), "{name}");
-    // It is spoken to, and shows a page.
-    let page = get(&of("localhost", ca_file.as_deref()), "key").await.unwrap_err().to_string();
-    assert!(page.contains("web page"), "{page}");
-    let none = folder.path().join("key.pem");
+    for (backend, expected) in [
+        (of("localhost", &server, None), "not trusted here"),
+        (of("127.0.0.1", &server, Some(&ca_file)), "another host name"),
+        (of("localhost", &old_server, Some(&old_ca_file)), "has expired"),
+        // It is spoken to.
+        (of("localhost", &server, Some(&ca_file)), "web page"),
+    ] {
+        let text = get(&backend, "key").await.unwrap_err().to_string();
+        assert!(text.contains(expected), "{text}");
+    }
+    let none = folder.path().join("now.key");
     let settings = S3Settings { ca_file: Some(none), ..settings("h", &key("AK", SECRET)) };
     assert_eq!(S3::new(settings).err().unwrap().setting, "CA file");
+}
+
+#[tokio::test]
+async fn t279_a_proxy_that_wants_a_password_says_so() {
+    for (variable, endpoint) in [("HTTP_PROXY", "http://s3.invalid"), ("HTTPS_PROXY", "https://s3.invalid")] {
+        let refused = "HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n".to_owned();
+        let proxy = scripted(vec![Script::Say(refused)]).replace("http://", "http://user:secret@");
+        let proxies = Proxies::from_env(&|name| (name == variable).then(|| proxy.clone()));
+        let backend = S3::new(S3Settings { proxies, ..settings(endpoint, &key("AK", SECRET)) }).unwrap();
+        let wanted = BackendError::Denied("the proxy wants a user and a password".to_owned());
+        assert_eq!(get(&backend, "key").await, Err(wanted));
+    }
 }
 
 #[tokio::test]
@@ -260,7 +281,7 @@ async fn t279_a_proxy_is_used_unless_the_host_is_excepted() {
             "NO_PROXY" => Some(none_for.clone()),
             _ => None,
         };
-        let proxies = cachepot_storage::remote::http::proxies::Proxies::from_env(&env);
+        let proxies = Proxies::from_env(&env);
         let endpoint = format!("http://127.0.0.1:{}", free_port());
         S3::new(S3Settings { proxies, ..settings(&endpoint, &key("AK", SECRET)) }).unwrap()
     };

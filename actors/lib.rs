@@ -71,6 +71,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+pub use cachepot_storage::remote::guard::generate as generate_key;
 pub use storage_check::{Finding, check_storage};
 
 /// How often the statistics are kept on disk.

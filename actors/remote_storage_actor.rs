@@ -12,7 +12,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Resp
 use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::LocalStore;
-use cachepot_storage::remote::backend::{Backend, BackendError, Progress, Rights};
+use cachepot_storage::remote::backend::{BackendError, Progress, Rights};
 use cachepot_storage::remote::breaker::{Breaker, Ticket, transfer_limit};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -152,8 +152,9 @@ impl RemoteStorageActor {
             return Box::pin(ready(None).into_actor(self));
         };
         let (backend, began) = (Arc::clone(&self.tier.backend), Instant::now());
+        let name = self.tier.guard.name(&key);
         let call = async move {
-            let (name, progress) = (key.to_string(), Progress::default());
+            let progress = Progress::default();
             while_it_comes(backend.get(&name, &progress), &progress).await
         };
         Box::pin(call.into_actor(self).map(move |outcome, actor, _| {
@@ -203,8 +204,8 @@ impl RemoteStorageActor {
         while self.writing < MAX_WRITES && *self.tried.borrow() && !self.breaker.is_open() && self.may_write {
             let Some(write) = self.pending.take() else { break };
             self.writing += 1;
-            let (backend, store) = (Arc::clone(&self.tier.backend), Arc::clone(&self.shared.store));
-            let done = publish(backend, store, write).into_actor(self).map(move |outcome, actor, ctx| {
+            let (tier, store) = (Arc::clone(&self.tier), Arc::clone(&self.shared.store));
+            let done = publish(tier, store, write).into_actor(self).map(move |outcome, actor, ctx| {
                 actor.writing -= 1;
                 actor.note_write(write, outcome);
                 actor.write_on(ctx);
@@ -293,27 +294,30 @@ impl Handler<Push> for RemoteStorageActor {
 }
 
 /// Writes a result with its job; the bytes that went out.
-async fn publish(
-    backend: Arc<dyn Backend>,
-    store: Arc<LocalStore>,
-    write: Write,
-) -> Result<u64, BackendError> {
+async fn publish(tier: Arc<Tier>, store: Arc<LocalStore>, write: Write) -> Result<u64, BackendError> {
     let Some((record, entry)) = blocking(move || publish::content(&store, write)).await? else {
         return Ok(0);
     };
-    let name = write.job.to_string();
+    let (backend, name) = (&tier.backend, tier.guard.name(&write.job));
     let theirs = match within(WRITE_LIMIT, backend.get(&name, &Progress::default())).await {
         // Whoever may only write cannot know.
         Err(BackendError::Denied(_)) => None,
         other => other?,
     };
-    let make = move || publish::objects(write, record, entry, theirs.as_deref());
-    let objects = blocking(make).await?.map_err(|_| BackendError::TooLarge)?;
+    let guard = Arc::clone(&tier.guard);
+    let make = move || {
+        // What is not to be believed is not kept either.
+        let theirs = theirs.and_then(|object| guard.open(&write.job, object).ok());
+        let objects = publish::objects(write, record, entry, theirs.as_deref()).ok()?;
+        let protect = |(key, object)| Some((guard.name(&key), guard.protect(&key, object)?));
+        objects.into_iter().map(protect).collect::<Option<Vec<_>>>()
+    };
+    let objects = blocking(make).await?.ok_or(BackendError::TooLarge)?;
     let mut bytes = 0;
-    for (key, object) in objects {
+    for (name, object) in objects {
         let size = object.len() as u64;
         let limit = WRITE_LIMIT + Duration::from_secs(size >> 18);
-        within(limit, backend.put(&key.to_string(), object)).await?;
+        within(limit, backend.put(&name, object)).await?;
         bytes += size;
     }
     Ok(bytes)

@@ -9,6 +9,7 @@ use cachepot_storage::remote::backend::{Backend, UnusableSetting};
 use cachepot_storage::remote::folder::Folder;
 #[cfg(feature = "gcs")]
 use cachepot_storage::remote::gcs;
+use cachepot_storage::remote::guard::{Guard, GuardSettings};
 #[cfg(any(feature = "azure", feature = "gcs", feature = "s3", feature = "webdav"))]
 use cachepot_storage::remote::http::proxies::Proxies;
 #[cfg(feature = "memcached")]
@@ -27,10 +28,18 @@ type Made = Result<Arc<dyn Backend>, UnusableSetting>;
 
 /// The remotes of the settings. One that cannot be made is warned of and left out.
 pub(crate) fn open(settings: &Remotes, environment: &Environment) -> Vec<Arc<Tier>> {
+    let guard = match guard(settings) {
+        Ok(guard) => Arc::new(guard),
+        Err(error) => {
+            tracing::warn!(%error, "no remote is used, because a key cannot be used");
+            return Vec::new();
+        }
+    };
     let tier = |remote: &Remote| match backend(remote, settings, environment) {
         Ok(backend) => Some(Arc::new(Tier {
             name: remote.name,
             backend,
+            guard: Arc::clone(&guard),
             mode: remote.mode,
             pending: AtomicUsize::new(0),
             is_left_alone: AtomicBool::new(false),
@@ -43,6 +52,19 @@ pub(crate) fn open(settings: &Remotes, environment: &Environment) -> Vec<Arc<Tie
         }
     };
     settings.list.iter().filter_map(tier).take(MAX_TIERS).collect()
+}
+
+/// Who is believed, and who may read.
+///
+/// # Errors
+/// [`UnusableSetting`]: then no remote may be used.
+pub(crate) fn guard(settings: &Remotes) -> Result<Guard, UnusableSetting> {
+    let keys = settings.keys.clone();
+    Guard::new(&GuardSettings {
+        sign_key_file: keys.sign_key_file,
+        trusted_keys: keys.trusted_keys,
+        encryption_key_file: keys.encryption_key_file,
+    })
 }
 
 /// The backend of a remote.

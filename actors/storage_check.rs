@@ -30,11 +30,15 @@ pub struct Finding {
 /// # Errors
 /// Where no runtime can be had.
 pub fn check_storage(loaded: &Loaded, environment: &Environment) -> std::io::Result<Vec<Finding>> {
-    let remotes = &loaded.settings.remotes;
+    let settings = &loaded.settings.remotes;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut findings = vec![local(&loaded.settings.disk.dir)];
-    for remote in &remotes.list {
-        findings.push(runtime.block_on(check(remote, remotes, environment)));
+    if let Err(error) = remotes::guard(settings) {
+        let text = format!("cannot be used, and so no remote is: {error}");
+        findings.push(Finding { name: "keys", location: String::new(), text, is_fine: false });
+    }
+    for remote in &settings.list {
+        findings.push(runtime.block_on(check(remote, settings, environment)));
     }
     // A remote that hangs may hold a thread.
     runtime.shutdown_background();

@@ -16,6 +16,7 @@ use cachepot_storage::local::{EntryMeta, Fetched};
 use cachepot_storage::recent::Recent;
 use cachepot_storage::remote::backend::Backend;
 use cachepot_storage::remote::bundle::{self, JobBundle};
+use cachepot_storage::remote::guard::Guard;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,8 @@ pub(crate) struct Tier {
     pub(crate) name: &'static str,
     /// Where it is.
     pub(crate) backend: Arc<dyn Backend>,
+    /// Who is believed, and who may read.
+    pub(crate) guard: Arc<Guard>,
     /// What is done there.
     pub(crate) mode: Mode,
     /// Writes that are not done.
@@ -239,16 +242,18 @@ impl Question<'_> {
         take_in: impl FnOnce(Vec<u8>) -> Option<Brought> + Send + 'static,
     ) -> Brought {
         let routes = self.shared.routes();
+        let Some(tier) = self.shared.tiers.list.get(self.at) else { return Brought::Nothing };
         let route = routes.remotes.get(self.at).and_then(Option::as_ref);
         let answer = ask(route, Fetch(key), Deadline::after(self.left())).await;
+        let guard = Arc::clone(&tier.guard);
+        let open = move |object| take_in(guard.open(&key, object).ok()?);
         let brought = match answer {
-            Ok(Some(object)) => tokio::task::spawn_blocking(move || take_in(object)).await.ok().flatten(),
+            Ok(Some(object)) => tokio::task::spawn_blocking(move || open(object)).await.ok().flatten(),
             Ok(None) | Err(_) => Some(Brought::Nothing),
         };
         if brought.is_none() {
-            let name = self.shared.tiers.list.get(self.at).map_or("", |tier| tier.name);
-            tracing::warn!(remote = name, "an object is damaged or not ours; it is a miss");
-            self.shared.stats.bump_named(Stat::RemoteErrors, name);
+            tracing::warn!(remote = tier.name, "an object is damaged or not to be believed; it is a miss");
+            self.shared.stats.bump_named(Stat::RemoteErrors, tier.name);
         }
         let brought = brought.unwrap_or(Brought::Nothing);
         if matches!(brought, Brought::Nothing) {

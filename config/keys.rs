@@ -203,11 +203,14 @@ pub static REMAP_RELATIVE: Key = Key {
 };
 
 /// All rows, in the order in which `--show-config` and the reference page list them.
-pub static KEYS: [&Key; 54] = [
+pub static KEYS: [&Key; 57] = [
     &DISK_DIR,
     &DISK_SIZE,
     &remotes::CHAIN,
     &remotes::CA_FILE,
+    &remotes::SIGN_KEY_FILE,
+    &remotes::TRUSTED_KEYS,
+    &remotes::ENCRYPTION_KEY_FILE,
     &remotes::FOLDER_DIR,
     &remotes::FOLDER_MODE,
     &remotes::REDIS_URL,

@@ -33,7 +33,9 @@ pub use environment::Environment;
 pub use error::ConfigError;
 pub use loaded::{Loaded, Origin, Shown, Warning, show};
 pub use parts::{PARTS, Part};
-pub use remotes::{Azure, Folder, Gcs, Memcached, Mode, Redis, Remote, RemoteKind, Remotes, S3, Webdav};
+pub use remotes::{
+    Azure, Folder, Gcs, Keys, Memcached, Mode, Redis, Remote, RemoteKind, Remotes, S3, Webdav,
+};
 pub use settings::{CoordinatorSettings, DiskSettings, Settings};
 pub use sources::load;
 pub use units::{ByteSize, UnitError, parse_duration};

@@ -55,6 +55,17 @@ pub struct Remotes {
     pub list: Vec<Remote>,
     /// Certificates that servers may be signed by, beside those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Who is believed, and who may read.
+    pub keys: Keys,
+}
+
+/// Files with keys; those of the key table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the key table says it")]
+pub struct Keys {
+    pub sign_key_file: Option<PathBuf>,
+    pub trusted_keys: Vec<String>,
+    pub encryption_key_file: Option<PathBuf>,
 }
 
 /// A remote.
@@ -176,7 +187,14 @@ impl Remotes {
         if let Some(chain) = values.text(&keys::CHAIN)? {
             list = in_order(&chain, list)?;
         }
-        Ok(Remotes { list, ca_file: values.path(&keys::CA_FILE)? })
+        let ca_file = values.path(&keys::CA_FILE)?;
+        let trusted = values.text(&keys::TRUSTED_KEYS)?.unwrap_or_default();
+        let keys = Keys {
+            sign_key_file: values.path(&keys::SIGN_KEY_FILE)?,
+            trusted_keys: trusted.split_whitespace().map(str::to_owned).collect(),
+            encryption_key_file: values.path(&keys::ENCRYPTION_KEY_FILE)?,
+        };
+        Ok(Remotes { list, ca_file, keys })
     }
 }
 

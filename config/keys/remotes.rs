@@ -31,6 +31,28 @@ pub static CA_FILE: Key = row(
     "Certificates (PEM) that remotes may be signed by, beside those of the system.",
 );
 
+/// `cache.sign_key_file`.
+pub static SIGN_KEY_FILE: Key = row(
+    "cache.sign_key_file",
+    "CACHEPOT_SIGN_KEY_FILE",
+    Kind::Path,
+    "File with a key of `--generate-keys`: what is written to remotes is signed with it, and only signed results are believed.",
+);
+/// `cache.trusted_keys`.
+pub static TRUSTED_KEYS: Key = row(
+    "cache.trusted_keys",
+    "CACHEPOT_TRUSTED_KEYS",
+    Kind::Text,
+    "Public keys, or files with one, separated by spaces: only results that are signed with one of them are believed.",
+);
+/// `cache.encryption_key_file`.
+pub static ENCRYPTION_KEY_FILE: Key = row(
+    "cache.encryption_key_file",
+    "CACHEPOT_ENCRYPTION_KEY_FILE",
+    Kind::Path,
+    "File with a key of `--generate-keys`: what is written to remotes is encrypted with it, and nothing else is read.",
+);
+
 /// `cache.folder.dir`.
 pub static FOLDER_DIR: Key = row(
     "cache.folder.dir",

@@ -4,6 +4,7 @@ use crate::harness::Went::{Hit, Stored};
 use crate::harness::{CLIENT, Sandbox, wait_until};
 use cachepot_engine::stats::{Snapshot, Stat};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -278,4 +279,48 @@ fn storage_check_says_what_is_wrong_and_how_to_mend_it() {
     let unusable = wrong.env("CACHEPOT_REDIS", "http://:wr0ng@host");
     let said = unusable.cachepot(["--storage-check"]).fails_with(2).stdout();
     assert!(said.contains("its settings cannot be used: url") && !said.contains("wr0ng"), "{said}");
+}
+
+#[test]
+fn t285_signed_and_encrypted_results() {
+    let line = "gcc -c a.c";
+    let one = sandbox("keys");
+    let said = one.cachepot(["--generate-keys", "../keys"]).succeeds();
+    let again = one.cachepot(["--generate-keys", "../keys"]).fails_with(2);
+    assert!(again.stderr().contains("sign.key") && again.stderr().contains("exists"), "{again}");
+    let keys = one.root().join("keys");
+    let (sign, public, encryption) =
+        (keys.join("sign.key"), keys.join("sign.pub"), keys.join("encryption.key"));
+    let secret = fs::read_to_string(&sign).unwrap();
+    assert!(
+        !said.stdout().contains(secret.trim()) && said.stdout().contains("CACHEPOT_TRUSTED_KEYS="),
+        "{said}"
+    );
+    // Somebody writes what nobody has signed.
+    one.expect(Stored, line);
+    flush(&one);
+    let careful = one.on_machine("careful").env("CACHEPOT_TRUSTED_KEYS", &public);
+    careful.expect(Stored, line);
+    assert_eq!(flush(&careful).count(Stat::RemoteErrors), 1);
+    // CI signs, and is believed.
+    let ci = careful.on_machine("ci").env("CACHEPOT_SIGN_KEY_FILE", &sign).without("CACHEPOT_TRUSTED_KEYS");
+    ci.expect(Stored, line);
+    flush(&ci);
+    let reader =
+        ci.on_machine("reader").without("CACHEPOT_SIGN_KEY_FILE").env("CACHEPOT_TRUSTED_KEYS", &public);
+    reader.expect(Hit, line);
+    // What is encrypted is there for those who have the key.
+    let hidden = reader.on_machine("hidden").env("CACHEPOT_ENCRYPTION_KEY_FILE", &encryption);
+    let hidden = hidden.without("CACHEPOT_TRUSTED_KEYS");
+    hidden.expect(Stored, line);
+    flush(&hidden);
+    let hidden = hidden.on_machine("hidden-too");
+    hidden.expect(Hit, line);
+    // With a key that others may read, no remote is used at all.
+    fs::set_permissions(&encryption, fs::Permissions::from_mode(0o644)).unwrap();
+    let open = hidden.on_machine("open");
+    open.expect(Stored, line);
+    assert!(open.stats().remotes.is_empty());
+    let said = open.cachepot(["--storage-check"]).fails_with(2);
+    assert!(said.stdout().contains("chmod 600"), "{said}");
 }

@@ -2,9 +2,10 @@
 use cachepot_config::PARTS;
 use clap::{ArgGroup, Parser, ValueEnum};
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     ShowStats(StatsFormat),
     ZeroStats,
@@ -13,6 +14,7 @@ pub(crate) enum Command {
     ClearCache,
     ShowConfig,
     StorageCheck,
+    GenerateKeys(PathBuf),
     DistStatus,
     DistAuth,
     PackageToolchain,
@@ -62,6 +64,9 @@ struct Options {
     /// Try each cache that is set: reach, rights, speed
     #[arg(long, group = "action")]
     storage_check: bool,
+    /// Write new keys for signed and encrypted results into a folder
+    #[arg(long, group = "action", value_name = "FOLDER")]
+    generate_keys: Option<PathBuf>,
     /// Show the status of distributed compilation, as JSON
     #[arg(long, group = "action")]
     dist_status: bool,
@@ -81,6 +86,9 @@ pub(crate) fn parse() -> Option<Command> {
 
 impl Options {
     fn command(&self) -> Option<Command> {
+        if let Some(folder) = &self.generate_keys {
+            return Some(Command::GenerateKeys(folder.clone()));
+        }
         let table = [
             (self.show_stats, Command::ShowStats(self.stats_format)),
             (self.zero_stats, Command::ZeroStats),

@@ -4,6 +4,7 @@
 mod clear_cache;
 mod cli;
 mod dist_status;
+mod generate_keys;
 mod listen;
 mod logging;
 mod serve;
@@ -52,6 +53,7 @@ fn run(command: &Command, env: EnvBlock) -> anyhow::Result<()> {
         Command::ClearCache => clear_cache::run(&context),
         Command::ShowConfig => show_config::run(&context),
         Command::StorageCheck => storage_check::run(&context),
+        Command::GenerateKeys(folder) => generate_keys::run(folder),
         Command::DistStatus => dist_status::run(),
         Command::DistAuth => {
             bail!("`--dist-auth` needs the feature `dist-client`, which this build does not have")

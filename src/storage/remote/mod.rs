@@ -18,6 +18,7 @@ pub mod folder;
 pub mod gcs;
 #[cfg(feature = "gcs")]
 mod gcs_token;
+pub mod guard;
 // Each kind of remote uses a part of it.
 #[cfg(feature = "http")]
 #[cfg_attr(

@@ -10,6 +10,7 @@ mod cases;
 mod contract;
 #[cfg(feature = "gcs")]
 mod gcs;
+mod guard;
 mod http_server;
 #[cfg(feature = "memcached")]
 mod memcached;

@@ -324,3 +324,40 @@ fn t285_signed_and_encrypted_results() {
     let said = open.cachepot(["--storage-check"]).fails_with(2);
     assert!(said.stdout().contains("chmod 600"), "{said}");
 }
+
+#[test]
+fn t272_one_that_takes_no_writes_is_read_and_the_others_are_written() {
+    let port = free_port();
+    let one = sandbox("no-writes").env("CACHEPOT_REDIS", format!("redis://:s3cret@127.0.0.1:{port}"));
+    let _server = redis(&one, port);
+    one.expect(Stored, "gcc -c a.c");
+    flush(&one);
+    one.sh(&format!("redis-cli -p {port} --no-auth-warning -a s3cret ACL SETUSER reader on '>pw' '~*' +get +getrange"));
+    let other = one.on_machine("other").env("CACHEPOT_REDIS", format!("redis://reader:pw@127.0.0.1:{port}"));
+    let before = objects(&other).len();
+    // From Redis, with no folder beside it.
+    let apart = other.env("CACHEPOT_CHAIN", "redis");
+    apart.expect(Hit, "gcc -c a.c");
+    let both = apart.on_machine("both").env("CACHEPOT_CHAIN", "redis, folder");
+    both.expect(Stored, "gcc -c -O1 a.c");
+    let stats = flush(&both);
+    assert_eq!((objects(&both).len(), stats.count(Stat::RemoteWrites)), (before + 1, 1));
+}
+
+#[test]
+fn t281_what_was_not_there_is_found_a_little_later() {
+    let line = "gcc -c a.c";
+    let early = sandbox("late").env("CACHEPOT_FOLDER_RW_MODE", "READ_ONLY");
+    early.expect(Stored, line);
+    let writer = early.on_machine("writer").env("CACHEPOT_FOLDER_RW_MODE", "READ_WRITE");
+    writer.expect(Stored, line);
+    flush(&writer);
+    let home = writer.root().join("cache");
+    let early = writer.env("CACHEPOT_DIR", &home).env("CACHEPOT_FOLDER_RW_MODE", "READ_ONLY");
+    let socket = early.root().join("run/c.sock");
+    let early = early.env("CACHEPOT_SERVER_UDS", socket);
+    wait_until("the remote to be asked again", || {
+        let _ = early.cachepot(["--clear-cache"]).succeeds();
+        early.cached(line).1 == Hit
+    });
+}

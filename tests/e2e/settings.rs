@@ -2,6 +2,7 @@
 use crate::harness::Sandbox;
 use crate::harness::Went::{Hit, Refused, Stored, Unasked};
 use cachepot_engine::stats::Stat;
+use std::fs;
 
 #[test]
 fn t136_switched_off_by_the_call() {
@@ -81,4 +82,47 @@ fn results_survive_the_coordinator() {
     let (_, _) = sandbox.cached("gcc -c a.c");
     sandbox.expect(Hit, "gcc -c a.c");
     sandbox.expect_stat(Stat::CacheWrites, 1).expect_stat(Stat::CacheHits, 3);
+}
+
+/// The lines to paste of a page: variables and a configuration file.
+fn examples(page: &str) -> (Vec<(String, String)>, String) {
+    let block = |language: &str| {
+        let (_, rest) = page.split_once(&format!("```{language}\n"))?;
+        Some(rest.split_once("```")?.0.to_owned())
+    };
+    let variables = block("sh").unwrap();
+    let variables = variables.lines().map(|line| {
+        let (name, value) = line.strip_prefix("export ").and_then(|line| line.split_once('=')).unwrap();
+        (name.to_owned(), value.trim_matches('"').to_owned())
+    });
+    (variables.collect(), block("toml").unwrap())
+}
+
+#[test]
+fn the_examples_of_all_remotes_are_taken() {
+    let pages = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/storage")).unwrap().flatten();
+    let mut count = 0;
+    for page in pages {
+        let name = page.file_name().into_string().unwrap();
+        let name = name.strip_suffix(".md").unwrap();
+        let (variables, file) = examples(&fs::read_to_string(page.path()).unwrap());
+        let from_file = Sandbox::new("example").config(&file);
+        let from_variables =
+            variables.iter().fold(Sandbox::new("example"), |sandbox, (name, value)| sandbox.env(name, value));
+        for sandbox in [from_file, from_variables] {
+            let said = sandbox.cachepot(["--show-config"]).succeeds();
+            assert!(
+                said.stderr().is_empty() && said.stdout().contains(&format!("cache.{name}.")),
+                "{name}: {said}"
+            );
+            assert!(
+                !said.stdout().contains("secret") && !said.stdout().contains("password@"),
+                "{name}: {said}"
+            );
+            // They are enough to make one.
+            assert_eq!(sandbox.stats().remotes.iter().map(|one| &*one.name).collect::<Vec<_>>(), [name]);
+        }
+        count += 1;
+    }
+    assert_eq!(count, 7);
 }

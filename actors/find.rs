@@ -8,7 +8,7 @@ use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics;
 use crate::subject::Subject;
-use crate::tiers::{self, Brought, Question};
+use crate::tiers::{Brought, Question};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::Fetched;
@@ -127,7 +127,7 @@ async fn look_further(
             if let (Local::Lost(result), Some((brought, entry))) = (&seen.1, in_hand)
                 && *result == brought
             {
-                let opened = tiers::hand_over(shared, brought, entry).await;
+                let opened = question.hand_over(key, brought, entry).await;
                 seen.1 = Local::Found(Box::new(opened));
             }
         }

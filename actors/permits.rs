@@ -9,6 +9,8 @@ const MAX_RECORDING: usize = 256;
 const MAX_LEASES: usize = 256;
 /// Some thousand checks of C units.
 const MAX_CHECKS_KIB: usize = 32 << 10;
+/// The largest result that a remote takes, or many small ones.
+pub(crate) const MAX_UPLOADING_KIB: u32 = 256 << 10;
 /// Descriptors that the coordinator keeps for itself: index, logs, programs that it runs.
 const OWN_DESCRIPTORS: u64 = 64;
 /// Descriptors that one request may hold at a time: socket, folder, inputs being read, outputs.
@@ -34,6 +36,8 @@ pub(crate) struct Permits {
     pub checks: Arc<Semaphore>,
     /// Checks that run: one, whatever the machine.
     pub checking: Arc<Semaphore>,
+    /// Results in memory that are being written to remotes, in KiB.
+    pub uploading: Arc<Semaphore>,
 }
 
 impl Permits {
@@ -48,6 +52,7 @@ impl Permits {
             recording: Arc::new(Semaphore::new(MAX_RECORDING)),
             checks: Arc::new(Semaphore::new(MAX_CHECKS_KIB)),
             checking: Arc::new(Semaphore::new(1)),
+            uploading: Arc::new(Semaphore::new(MAX_UPLOADING_KIB as usize)),
         }
     }
     /// Whether no result waits to be recorded.

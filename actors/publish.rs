@@ -9,6 +9,16 @@ use cachepot_storage::remote::bundle::{self, BundleError, JobBundle};
 use std::io::Read;
 use std::sync::Arc;
 
+/// How much a result takes in memory, in bytes; `None` where the store has it no more.
+pub(crate) fn size(store: &LocalStore, write: Write) -> Option<u64> {
+    let entry = store.look_up(&write.result).ok()??;
+    let sizes = entry.outputs.iter().map(|output| match &output.body {
+        Body::Inline(content) => content.len() as u64,
+        Body::Blob { size, .. } => *size,
+    });
+    Some(sizes.sum())
+}
+
 /// A record and its result with all outputs inside; `None` where the store has them no more, or where they stand for
 /// a quarter of an hour only, which is no time to share anything in.
 pub(crate) fn content(store: &LocalStore, write: Write) -> Option<(Record, Entry)> {

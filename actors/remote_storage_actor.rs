@@ -4,6 +4,7 @@
 //! that were not done lie in the queue's folder for its next life.
 use crate::keeper::Obituary;
 use crate::pending::{Pending, Write};
+use crate::permits::MAX_UPLOADING_KIB;
 use crate::publish;
 use crate::shared::Shared;
 use crate::tiers::Tier;
@@ -11,7 +12,6 @@ use actix::fut::ready;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::Stat;
-use cachepot_storage::local::LocalStore;
 use cachepot_storage::remote::backend::{BackendError, Progress, Rights};
 use cachepot_storage::remote::breaker::{Breaker, Ticket, transfer_limit};
 use std::path::PathBuf;
@@ -204,8 +204,8 @@ impl RemoteStorageActor {
         while self.writing < MAX_WRITES && *self.tried.borrow() && !self.breaker.is_open() && self.may_write {
             let Some(write) = self.pending.take() else { break };
             self.writing += 1;
-            let (tier, store) = (Arc::clone(&self.tier), Arc::clone(&self.shared.store));
-            let done = publish(tier, store, write).into_actor(self).map(move |outcome, actor, ctx| {
+            let (tier, shared) = (Arc::clone(&self.tier), Arc::clone(&self.shared));
+            let done = publish(tier, shared, write).into_actor(self).map(move |outcome, actor, ctx| {
                 actor.writing -= 1;
                 actor.note_write(write, outcome);
                 actor.write_on(ctx);
@@ -294,8 +294,13 @@ impl Handler<Push> for RemoteStorageActor {
 }
 
 /// Writes a result with its job; the bytes that went out.
-async fn publish(tier: Arc<Tier>, store: Arc<LocalStore>, write: Write) -> Result<u64, BackendError> {
-    let Some((record, entry)) = blocking(move || publish::content(&store, write)).await? else {
+async fn publish(tier: Arc<Tier>, shared: Arc<Shared>, write: Write) -> Result<u64, BackendError> {
+    let store = || Arc::clone(&shared.store);
+    let (to_ask, to_read) = (store(), store());
+    let Some(size) = blocking(move || publish::size(&to_ask, write)).await? else { return Ok(0) };
+    let kib = u32::try_from(size >> 10).unwrap_or(u32::MAX).min(MAX_UPLOADING_KIB);
+    let Ok(_room) = shared.permits.uploading.acquire_many(kib).await else { return Ok(0) };
+    let Some((record, entry)) = blocking(move || publish::content(&to_read, write)).await? else {
         return Ok(0);
     };
     let (backend, name) = (&tier.backend, tier.guard.name(&write.job));

@@ -23,6 +23,8 @@ use tokio::sync::Notify;
 const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(20);
 /// How long requests in flight may go on after the order to end.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long writes to remotes may go on after that: on a machine that is thrown away they are lost else.
+const FLUSH_LIMIT: Duration = Duration::from_secs(60);
 /// Between two looks at the idle time, at least.
 const TICK: Duration = Duration::from_millis(25);
 
@@ -59,13 +61,16 @@ impl Gate {
     }
 }
 
-/// Waits until at most `n` sessions are in flight, and nothing is being recorded or on its way to a remote, or the grace
-/// time is over.
+/// Waits until at most `n` sessions are in flight and nothing is being recorded, or the grace time is over; and then for
+/// what is on its way to remotes.
 pub async fn drain(shared: &Shared, n: usize) {
-    let end = Instant::now() + GRACE;
-    let busy =
-        || shared.traffic.n_inside() > n || !shared.permits.recording_is_idle() || shared.tiers.are_busy();
-    while busy() && Instant::now() < end {
+    let busy = || shared.traffic.n_inside() > n || !shared.permits.recording_is_idle();
+    until(Instant::now() + GRACE, || !busy()).await;
+    until(Instant::now() + FLUSH_LIMIT, || !shared.tiers.are_busy()).await;
+}
+
+async fn until(end: Instant, condition: impl Fn() -> bool) {
+    while !condition() && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -141,11 +141,17 @@ impl Tiers {
 
     /// Has a result written to all remotes, behind the build.
     pub(crate) fn push(&self, shared: &Shared, job: Digest, result: Digest) {
-        if self.list.is_empty() {
+        self.push_above(shared, self.list.len(), job, result);
+    }
+
+    /// Has it written to those that are asked before the one at this place.
+    fn push_above(&self, shared: &Shared, at: usize, job: Digest, result: Digest) {
+        if at == 0 {
             return;
         }
         let routes = shared.routes();
-        let targets = self.list.iter().zip(&routes.remotes).filter(|(tier, _)| tier.mode.writes());
+        let above = self.list.iter().take(at);
+        let targets = above.zip(&routes.remotes).filter(|(tier, _)| tier.mode.writes());
         for (tier, route) in targets {
             // Counted here, so that nobody takes the coordinator for idle before the actor has read it.
             if let Some(route) = route {
@@ -267,23 +273,29 @@ impl Question<'_> {
     }
 }
 
-/// Puts a result that stands into the local store, and opens it. A small one is answered at once and stored behind the
-/// build.
-pub(crate) async fn hand_over(shared: &Arc<Shared>, result: Digest, entry: Arc<Entry>) -> Fetched {
-    let (of, to) = (Arc::clone(&entry), Arc::clone(shared));
-    let put = tokio::task::spawn_blocking(move || match put(&to, &result, &of) {
-        Ok(()) => to.store.fetch(&result).ok().flatten(),
-        Err(error) => {
-            tracing::debug!(%error, "a result from a remote does not go into the local store");
-            None
+impl Question<'_> {
+    /// Puts a result that stands into the tiers above this remote, and opens it. A small one is answered at once and
+    /// stored behind the build.
+    pub(crate) async fn hand_over(&self, job: Digest, result: Digest, entry: Arc<Entry>) -> Fetched {
+        let (of, to, at) = (Arc::clone(&entry), Arc::clone(self.shared), self.at);
+        let put = tokio::task::spawn_blocking(move || match put(&to, &result, &of) {
+            Ok(()) => {
+                // What is written there is read from the local store.
+                to.tiers.push_above(&to, at, job, result);
+                to.store.fetch(&result).ok().flatten()
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a result from a remote does not go into the local store");
+                None
+            }
+        });
+        let in_memory = Fetched { entry: Arc::clone(&entry), blobs: Vec::new() };
+        if bundle::travels_with_job(&entry) {
+            return in_memory;
         }
-    });
-    let in_memory = Fetched { entry: Arc::clone(&entry), blobs: Vec::new() };
-    if bundle::travels_with_job(&entry) {
-        return in_memory;
+        // A large one is better copied by the kernel.
+        put.await.ok().flatten().unwrap_or(in_memory)
     }
-    // A large one is better copied by the kernel.
-    put.await.ok().flatten().unwrap_or(in_memory)
 }
 
 fn put(shared: &Shared, result: &Digest, entry: &Entry) -> Result<(), StoreError> {

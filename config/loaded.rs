@@ -85,6 +85,11 @@ pub enum Warning {
         /// What the system says.
         reason: String,
     },
+    /// The configuration file holds a password or a token, and others may read it.
+    SecretReadable {
+        /// The file.
+        file: PathBuf,
+    },
     /// There is no home directory; the cache lives in a temporary place.
     NoHome {
         /// The place.
@@ -114,6 +119,10 @@ impl fmt::Display for Warning {
             Self::FileUnreadable { file, reason } => {
                 let file = file.display();
                 write!(f, "cannot read configuration file `{file}`: {reason}; going on without it")
+            }
+            Self::SecretReadable { file } => {
+                let file = file.display();
+                write!(f, "`{file}` holds a secret and others may read it; `chmod 600 {file}` keeps it")
             }
             Self::NoHome { directory } => {
                 let directory = directory.display();

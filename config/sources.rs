@@ -41,6 +41,9 @@ pub fn load(environment: &Environment, base_dir: &Path) -> Result<Loaded, Config
     sources.warn_of_missing_parts();
     let at_start = KEYS.iter().filter(|key| key.reader != Reader::Compile);
     let resolved: Vec<Resolved> = at_start.map(|key| sources.resolve(key)).collect::<Result<_, _>>()?;
+    if resolved.iter().any(Resolved::is_secret_in_file) && may_be_read_by_others(&sources.file_path) {
+        sources.warnings.push(Warning::SecretReadable { file: sources.file_path.clone() });
+    }
     Ok(Loaded {
         settings: Settings::from_resolved(&resolved)?,
         values: resolved.iter().map(Resolved::to_shown).collect(),
@@ -58,6 +61,15 @@ pub(crate) struct Resolved {
 }
 
 impl Resolved {
+    fn is_secret_in_file(&self) -> bool {
+        let is_secret = match &self.value {
+            Some(Value::Secret(_)) => true,
+            Some(Value::SecretUrl(url)) => remotes::mask(url) != *url,
+            _ => false,
+        };
+        is_secret && matches!(self.origin, Origin::File { .. })
+    }
+
     fn to_shown(&self) -> Shown {
         let text = match &self.value {
             None => "unset".to_owned(),
@@ -254,6 +266,17 @@ impl Sources<'_> {
             }
         }
     }
+}
+
+#[cfg(unix)]
+fn may_be_read_by_others(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn may_be_read_by_others(_: &Path) -> bool {
+    false
 }
 
 /// Says whether there simply is no file; a file in place of a directory means that too.

@@ -228,3 +228,24 @@ fn an_environment_shows_no_values() {
     let text = format!("{:?}", Environment::new([("TOKEN", "hunter2")], 1000));
     assert!(text.contains("TOKEN") && !text.contains("hunter2"), "{text}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_secret_in_a_file_that_others_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |home: &Home, mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(home.config_path(), permissions).unwrap();
+        home.warnings()
+    };
+    for (text, is_secret) in [
+        ("[cache.redis]\nurl = 'redis://:secret@host'\n", cfg!(feature = "redis")),
+        ("[cache.redis]\nurl = 'redis://host'\n", false),
+        ("[cache.webdav]\nendpoint = 'http://h'\ntoken = 'secret'\n", cfg!(feature = "webdav")),
+    ] {
+        let home = Home::new().toml(text);
+        let warns = |warnings: Vec<String>| warnings.iter().any(|text| text.contains("holds a secret"));
+        assert_eq!(warns(mode(&home, 0o640)), is_secret, "{text}");
+        assert!(!warns(mode(&home, 0o600)), "{text}");
+    }
+}

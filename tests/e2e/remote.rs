@@ -332,7 +332,9 @@ fn t272_one_that_takes_no_writes_is_read_and_the_others_are_written() {
     let _server = redis(&one, port);
     one.expect(Stored, "gcc -c a.c");
     flush(&one);
-    one.sh(&format!("redis-cli -p {port} --no-auth-warning -a s3cret ACL SETUSER reader on '>pw' '~*' +get +getrange"));
+    one.sh(&format!(
+        "redis-cli -p {port} --no-auth-warning -a s3cret ACL SETUSER reader on '>pw' '~*' +get +getrange"
+    ));
     let other = one.on_machine("other").env("CACHEPOT_REDIS", format!("redis://reader:pw@127.0.0.1:{port}"));
     let before = objects(&other).len();
     // From Redis, with no folder beside it.
@@ -360,4 +362,19 @@ fn t281_what_was_not_there_is_found_a_little_later() {
         let _ = early.cachepot(["--clear-cache"]).succeeds();
         early.cached(line).1 == Hit
     });
+}
+
+#[test]
+fn a_read_fills_the_remotes_above() {
+    let port = free_port();
+    let one = sandbox("above");
+    one.expect(Stored, "gcc -c a.c");
+    flush(&one);
+    let two = one.on_machine("two").env("CACHEPOT_REDIS", format!("redis://:s3cret@127.0.0.1:{port}"));
+    let _server = redis(&two, port);
+    let two = two.env("CACHEPOT_CHAIN", "redis folder");
+    two.expect(Hit, "gcc -c a.c");
+    wait_until("the write", || two.stats().stats.count(Stat::RemoteWrites) == 1);
+    let three = two.on_machine("three").env("CACHEPOT_CHAIN", "redis");
+    three.expect(Hit, "gcc -c a.c");
 }

@@ -3,6 +3,7 @@ use crate::harness::Sandbox;
 use crate::harness::Went::{Hit, Refused, Stored, Unasked};
 use cachepot_engine::stats::Stat;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn t136_switched_off_by_the_call() {
@@ -107,6 +108,7 @@ fn the_examples_of_all_remotes_are_taken() {
         let name = name.strip_suffix(".md").unwrap();
         let (variables, file) = examples(&fs::read_to_string(page.path()).unwrap());
         let from_file = Sandbox::new("example").config(&file);
+        fs::set_permissions(from_file.root().join("config"), fs::Permissions::from_mode(0o600)).unwrap();
         let from_variables =
             variables.iter().fold(Sandbox::new("example"), |sandbox, (name, value)| sandbox.env(name, value));
         for sandbox in [from_file, from_variables] {

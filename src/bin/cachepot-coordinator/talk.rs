@@ -98,11 +98,12 @@ pub(crate) fn stop(context: &Context) -> anyhow::Result<Option<StatsReport>> {
     Ok(report)
 }
 
-/// How long an answer may take. Stopping waits for what is in flight (10 s), clearing for the disk.
+/// How long an answer may take. Stopping waits for what is in flight (10 s) and on its way to remotes (60 s), clearing for the
+/// disk.
 fn limit(order: Admin) -> Duration {
     Duration::from_secs(match order {
         Admin::ShowStats | Admin::ZeroStats => 15,
-        Admin::Stop => 30,
+        Admin::Stop => 90,
         Admin::ClearCache => 600,
     })
 }

@@ -10,9 +10,9 @@ use cachepot_storage::remote::s3::{S3, S3Settings};
 use serde_json::json;
 
 use crate::contract::{get, keeps_values};
-use crate::http_server::run;
 use crate::s3::{environment, prepare, start};
 use crate::scripted::{Script, scripted, scripted_and_heard};
+use crate::server::run;
 
 const LATER: &str = "2999-01-01T00:00:00Z";
 

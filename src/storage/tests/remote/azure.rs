@@ -5,8 +5,8 @@ use cachepot_storage::remote::azure::{Azure, AzureSettings};
 use cachepot_storage::remote::backend::{Backend, BackendError};
 
 use crate::contract::{get, is_refused, keeps_values, stands_bad_answers, survives_its_death};
-use crate::http_server::{Server, node_package, run};
 use crate::scripted::{Script, scripted, scripted_and_heard};
+use crate::server::{Server, node_package, run};
 
 /// `my-secret-account-key-0123456789`.
 const KEY: &str = "bXktc2VjcmV0LWFjY291bnQta2V5LTAxMjM0NTY3ODk=";

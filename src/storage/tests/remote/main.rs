@@ -11,7 +11,6 @@ mod contract;
 #[cfg(feature = "gcs")]
 mod gcs;
 mod guard;
-mod http_server;
 #[cfg(feature = "memcached")]
 mod memcached;
 #[cfg(feature = "redis")]

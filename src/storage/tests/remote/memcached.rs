@@ -1,6 +1,7 @@
 //! Against memcached.
-use crate::cases::{behaves, get, holds_50_mib, is_left_when_silent, noise, run};
-use crate::server::{Server, black_hole};
+use crate::cases::{behaves, black_hole, get, holds_50_mib, is_left_when_silent, run};
+use crate::contract::noise;
+use crate::server::{Server, command_line};
 use cachepot_storage::remote::backend::{Backend, BackendError};
 use cachepot_storage::remote::memcached::{Memcached, MemcachedSettings};
 use std::io::{Read, Write};
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 const PROGRAM: [&str; 8] = ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", "{port}", "-m"];
 
-fn server(words: &[&str]) -> Server {
-    Server::start(&[&PROGRAM[..], &["256"], words].concat())
+fn server(words: &'static [&str]) -> Server {
+    Server::start(move |port, folder| command_line(&[&PROGRAM[..], &["256"], words].concat(), port, folder))
 }
 
 fn settings(places: &[String]) -> MemcachedSettings {
@@ -87,9 +88,10 @@ fn a_server_with_a_smaller_limit_skips_what_is_too_large() {
 
 #[test]
 fn users_and_passwords() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("users"), "cache:s3cret\n").unwrap();
-    let server = Server::start_in(folder, &[&PROGRAM[..], &["64", "-Y", "{folder}/users"]].concat());
+    let server = Server::start(|port, folder| {
+        std::fs::write(folder.join("users"), "cache:s3cret\n").unwrap();
+        command_line(&[&PROGRAM[..], &["64", "-Y", "{folder}/users"]].concat(), port, folder)
+    });
     let with = |credentials: Option<(&str, &str)>| {
         let credentials = credentials.map(|(user, password)| (user.to_owned(), password.to_owned()));
         Memcached::new(MemcachedSettings { credentials, ..settings(&[place(&server)]) }).unwrap()
@@ -109,12 +111,12 @@ fn a_server_that_went_away_and_came_back_is_used_again() {
         memcached.put("a", b"1".to_vec()).await.unwrap();
         server.kill();
         assert!(matches!(get(&memcached, "a").await, Err(BackendError::Unreachable(_))));
-        server.go_on();
+        server.restart();
         assert_eq!(get(&memcached, "a").await, Ok(None));
         memcached.put("a", b"2".to_vec()).await.unwrap();
         // The connection that waits is closed at the other end.
         server.kill();
-        server.go_on();
+        server.restart();
         assert_eq!(get(&memcached, "a").await, Ok(None));
         memcached.put("a", b"3".to_vec()).await.unwrap();
         server.signal("STOP");

@@ -1,6 +1,6 @@
 //! Against redis-server.
-use crate::cases::{behaves, get, holds_50_mib, is_left_when_silent, run};
-use crate::server::{Server, black_hole, make_certificate};
+use crate::cases::{behaves, black_hole, get, holds_50_mib, is_left_when_silent, run};
+use crate::server::{Server, command_line};
 use cachepot_storage::remote::backend::{Backend, BackendError};
 use cachepot_storage::remote::redis::{Redis, RedisSettings};
 use std::process::Command;
@@ -9,8 +9,22 @@ use std::time::Duration;
 const PROGRAM: [&str; 9] =
     ["redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", "{folder}"];
 
-fn server(words: &[&str]) -> Server {
-    Server::start(&[&PROGRAM[..], &["--port", "{port}"], words].concat())
+#[rustfmt::skip]
+const TLS: [&str; 12] = [
+    "--port", "0", "--tls-port", "{port}", "--tls-auth-clients", "no", "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem",
+    "--tls-ca-cert-file", "cert.pem",
+];
+/// Signed by itself, for `localhost`.
+#[rustfmt::skip]
+const MAKE_CERTIFICATE: [&str; 18] = [
+    "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost", "-addext",
+    "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "cert.pem",
+];
+
+fn server(words: &'static [&str]) -> Server {
+    Server::start(move |port, folder| {
+        command_line(&[&PROGRAM[..], &["--port", "{port}"], words].concat(), port, folder)
+    })
 }
 
 fn settings(url: String) -> RedisSettings {
@@ -37,7 +51,7 @@ fn t274_without_and_with_a_password() {
     let closed = server(&["--requirepass", "s3cret", "--unixsocket", "{folder}/r.sock"]);
     let port = closed.port;
     run(behaves(&redis(format!("redis://:s3cret@127.0.0.1:{port}/3"))));
-    let socket = closed.folder().join("r.sock");
+    let socket = closed.folder.path().join("r.sock");
     run(behaves(&redis(format!("unix://{}?db=4&pass=s3cret", socket.display()))));
     for url in [format!("redis://127.0.0.1:{port}"), format!("redis://:wr0ng@127.0.0.1:{port}")] {
         let refused = run(redis(url).check()).unwrap();
@@ -67,17 +81,12 @@ fn users_with_few_rights() {
 
 #[test]
 fn t280_certificates_are_checked() {
-    let folder = tempfile::tempdir().unwrap();
-    make_certificate(folder.path());
-    let certificate = folder.path().join("cert.pem");
-    let tls = ["--tls-port", "{port}", "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"];
-    let words = [
-        &PROGRAM[..],
-        &["--port", "0", "--tls-auth-clients", "no"],
-        &tls,
-        &["--tls-ca-cert-file", "cert.pem"],
-    ];
-    let server = Server::start_in(folder, &words.concat());
+    let server = Server::start(|port, folder| {
+        let made = command_line(&MAKE_CERTIFICATE, port, folder).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        command_line(&[&PROGRAM[..], &TLS].concat(), port, folder)
+    });
+    let certificate = server.folder.path().join("cert.pem");
     let url = format!("rediss://localhost:{}", server.port);
     let trusting = |url: String| {
         Redis::new(RedisSettings { ca_file: Some(certificate.clone()), ..settings(url) }).unwrap()
@@ -102,7 +111,7 @@ fn a_server_that_went_away_and_came_back_is_used_again() {
         server.kill();
         assert!(matches!(get(&redis, "a").await, Err(BackendError::Unreachable(_))));
         assert!(matches!(get(&redis, "a").await, Err(BackendError::Unreachable(_))));
-        server.go_on();
+        server.restart();
         assert_eq!(get(&redis, "a").await, Ok(None));
         redis.put("a", b"2".to_vec()).await.unwrap();
         assert_eq!(get(&redis, "a").await.unwrap().unwrap(), b"2");

@@ -8,8 +8,8 @@ use cachepot_storage::remote::http::proxies::Proxies;
 use cachepot_storage::remote::s3::{S3, S3Settings};
 
 use crate::contract::{get, is_refused, keeps_values, stands_bad_answers, survives_its_death};
-use crate::http_server::{Server, certificate, free_port, python_environment, run};
 use crate::scripted::{Script, scripted, scripted_and_heard};
+use crate::server::{Server, certificate, free_port, python_environment, run};
 
 const PACKAGES: [&str; 1] = ["moto[server,s3,iam]==5.2.5"];
 const SECRET: &str = "some-secret";

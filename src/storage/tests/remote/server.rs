@@ -1,73 +1,73 @@
-//! Real servers, each on a free port in a folder of its own, killed at the end.
+//! Real servers, each on a port and in a folder of its own. What is not on the machine is installed below the target
+//! folder, once. A server that cannot be had fails the test.
+use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+
 use tempfile::TempDir;
 
-/// No server takes longer to start.
-const LIMIT: Duration = Duration::from_secs(60);
+/// Slow machines start slowly.
+const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A server that runs.
+/// Makes a command of a port and a folder.
+type Start = dyn Fn(u16, &Path) -> Command;
+
+/// A server that ends with the test.
 pub(crate) struct Server {
+    child: Child,
     pub(crate) port: u16,
-    folder: TempDir,
-    words: Vec<String>,
-    child: Option<Child>,
+    pub(crate) folder: TempDir,
+    command: Box<Start>,
 }
 
 impl Server {
-    /// Starts a program with these words, in which `{port}` is a free port and `{folder}` a folder; waits until it takes
-    /// connections.
-    pub(crate) fn start(words: &[&str]) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), words)
-    }
-
-    /// The same in a folder that was prepared.
-    pub(crate) fn start_in(folder: TempDir, words: &[&str]) -> Self {
-        let port = free_port();
-        let place = folder.path().to_str().unwrap();
-        let fill = |word: &&str| word.replace("{port}", &port.to_string()).replace("{folder}", place);
-        let words = words.iter().map(fill).collect();
-        let mut server = Server { port, folder, words, child: None };
-        server.go_on();
-        server
-    }
-
-    /// Its folder.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Kills it.
-    pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
+    /// Starts what `command` makes of a port and a folder.
+    pub(crate) fn start(command: impl Fn(u16, &Path) -> Command + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Somebody else may take a port that was free a moment ago.
+        for _ in 0..2 {
+            let port = free_port();
+            if let Ok(child) = spawn(&command, port, folder.path()) {
+                return Server { child, port, folder, command: Box::new(command) };
+            }
         }
+        let port = free_port();
+        let child = spawn(&command, port, folder.path()).unwrap_or_else(|error| panic!("{error}"));
+        Server { child, port, folder, command: Box::new(command) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.as_ref().map_or(0, Child::id).to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+        run(Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]));
     }
 
-    /// Starts it again at the same place.
-    pub(crate) fn go_on(&mut self) {
-        let (program, words) = self.words.split_first().unwrap();
-        let quiet = Stdio::null;
-        let mut command = Command::new(program);
-        command.args(words).current_dir(self.folder.path()).stdin(quiet()).stdout(quiet()).stderr(quiet());
-        self.child = Some(command.spawn().unwrap_or_else(|error| panic!("`{program}`: {error}")));
-        let end = Instant::now() + LIMIT;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < end, "`{program}` does not start: {ended:?}");
-            thread::sleep(Duration::from_millis(10));
-        }
+    /// The same one once more, on the same port.
+    pub(crate) fn restart(&mut self) {
+        let child = spawn(&self.command, self.port, self.folder.path());
+        self.child = child.unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+/// A command line in which `{port}` and `{folder}` are filled in.
+pub(crate) fn command_line(words: &[&str], port: u16, folder: &Path) -> Command {
+    let place = folder.to_str().unwrap();
+    let fill = |word: &&str| word.replace("{port}", &port.to_string()).replace("{folder}", place);
+    let words: Vec<String> = words.iter().map(fill).collect();
+    let (program, words) = words.split_first().unwrap();
+    let mut command = Command::new(program);
+    command.args(words).current_dir(folder);
+    command
 }
 
 impl Drop for Server {
@@ -76,23 +76,93 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A listener that takes connections and never answers.
-pub(crate) fn black_hole() -> (TcpListener, u16) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    (listener, port)
+fn spawn(command: &Start, port: u16, folder: &Path) -> Result<Child, String> {
+    let log = File::create(folder.join("server.log")).unwrap();
+    let mut command = command(port, folder);
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let start = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let ended = child.try_wait().unwrap();
+        if ended.is_some() || start.elapsed() > START_LIMIT {
+            let _ = child.kill();
+            let log = fs::read_to_string(folder.join("server.log")).unwrap_or_default();
+            return Err(format!("{command:?} does not listen: {ended:?}\n{log}"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(child)
 }
 
-/// A certificate for `localhost`, signed by itself: `cert.pem` and `key.pem` in this folder.
-#[cfg(feature = "redis")]
-pub(crate) fn make_certificate(folder: &Path) {
-    let words = "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost \
-                 -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
-                 -keyout key.pem -out cert.pem";
-    let made = Command::new("openssl").args(words.split_whitespace()).current_dir(folder).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+/// Runs a command that has to end well, and returns what it prints.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A folder with what `install` puts there, made once for all tests.
+fn installed(name: &str, install: impl FnOnce(&Path)) -> PathBuf {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("servers");
+    fs::create_dir_all(&root).unwrap();
+    // Tests run beside each other.
+    let lock = File::create(root.join(format!("{name}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let (folder, done) = (root.join(name), root.join(format!("{name}.done")));
+    if !done.exists() {
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        install(&folder);
+        File::create(done).unwrap();
+    }
+    folder
+}
+
+/// The folder of a Python environment with these packages.
+pub(crate) fn python_environment(name: &str, packages: &[&str]) -> PathBuf {
+    installed(name, |folder| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(folder));
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages));
+    })
+}
+
+/// The folder in which a package of Node lies.
+pub(crate) fn node_package(name: &str, package: &str) -> PathBuf {
+    installed(name, |folder| {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(folder).arg(package);
+        run(&mut npm);
+    })
+}
+
+/// A certificate for `localhost` that nobody has signed, good for 30 days from some time on, and its key.
+pub(crate) fn certificate(folder: &Path, made: &str) -> (PathBuf, PathBuf) {
+    let (cert, key) = (folder.join(format!("{made}.pem")), folder.join(format!("{made}.key")));
+    let mut openssl = Command::new("faketime");
+    openssl.args([made, "openssl"]);
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=some server",
+    ]);
+    openssl.args([
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]);
+    openssl.arg("-keyout").arg(&key).arg("-out").arg(&cert);
+    run(&mut openssl);
+    (cert, key)
 }

@@ -7,8 +7,8 @@ use cachepot_storage::remote::backend::{Backend, BackendError};
 use cachepot_storage::remote::webdav::{WebDav, WebDavSettings};
 
 use crate::contract::{get, is_refused, keeps_values, noise, stands_bad_answers, survives_its_death};
-use crate::http_server::{Server, python_environment};
 use crate::scripted::{Script, scripted, scripted_and_heard};
+use crate::server::{Server, python_environment};
 
 const SECRET: &str = "s3cret@ä";
 const OPEN: &str = "dav_methods PUT DELETE MKCOL; create_full_put_path on;";

@@ -1,11 +1,14 @@
 //! Writes to a remote that are still to be done, in memory and as empty files in a folder, so that they survive the
 //! coordinator. What is to be written lies in the local store. Owned by a RemoteStorageActor; blocks on the disk only.
 use cachepot_engine::digest::Digest;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
 /// More than a build makes while a remote is away for a while; further ones are dropped.
 const MAX_PENDING: usize = 4096;
+
+/// One that was tried this often in vain is left to the next coordinator.
+const MAX_TRIES: u8 = 5;
 
 /// A result of a job that a remote is to get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,8 +33,8 @@ impl Write {
 pub(crate) struct Pending {
     folder: PathBuf,
     queue: VecDeque<Write>,
-    /// In the queue or taken out of it and not done yet.
-    known: HashSet<Write>,
+    /// In the queue or taken out of it and not done yet; how often each was tried in vain.
+    known: HashMap<Write, u8>,
 }
 
 impl Pending {
@@ -41,7 +44,7 @@ impl Pending {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         let left = entries.filter_map(|entry| Write::of_file_name(entry.file_name().to_str()?));
         let queue: VecDeque<Write> = left.take(MAX_PENDING).collect();
-        let known = queue.iter().copied().collect();
+        let known = queue.iter().map(|write| (*write, 0)).collect();
         Pending { folder, queue, known }
     }
 
@@ -52,14 +55,14 @@ impl Pending {
 
     /// Adds one; false where there are too many.
     pub(crate) fn add(&mut self, write: Write) -> bool {
-        if self.known.contains(&write) {
+        if self.known.contains_key(&write) {
             return true;
         }
         if self.known.len() >= MAX_PENDING {
             return false;
         }
         self.keep(write);
-        self.known.insert(write);
+        self.known.insert(write, 0);
         self.queue.push_back(write);
         true
     }
@@ -75,9 +78,15 @@ impl Pending {
         let _ = std::fs::remove_file(self.folder.join(write.file_name()));
     }
 
-    /// It is to be tried again.
+    /// It is to be tried again, unless it was too often; its file stays.
     pub(crate) fn again(&mut self, write: Write) {
-        self.queue.push_back(write);
+        let tries = self.known.entry(write).or_default();
+        *tries += 1;
+        if *tries < MAX_TRIES {
+            self.queue.push_back(write);
+        } else {
+            self.known.remove(&write);
+        }
     }
 
     /// Drops all: the remote takes none.
@@ -133,5 +142,7 @@ mod tests {
         assert_eq!((pending.take(), pending.len()), (Some(numbered(1)), MAX_PENDING));
         pending.clear();
         assert_eq!(pending.len(), 1);
+        (0..MAX_TRIES).for_each(|_| pending.again(numbered(1)));
+        assert_eq!((pending.len(), pending.queue.len()), (0, usize::from(MAX_TRIES) - 1));
     }
 }

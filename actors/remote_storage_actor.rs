@@ -93,8 +93,8 @@ impl RemoteStorageActor {
 
     /// Finds out, without anybody waiting, whether the remote answers and what may be done there.
     fn try_it(&mut self, ticket: Option<Ticket>, ctx: &mut Context<Self>) {
-        let backend = Arc::clone(&self.tier.backend);
-        let check = async move { within(PROBE_LIMIT, backend.check()).await };
+        let tier = Arc::clone(&self.tier);
+        let check = async move { within(PROBE_LIMIT, tier.check()).await };
         let done = check.into_actor(self).map(move |outcome, actor, ctx| {
             if let Ok(rights) = &outcome {
                 actor.note_rights(rights);
@@ -235,6 +235,7 @@ impl RemoteStorageActor {
                         self.drop_writes();
                     }
                     BackendError::TooLarge => self.pending.done(write),
+                    // One that never comes through must not keep the others out.
                     _ => self.pending.again(write),
                 }
                 if is_left_alone {

@@ -12,6 +12,7 @@ use crate::storage_actor::LocalStorageActor;
 use actix::{Actor, Arbiter, ArbiterHandle, Context, SyncArbiter};
 use cachepot_engine::stats::Stat;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -115,6 +116,10 @@ impl Reviver {
             ActorName::RemoteStorage(at) => {
                 if let Some(route) = routes.remotes.get_mut(at) {
                     *route = None;
+                }
+                // Nobody writes any more: nothing is to be waited for.
+                if let Some(tier) = self.shared.tiers.list().get(at) {
+                    tier.pending.store(0, Ordering::Relaxed);
                 }
             }
         });

@@ -1,5 +1,6 @@
 //! Tries each configured tier once, for a person: whether it is reached, what may be done there, how fast it answers. No actor.
 use crate::remotes;
+use crate::tiers;
 use cachepot_config::{Environment, Loaded, Remote, Remotes};
 use cachepot_storage::remote::backend::{Backend, BackendError, CHECK_KEY, Progress, Rights};
 use std::path::Path;
@@ -68,7 +69,7 @@ async fn check(remote: &Remote, settings: &Remotes, environment: &Environment) -
         Ok(backend) => backend,
         Err(error) => return of("", format!("its settings cannot be used: {error}"), false),
     };
-    match tokio::time::timeout(LIMIT, backend.check()).await {
+    match tokio::time::timeout(LIMIT, tiers::check(backend.as_ref(), remote.mode)).await {
         Ok(Ok(rights)) => {
             let answer = answer_time(backend.as_ref()).await;
             let (text, is_fine) = judge(remote, &rights, answer);
@@ -100,6 +101,7 @@ fn judge(remote: &Remote, rights: &Rights, answer: Option<Duration>) -> (String,
     let is_fine = (rights.read || !wants_read) && (rights.write || !wants_write);
     let can = match (rights.read, rights.write) {
         (true, true) => "can be read and written",
+        (true, false) if !wants_write => "can be read",
         (true, false) => "can be read, but not written",
         (false, true) => "can be written, but not read",
         (false, false) => "can be neither read nor written",

@@ -14,7 +14,7 @@ use cachepot_engine::stats::{RemoteReport, Stat};
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched};
 use cachepot_storage::recent::Recent;
-use cachepot_storage::remote::backend::Backend;
+use cachepot_storage::remote::backend::{Backend, Later, Rights, try_reading};
 use cachepot_storage::remote::bundle::{self, JobBundle};
 use cachepot_storage::remote::guard::Guard;
 use std::collections::HashMap;
@@ -56,6 +56,11 @@ pub(crate) struct Tier {
 }
 
 impl Tier {
+    /// What may be done there, by trying; nothing is written where nothing is to be.
+    pub(crate) fn check(&self) -> Later<'_, Rights> {
+        check(self.backend.as_ref(), self.mode)
+    }
+
     /// Takes note of how long an answer took, and whether there was anything.
     pub(crate) fn note_answer(&self, is_hit: bool, took: Duration) {
         hold(&self.latencies).add(took);
@@ -80,6 +85,11 @@ impl Tier {
             },
         }
     }
+}
+
+/// See [`Tier::check`].
+pub(crate) fn check(backend: &dyn Backend, mode: Mode) -> Later<'_, Rights> {
+    if mode.writes() { backend.check() } else { Box::pin(try_reading(backend)) }
 }
 
 /// See the file's head.

@@ -59,21 +59,40 @@ pub struct Rights {
 /// # Errors
 /// What says nothing of rights: no connection, no sense in the answer, too much asked.
 pub async fn try_both(backend: &dyn Backend) -> Result<Rights, BackendError> {
-    let mut rights = Rights::default();
-    let mut note = |outcome: Result<(), BackendError>| match outcome {
-        Ok(()) => Ok(true),
-        Err(error @ (BackendError::Denied(_) | BackendError::TooLarge)) => {
-            if rights.trouble.is_empty() {
-                rights.trouble = error.to_string();
-            }
-            Ok(false)
-        }
-        Err(error) => Err(error),
-    };
-    let read = note(backend.get(CHECK_KEY, &Progress::default()).await.map(drop))?;
-    let write = note(backend.put(CHECK_KEY, b"cachepot".to_vec()).await)?;
-    (rights.read, rights.write) = (read, write);
+    let mut rights = try_reading(backend).await?;
+    match backend.put(CHECK_KEY, b"cachepot".to_vec()).await {
+        Ok(()) => rights.write = true,
+        Err(error) => rights.note(error)?,
+    }
     Ok(rights)
+}
+
+/// The same for those who may not, or do not want to, write.
+///
+/// # Errors
+/// As [`try_both`].
+pub async fn try_reading(backend: &dyn Backend) -> Result<Rights, BackendError> {
+    let mut rights = Rights::default();
+    match backend.get(CHECK_KEY, &Progress::default()).await {
+        Ok(_) => rights.read = true,
+        Err(error) => rights.note(error)?,
+    }
+    Ok(rights)
+}
+
+impl Rights {
+    /// Takes note of a refusal; anything else is an error.
+    fn note(&mut self, error: BackendError) -> Result<(), BackendError> {
+        match error {
+            BackendError::Denied(_) | BackendError::TooLarge => {
+                if self.trouble.is_empty() {
+                    self.trouble = error.to_string();
+                }
+                Ok(())
+            }
+            other => Err(other),
+        }
+    }
 }
 
 /// Why a remote did not do what it was asked. None of these may fail a build.

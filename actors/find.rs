@@ -30,6 +30,8 @@ enum Local {
     /// A record stands whose result is not there.
     Lost(Digest),
     Unknown,
+    /// Nothing was ever stored for the job; nobody was asked.
+    NeverStored,
 }
 
 /// Looks a result up; `None` where the client is to compile without us.
@@ -41,12 +43,12 @@ pub(crate) async fn find(
 ) -> Option<Found> {
     let key = (!subject.takes_files()).then(|| subject.key(&shared.memory));
     let (key, early, local) = match key.filter(|key| recache || !shared.manifests.may_hold(key)) {
-        Some(key) => (key, Early::default(), Local::Unknown),
+        Some(key) => (key, Early::default(), Local::NeverStored),
         None => look(shared, subject, key, recache, deadline).await?,
     };
     let (early, local) = match local {
         found @ Local::Found(_) => (early, found),
-        _ if recache => (early, Local::Unknown),
+        _ if recache => (early, Local::NeverStored),
         local => look_further(shared, subject, key, (early, local), deadline).await?,
     };
     match local {
@@ -55,7 +57,7 @@ pub(crate) async fn find(
                 return Some(Found::Hit(reply, blobs));
             }
         }
-        Local::Unknown => return Some(Found::Nothing(key, early)),
+        Local::Unknown | Local::NeverStored => return Some(Found::Nothing(key, early)),
         Local::Lost(_) => {}
     }
     // A record without its entry: made anew under the same job.
@@ -93,6 +95,12 @@ async fn look_further(
     mut seen: (Early, Local),
     deadline: Deadline,
 ) -> Option<(Early, Local)> {
+    if let Local::Lost(result) = &seen.1
+        && let Some(opened) = shared.tiers.in_hand(result)
+    {
+        seen.1 = Local::Found(Box::new(opened));
+        return Some(seen);
+    }
     for at in shared.tiers.readable() {
         let question = Question { shared, at, deadline };
         if !question.is_worth_it(key, &subject.job.bases) {
@@ -106,12 +114,14 @@ async fn look_further(
                     asked_result = true;
                     question.bring_result(*result).await
                 }
+                // Another request has brought it meanwhile.
+                Local::NeverStored if shared.manifests.may_hold(&key) => Brought::News,
                 // The newest result travels with its job.
-                Local::Lost(_) | Local::Unknown if !asked_job => {
+                Local::Lost(_) | Local::Unknown | Local::NeverStored if !asked_job => {
                     asked_job = true;
                     question.bring_job(key, &subject.job.bases).await
                 }
-                Local::Lost(_) | Local::Unknown => break,
+                Local::Lost(_) | Local::Unknown | Local::NeverStored => break,
             };
             let in_hand = match brought {
                 Brought::Nothing => continue,

@@ -28,6 +28,8 @@ pub(crate) const MAX_TIERS: usize = 8;
 const ABSENCE: Duration = Duration::from_secs(3);
 /// What is remembered of this, in bytes.
 const MAX_ABSENCE_BYTES: usize = 1 << 20;
+/// What results in hand may weigh together.
+const MAX_IN_HAND_BYTES: usize = 32 << 20;
 /// How long a compile takes of which nothing is known.
 const TYPICAL_COMPILE: Duration = Duration::from_millis(300);
 /// How long a question may take that nobody waits for.
@@ -99,6 +101,8 @@ pub(crate) struct Tiers {
     absent: Mutex<Recent<(usize, Digest), Instant>>,
     /// What is being brought: whoever wants the same waits for its turn.
     coming: Mutex<HashMap<(usize, Digest), Turn>>,
+    /// Results that were brought: they may not be in the local store yet, or never, where it takes nothing.
+    in_hand: Mutex<Recent<Digest, Arc<Entry>>>,
 }
 
 /// Holds what the first one was brought.
@@ -128,12 +132,31 @@ pub(crate) enum Brought {
 impl Tiers {
     /// These remotes, in the order in which they are asked; at most [`MAX_TIERS`].
     pub(crate) fn new(list: Vec<Arc<Tier>>) -> Self {
-        Tiers { list, absent: Mutex::new(Recent::new(MAX_ABSENCE_BYTES)), coming: Mutex::default() }
+        let absent = Mutex::new(Recent::new(MAX_ABSENCE_BYTES));
+        Tiers { list, absent, coming: Mutex::default(), in_hand: Mutex::new(Recent::new(MAX_IN_HAND_BYTES)) }
     }
 
     /// All of them.
     pub(crate) fn list(&self) -> &[Arc<Tier>] {
         &self.list
+    }
+
+    /// Takes a result in hand, for whoever asks for it next.
+    fn take(&self, result: Digest, entry: Entry) -> Brought {
+        let bytes = entry.outputs.iter().map(|output| match &output.body {
+            Body::Inline(content) => content.len(),
+            Body::Blob { .. } => 0,
+        });
+        let bytes = bytes.sum::<usize>() + entry.stdout.len() + entry.stderr.len() + 1024;
+        let entry = Arc::new(entry);
+        hold(&self.in_hand).insert(result, Arc::clone(&entry), bytes);
+        Brought::Entry(result, entry)
+    }
+
+    /// A result that was brought a moment ago.
+    pub(crate) fn in_hand(&self, result: &Digest) -> Option<Fetched> {
+        let entry = hold(&self.in_hand).get(result)?;
+        Some(Fetched { entry, blobs: Vec::new() })
     }
 
     /// The places of those that are asked.
@@ -205,9 +228,11 @@ impl Question<'_> {
         let take_in = move |object: Vec<u8>| {
             let JobBundle { manifest, newest } = JobBundle::open(&job, &object).ok()?;
             let result = manifest.records.front().map(|record| record.result);
+            // The result before its record, as everywhere.
+            let taken = result.zip(newest).map(|(result, entry)| to.tiers.take(result, entry));
             let is_new = to.manifests.merge(&job, manifest, &to.memory, &bases);
-            Some(match result.zip(newest) {
-                Some((result, entry)) => Brought::Entry(result, Arc::new(entry)),
+            Some(match taken {
+                Some(taken) => taken,
                 None if is_new => Brought::News,
                 None => Brought::Nothing,
             })
@@ -217,9 +242,10 @@ impl Question<'_> {
 
     /// Brings a result.
     pub(crate) async fn bring_result(&self, result: Digest) -> Brought {
+        let to = Arc::clone(self.shared);
         let take_in = move |object: Vec<u8>| {
             let entry = bundle::open_result(&result, &object).ok()?;
-            Some(Brought::Entry(result, Arc::new(entry)))
+            Some(to.tiers.take(result, entry))
         };
         self.bring(result, take_in).await
     }
@@ -288,16 +314,15 @@ impl Question<'_> {
     /// stored behind the build.
     pub(crate) async fn hand_over(&self, job: Digest, result: Digest, entry: Arc<Entry>) -> Fetched {
         let (of, to, at) = (Arc::clone(&entry), Arc::clone(self.shared), self.at);
-        let put = tokio::task::spawn_blocking(move || match put(&to, &result, &of) {
-            Ok(()) => {
-                // What is written there is read from the local store.
-                to.tiers.push_above(&to, at, job, result);
-                to.store.fetch(&result).ok().flatten()
-            }
-            Err(error) => {
+        let put = tokio::task::spawn_blocking(move || {
+            let done = put(&to, &result, &of);
+            if let Err(error) = done {
                 tracing::debug!(%error, "a result from a remote does not go into the local store");
-                None
+                return None;
             }
+            // What is written there is read from the local store.
+            to.tiers.push_above(&to, at, job, result);
+            to.store.fetch(&result).ok().flatten()
         });
         let in_memory = Fetched { entry: Arc::clone(&entry), blobs: Vec::new() };
         if bundle::travels_with_job(&entry) {

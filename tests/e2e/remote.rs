@@ -1,7 +1,7 @@
 //! A cache that several machines share. Machines are coordinators with cache folders of their own; the remote here is a
 //! folder, so that a test can look into it. What servers do is in `src/storage/tests/remote/`.
 use crate::harness::Went::{Hit, Stored};
-use crate::harness::{CLIENT, Sandbox, wait_until};
+use crate::harness::{CLIENT, Sandbox, wait_for, wait_until};
 use cachepot_engine::stats::{Snapshot, Stat};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -113,6 +113,22 @@ fn t283_a_result_that_is_gone_is_made_and_written_anew() {
     flush(&other);
     assert!(result.exists());
     other.on_machine("third").expect(Hit, "gcc -c a.c");
+}
+
+#[test]
+fn what_many_want_at_once_is_asked_for_once() {
+    let one = sandbox("many");
+    one.expect(Stored, "gcc -c a.c");
+    flush(&one);
+    let other = one.on_machine("other");
+    let _ = other.cachepot(["--start-coordinator"]).succeeds();
+    let call = || other.command(CLIENT).args(["gcc", "-c", "a.c"]).spawn().unwrap();
+    let calls: Vec<_> = (0..12).map(|_| call()).collect();
+    for mut call in calls {
+        assert!(wait_for(&mut call).success());
+    }
+    let stats = other.stats().stats;
+    assert_eq!((stats.count(Stat::CacheHits), stats.count(Stat::RemoteHits)), (12, 1));
 }
 
 #[test]

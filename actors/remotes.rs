@@ -145,7 +145,8 @@ fn memcached(of: &config::Memcached) -> Made {
         servers: of.servers.clone(),
         key_prefix: of.key_prefix.clone(),
         expiry: of.expiration,
-        credentials: of.username.clone().zip(of.password.clone()),
+        username: of.username.clone(),
+        password: of.password.clone(),
     })?))
 }
 

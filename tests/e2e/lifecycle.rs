@@ -282,17 +282,17 @@ fn t224_a_removed_directory_is_no_obstacle() {
 #[test]
 fn the_error_log_is_relative_to_where_the_user_is() {
     let sandbox = Sandbox::new("log").env("CACHEPOT_ERROR_LOG", "logs/here.log").env("CACHEPOT_LOG", "warn");
-    let sandbox = sandbox.env("CACHEPOT_BUCKET", "a-part-that-this-build-lacks");
+    let sandbox = sandbox.env("CACHEPOT_COORDINATOR_PORT", "junk");
     let _ = sandbox.cachepot(["--start-coordinator"]).fails_with(0);
     let log = fs::read_to_string(sandbox.work().join("logs/here.log")).unwrap();
     let line = log.lines().next().unwrap();
     let pid = sandbox.coordinators()[0];
-    // 2024-05-01T12:00:00.123 WARN  [PID 1]    coordinator `CACHEPOT_BUCKET` is set ...
+    // 2024-05-01T12:00:00.123 WARN  [PID 1]    coordinator `CACHEPOT_COORDINATOR_PORT` ...
     let (time, rest) = line.split_at(23);
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00T00:00:00.000");
     assert!(
-        rest.starts_with(&format!(" WARN  [PID {pid}]    coordinator `CACHEPOT_BUCKET` is set")),
+        rest.starts_with(&format!(" WARN  [PID {pid}]    coordinator `CACHEPOT_COORDINATOR_PORT`")),
         "{line}"
     );
 }

@@ -295,7 +295,7 @@ fn storage_check_says_what_is_wrong_and_how_to_mend_it() {
     assert!(error.contains("redis, memcached") && !format!("{out}{error}").contains("wr0ng"), "{error}");
     let unusable = wrong.env("CACHEPOT_REDIS", "http://:wr0ng@host");
     let said = unusable.cachepot(["--storage-check"]).fails_with(2).stdout();
-    assert!(said.contains("its settings cannot be used: url") && !said.contains("wr0ng"), "{said}");
+    assert!(said.contains("its settings cannot be used: URL") && !said.contains("wr0ng"), "{said}");
 }
 
 #[test]

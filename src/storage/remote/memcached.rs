@@ -1,165 +1,260 @@
-//! Memcached: one server, or several that share the keys. The protocol is in `memcached/connection.rs`.
+//! Memcached: one server, or several that share the keys.
+//!
+//! A server takes values of up to 1 MiB where nobody has changed that, so larger ones are cut. A value that is not whole,
+//! or of which parts are from another writing, is not there.
 //!
 //! ```text
-//! value = 0 byte*                        in one item
-//!       | 1 count:u32 size:u64 digest    in `count` items of `<key>.<number>`
+//! under `<key>`:       0 content                               where it is small
+//!                    | 1 chunks:u32 length:u64 digest:32*u8    of all chunks together; written last
+//! under `<key>.<n>`:   chunk n, from 0 on; on the server of the key
 //! ```
-//! Servers take items of 1 MiB unless told otherwise, so longer values are cut. Pieces of two writes may mix, and any of them may be
-//! evicted: the digest of the whole tells, and then there is no such value.
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use cachepot_engine::digest::Digest;
 
 use super::backend::{
-    Backend, BackendError, Later, MAX_VALUE_BYTES, Progress, Rights, UnusableSetting, try_both,
+    Backend, BackendError, CHECK_KEY, Later, MAX_VALUE_BYTES, Progress, Rights, UnusableSetting, try_both,
 };
-use connection::{Credentials, Server};
+use super::memcached_server::{Link, Login, Server};
 
-mod connection;
+const SMALL: u8 = 0;
+const HEAD: u8 = 1;
+/// What fits into a server with its usual limit, beside the key and what the server adds.
+const MAX_CHUNK: usize = 1_000_000 - 1024;
+/// Chunks may be smaller than ours, but not without end.
+const MAX_CHUNKS: u32 = 4096;
+/// Servers take keys of 250 bytes; a dot and a number may follow.
+const MAX_KEY: usize = 240;
+/// What is more than this is read by the server as a date.
+const LONGEST_SPAN: u64 = 30 * 86_400;
+/// The server's dates end in 2038.
+const LAST_DATE: u64 = i32::MAX as u64;
 
-/// What a piece may hold: an item of 1 MiB has its key and some dozen bytes beside it.
-const PIECE_BYTES: usize = 1_000_000;
-/// The longest key that servers take is 250 bytes; ours are 64, and the number of a piece.
-const MAX_PREFIX_BYTES: usize = 150;
-/// Longer times are taken for dates by the servers.
-const MAX_RELATIVE: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// Where the servers are.
+/// Where the servers are, and how values are kept there.
+#[derive(Clone, Default)]
 pub struct MemcachedSettings {
-    /// `tcp://host[:port]`, `host[:port]`, `unix:///path`.
+    /// Each `tcp://host:port`, `host:port`, `[::1]:port` or `unix:///path`. All who share a cache have to name the same, in
+    /// any order.
     pub servers: Vec<String>,
-    /// What all keys begin with.
-    pub key_prefix: String,
-    /// How long the servers are to keep a value.
+    /// For how long a value is kept there after it was written, in whole seconds.
     pub expiry: Option<Duration>,
-    /// User and password, for servers that ask for them (`memcached -Y`).
-    pub credentials: Option<(String, String)>,
+    /// What each key begins with, as it stands. Keys that a server would not take are hashed with it.
+    pub key_prefix: String,
+    /// For servers with `-Y`; together with a password.
+    pub username: Option<String>,
+    /// See `username`.
+    pub password: Option<String>,
 }
 
-/// See the file's head.
+/// One server or several.
 pub struct Memcached {
     name: String,
     servers: Vec<Server>,
+    expiry: Option<u64>,
     key_prefix: String,
-    expiry: Option<Duration>,
 }
 
 impl Memcached {
-    /// For these settings; connects when it is first asked.
+    /// Prepares everything, without the network.
     ///
     /// # Errors
-    /// [`UnusableSetting`] for an address or a prefix that cannot be used.
-    pub fn new(settings: MemcachedSettings) -> Result<Self, UnusableSetting> {
-        let MemcachedSettings { servers, key_prefix, expiry, credentials } = settings;
-        let is_fine = |byte: u8| byte.is_ascii_graphic();
-        if key_prefix.len() > MAX_PREFIX_BYTES || !key_prefix.bytes().all(is_fine) {
-            let reason = format!("at most {MAX_PREFIX_BYTES} printable characters of ASCII without spaces");
-            return Err(UnusableSetting { setting: "key_prefix", reason });
-        }
-        let name = format!("Memcached: {}", servers.join(" "));
-        let credentials = credentials.map(|(user, password)| Credentials::new(&user, &password));
-        let servers: Vec<Server> =
-            servers.iter().map(|place| Server::new(place, credentials.clone())).collect::<Result<_, _>>()?;
+    /// The setting that cannot be used.
+    pub fn new(settings: MemcachedSettings) -> Result<Memcached, UnusableSetting> {
+        let login = login(settings.username, settings.password)?;
+        let parse = |text: &String| {
+            let reason = "write `host:port`, `[::1]:port` or `unix:///path`, without a user".to_owned();
+            let server = Server::parse(text.trim(), login.as_ref());
+            server.ok_or(UnusableSetting { setting: "servers", reason })
+        };
+        let mut servers = settings.servers.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        servers.sort_by(|a, b| a.address.cmp(&b.address));
+        servers.dedup_by(|a, b| a.address == b.address);
         if servers.is_empty() {
-            return Err(UnusableSetting { setting: "url", reason: "no server is named".to_owned() });
+            return Err(UnusableSetting { setting: "servers", reason: "there are none".to_owned() });
         }
-        Ok(Memcached { name, servers, key_prefix, expiry })
+        let expiry = settings.expiry.map(|expiry| expiry.as_secs());
+        if expiry == Some(0) {
+            let reason = "it has to be a second or more".to_owned();
+            return Err(UnusableSetting { setting: "expiry", reason });
+        }
+        let addresses: Vec<&str> = servers.iter().map(|server| server.address.as_str()).collect();
+        let name = format!("Memcached: {}", addresses.join(", "));
+        Ok(Memcached { name, servers, expiry, key_prefix: settings.key_prefix })
     }
 
-    /// The server of a key. Each key ranks the servers by itself, so that one more takes its share and moves no other
-    /// key (rendezvous hashing).
+    /// A key in a form that servers take.
+    fn key(&self, key: &str) -> String {
+        let key = format!("{}{key}", self.key_prefix);
+        let fits = key.len() <= MAX_KEY && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { key } else { Digest::of(key.as_bytes()).to_string() }
+    }
+
+    /// The server of a key: the one that scores highest. When one is added, only the keys that it wins move.
     fn server(&self, key: &str) -> Result<&Server, BackendError> {
-        let rank = |server: &&Server| Digest::of(format!("{} {key}", server.place()).as_bytes()).0;
-        self.servers.iter().max_by_key(rank).ok_or_else(|| BackendError::Unreachable("no server".to_owned()))
+        let score = |server: &&Server| Digest::of(format!("{}\n{key}", server.address).as_bytes());
+        let none = || BackendError::Unreachable("there is no server".to_owned());
+        self.servers.iter().max_by_key(score).ok_or_else(none)
     }
 
-    async fn item(&self, key: &str, progress: &Progress) -> Result<Option<Vec<u8>>, BackendError> {
-        self.server(key)?.get(&format!("{}{key}", self.key_prefix), progress).await
-    }
-
-    async fn put_item(&self, key: &str, value: &[&[u8]]) -> Result<(), BackendError> {
-        let seconds = self.expiry.map_or(0, in_seconds);
-        self.server(key)?.set(&format!("{}{key}", self.key_prefix), value, seconds).await
+    /// What the server has to be told.
+    fn expiry(&self) -> u64 {
+        match self.expiry {
+            None => 0,
+            Some(span) if span <= LONGEST_SPAN => span,
+            Some(span) => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                now.as_secs().saturating_add(span).min(LAST_DATE)
+            }
+        }
     }
 
     async fn read(&self, key: &str, progress: &Progress) -> Result<Option<Vec<u8>>, BackendError> {
-        // What comes beside the value is not told.
-        let Some(mut item) = self.item(key, &Progress::default()).await? else { return Ok(None) };
-        match item.split_first() {
-            Some((0, value)) => {
-                progress.add(value.len());
-                item.remove(0);
-                Ok(Some(item))
-            }
-            Some((1, head)) => match Head::read(head) {
-                Some(head) => self.read_pieces(key, head, progress).await,
-                None => Ok(None),
-            },
-            _ => Ok(None),
-        }
-    }
-
-    async fn read_pieces(
-        &self,
-        key: &str,
-        head: Head,
-        progress: &Progress,
-    ) -> Result<Option<Vec<u8>>, BackendError> {
-        if head.size > MAX_VALUE_BYTES {
-            return Err(BackendError::TooLarge);
-        }
-        let mut value = Vec::new();
-        for number in 0..head.count {
-            let Some(piece) = self.item(&format!("{key}.{number}"), progress).await? else {
-                return Ok(None);
-            };
-            value.extend_from_slice(&piece);
-            if value.len() as u64 > head.size {
-                return Ok(None);
-            }
-        }
-        Ok((Digest::of(&value) == head.digest).then_some(value))
+        let key = self.key(key);
+        read_at(self.server(&key)?, &key, progress).await
     }
 
     async fn write(&self, key: &str, value: &[u8]) -> Result<(), BackendError> {
-        if value.len() < PIECE_BYTES {
-            return self.put_item(key, &[&[0], value]).await;
+        if value.len() as u64 > MAX_VALUE_BYTES {
+            return Err(BackendError::TooLarge);
         }
-        let pieces = value.chunks(PIECE_BYTES);
-        let (count, size) = (pieces.len() as u32, value.len() as u64);
-        for (number, piece) in pieces.enumerate() {
-            self.put_item(&format!("{key}.{number}"), &[piece]).await?;
+        let key = self.key(key);
+        let server = self.server(&key)?;
+        let mut may_reuse = true;
+        loop {
+            let mut link = server.link(may_reuse).await?;
+            let outcome = store(server, &mut link, &key, self.expiry(), value).await;
+            if !server.take_back(link, &outcome) {
+                return outcome;
+            }
+            may_reuse = false;
         }
-        // Last: whoever reads it finds the pieces.
-        let head = Head { count, size, digest: Digest::of(value) };
-        self.put_item(key, &[&[1], &head.encode()]).await
+    }
+
+    /// Each server on its own: the one key that is tried lies on one of them.
+    async fn check_each(&self) -> Result<Rights, BackendError> {
+        for server in &self.servers {
+            match read_at(server, &self.key(CHECK_KEY), &Progress::default()).await {
+                Err(error @ BackendError::Denied(_)) => {
+                    return Ok(Rights { trouble: error.to_string(), ..Rights::default() });
+                }
+                outcome => drop(outcome?),
+            }
+        }
+        try_both(self).await
     }
 }
 
-/// What stands in the place of a value that was cut.
+fn login(user: Option<String>, password: Option<String>) -> Result<Option<Login>, UnusableSetting> {
+    let (user, password) = match (user, password) {
+        (None, None) => return Ok(None),
+        (Some(user), Some(password)) => (user, password),
+        (None, Some(_)) => {
+            let reason = "there is a password without a user".to_owned();
+            return Err(UnusableSetting { setting: "username", reason });
+        }
+        (Some(_), None) => {
+            let reason = "there is a user without a password".to_owned();
+            return Err(UnusableSetting { setting: "password", reason });
+        }
+    };
+    let reason = "it has to be one word".to_owned();
+    if user.is_empty() || user.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(UnusableSetting { setting: "username", reason });
+    }
+    if password.is_empty() || password.contains(char::is_control) {
+        let reason = "it is empty, or holds a control character".to_owned();
+        return Err(UnusableSetting { setting: "password", reason });
+    }
+    Ok(Some(Login { user, password }))
+}
+
+async fn read_at(server: &Server, key: &str, progress: &Progress) -> Result<Option<Vec<u8>>, BackendError> {
+    let mut may_reuse = true;
+    loop {
+        let mut link = server.link(may_reuse).await?;
+        let outcome = fetch(server, &mut link, key, progress).await;
+        if !server.take_back(link, &outcome) {
+            return outcome;
+        }
+        may_reuse = false;
+    }
+}
+
+async fn fetch(
+    server: &Server,
+    link: &mut Link,
+    key: &str,
+    progress: &Progress,
+) -> Result<Option<Vec<u8>>, BackendError> {
+    let Some(mut value) = server.get(link, key, progress).await? else { return Ok(None) };
+    match value.first() {
+        Some(&SMALL) => {
+            value.remove(0);
+            return Ok(Some(value));
+        }
+        Some(&HEAD) => {}
+        _ => return Ok(None),
+    }
+    let Some(head) = Head::read(&value) else { return Ok(None) };
+    if head.length > MAX_VALUE_BYTES {
+        return Err(BackendError::TooLarge);
+    }
+    value.clear();
+    for n in 0..head.chunks {
+        let chunk = server.get(link, &format!("{key}.{n}"), progress).await?;
+        let Some(chunk) = chunk.filter(|chunk| !chunk.is_empty()) else { return Ok(None) };
+        value.extend_from_slice(&chunk);
+        if value.len() as u64 > head.length {
+            return Ok(None);
+        }
+    }
+    Ok(Some(value).filter(|value| Head::of(value, head.chunks) == head))
+}
+
+async fn store(
+    server: &Server,
+    link: &mut Link,
+    key: &str,
+    expiry: u64,
+    value: &[u8],
+) -> Result<(), BackendError> {
+    if value.len() < MAX_CHUNK {
+        return server.set(link, key, expiry, [&[SMALL], value]).await;
+    }
+    let mut chunks = 0;
+    for chunk in value.chunks(MAX_CHUNK) {
+        server.set(link, &format!("{key}.{chunks}"), expiry, [&[], chunk]).await?;
+        chunks += 1;
+    }
+    server.set(link, key, expiry, [&[HEAD], &Head::of(value, chunks).write()]).await
+}
+
+/// What the chunks together have to be.
+#[derive(PartialEq, Eq)]
 struct Head {
-    count: u32,
-    size: u64,
+    chunks: u32,
+    length: u64,
     digest: Digest,
 }
 
 impl Head {
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let (count, rest) = bytes.split_first_chunk()?;
-        let (size, rest) = rest.split_first_chunk()?;
-        let (count, size) = (u32::from_le_bytes(*count), u64::from_le_bytes(*size));
-        Some(Head { count, size, digest: Digest(rest.try_into().ok()?) })
+    fn of(value: &[u8], chunks: u32) -> Self {
+        Head { chunks, length: value.len() as u64, digest: Digest::of(value) }
     }
-    fn encode(&self) -> Vec<u8> {
-        [&self.count.to_le_bytes()[..], &self.size.to_le_bytes(), &self.digest.0].concat()
-    }
-}
 
-/// A time as the protocol wants it.
-fn in_seconds(expiry: Duration) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time = if expiry > MAX_RELATIVE { now + expiry } else { expiry };
-    time.as_secs().max(1)
+    fn write(&self) -> Vec<u8> {
+        [&self.chunks.to_le_bytes(), self.length.to_le_bytes().as_slice(), &self.digest.0].concat()
+    }
+
+    /// `None` where it is none of ours.
+    fn read(value: &[u8]) -> Option<Self> {
+        let rest = value.strip_prefix(&[HEAD])?;
+        let (chunks, rest) = rest.split_first_chunk()?;
+        let (length, digest) = rest.split_first_chunk()?;
+        let chunks = Some(u32::from_le_bytes(*chunks)).filter(|chunks| *chunks <= MAX_CHUNKS)?;
+        let digest = Digest(digest.try_into().ok()?);
+        Some(Head { chunks, length: u64::from_le_bytes(*length), digest })
+    }
 }
 
 impl Backend for Memcached {
@@ -176,6 +271,67 @@ impl Backend for Memcached {
     }
 
     fn check(&self) -> Later<'_, Rights> {
-        Box::pin(try_both(self))
+        Box::pin(self.check_each())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(n: usize) -> Memcached {
+        let servers = (0..n).map(|n| format!("host{n}")).collect();
+        Memcached::new(MemcachedSettings { servers, ..MemcachedSettings::default() }).unwrap()
+    }
+
+    #[test]
+    fn a_server_more_takes_its_share_and_moves_nothing_else() {
+        let (three, four) = (servers(3), servers(4));
+        let mut moved = 0;
+        for key in (0..1000).map(|n| format!("key-{n}")) {
+            let (before, after) = (three.server(&key).unwrap(), four.server(&key).unwrap());
+            assert!(after.address == "host3:11211" || after.address == before.address);
+            moved += u32::from(after.address != before.address);
+        }
+        assert!((150..350).contains(&moved), "{moved}");
+    }
+
+    #[test]
+    fn t275_keys_have_a_form_that_servers_take() {
+        let with = |prefix: &str| Memcached { key_prefix: prefix.to_owned(), ..servers(1) };
+        assert_eq!(with("a:").key("key"), "a:key");
+        let mut seen = std::collections::BTreeSet::new();
+        for prefix in ["a b", "ä", "a\n", "\u{7f}", &"a".repeat(239)] {
+            let key = with(prefix).key("key");
+            assert!(key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            assert!(seen.insert(key));
+        }
+    }
+
+    #[test]
+    fn t275_more_than_thirty_days_are_a_date() {
+        let told = |expiry| Memcached { expiry, ..servers(1) }.expiry();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        assert_eq!((told(None), told(Some(1)), told(Some(LONGEST_SPAN))), (0, 1, LONGEST_SPAN));
+        assert!((now + LONGEST_SPAN..now + LONGEST_SPAN + 60).contains(&told(Some(LONGEST_SPAN + 1))));
+        assert_eq!(told(Some(u64::MAX)), LAST_DATE);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_used_are_named() {
+        let unusable = |change: &dyn Fn(&mut MemcachedSettings)| {
+            let servers = vec!["host:1".to_owned()];
+            let mut settings = MemcachedSettings { servers, ..MemcachedSettings::default() };
+            change(&mut settings);
+            Memcached::new(settings).err().unwrap().setting
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(unusable(&|s| s.servers.clear()), "servers");
+        assert_eq!(unusable(&|s| s.servers.push("user:password@host".to_owned())), "servers");
+        assert_eq!(unusable(&|s| s.expiry = Some(Duration::from_millis(999))), "expiry");
+        assert_eq!(unusable(&|s| s.username = text("user")), "password");
+        assert_eq!(unusable(&|s| s.password = text("word")), "username");
+        assert_eq!(unusable(&|s| (s.username, s.password) = (text("a b"), text("c"))), "username");
+        assert_eq!(unusable(&|s| (s.username, s.password) = (text("a"), text("b\r\nc"))), "password");
     }
 }

@@ -28,13 +28,17 @@ pub mod guard;
 pub mod http;
 #[cfg(feature = "memcached")]
 pub mod memcached;
+#[cfg(feature = "memcached")]
+mod memcached_server;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "redis")]
+mod redis_url;
 #[cfg(feature = "s3")]
 pub mod s3;
 #[cfg(feature = "s3")]
 mod sigv4;
-#[cfg(feature = "redis")]
-mod tls;
 #[cfg(feature = "webdav")]
 pub mod webdav;
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod words;

@@ -6,7 +6,6 @@
 mod aws;
 #[cfg(feature = "azure")]
 mod azure;
-mod cases;
 mod contract;
 #[cfg(feature = "gcs")]
 mod gcs;
@@ -19,6 +18,7 @@ mod redis;
 mod s3;
 mod scripted;
 mod server;
+mod values;
 #[cfg(feature = "webdav")]
 mod webdav;
 

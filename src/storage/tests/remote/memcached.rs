@@ -1,157 +1,308 @@
-//! Against memcached.
-use crate::cases::{behaves, black_hole, get, holds_50_mib, is_left_when_silent, run};
-use crate::contract::noise;
-use crate::server::{Server, command_line};
-use cachepot_storage::remote::backend::{Backend, BackendError};
-use cachepot_storage::remote::memcached::{Memcached, MemcachedSettings};
-use std::io::{Read, Write};
-use std::net::TcpStream;
+//! Memcached, against `memcached`.
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
-const PROGRAM: [&str; 8] = ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", "{port}", "-m"];
+use cachepot_storage::remote::backend::{Backend, BackendError};
+use cachepot_storage::remote::memcached::{Memcached, MemcachedSettings};
 
-fn server(words: &'static [&str]) -> Server {
-    Server::start(move |port, folder| command_line(&[&PROGRAM[..], &["256"], words].concat(), port, folder))
+use crate::server::{SOCKET, Server};
+use crate::values::{
+    KEY, get, is_refused, keeps_values, noise, serves_many, survives_its_death, waits_for_nobody,
+};
+
+const SECRET: &str = "s3cret";
+/// What a large value is cut into.
+const CHUNK: usize = 998_976;
+
+fn memcached(options: &'static [&'static str]) -> Server {
+    Server::start(move |port, _| {
+        let mut command = Command::new("memcached");
+        // It refuses to be root unless it is told to.
+        command.args(["-u", "root", "-l", "127.0.0.1", "-p", &port.to_string(), "-U", "0"]).args(options);
+        command
+    })
 }
 
-fn settings(places: &[String]) -> MemcachedSettings {
-    let (servers, key_prefix) = (places.to_vec(), "cc:".to_owned());
-    MemcachedSettings { servers, key_prefix, expiry: None, credentials: None }
+fn with_password() -> Server {
+    Server::start(|port, folder| {
+        fs::write(folder.join("users"), format!("user:{SECRET}\n")).unwrap();
+        let mut command = Command::new("memcached");
+        command.args(["-u", "root", "-l", "127.0.0.1", "-p", &port.to_string(), "-U", "0", "-Y"]);
+        command.arg(folder.join("users"));
+        command
+    })
 }
 
-fn place(server: &Server) -> String {
-    format!("tcp://127.0.0.1:{}", server.port)
+fn address(server: &Server) -> String {
+    format!("127.0.0.1:{}", server.port)
 }
 
-/// What the server says to a line.
-fn tell(server: &Server, line: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
-    stream.write_all(format!("{line}\r\nquit\r\n").as_bytes()).unwrap();
-    let mut said = String::new();
-    stream.read_to_string(&mut said).unwrap();
-    said
+fn at(servers: &[&str]) -> Memcached {
+    new(servers, |_| ())
 }
 
-#[test]
-fn t275_one_server_and_two() {
-    let (one, two) = (server(&[]), server(&[]));
-    run(behaves(&Memcached::new(settings(&[place(&one)])).unwrap()));
-    assert!(tell(&one, "get cc:cachepot-check").contains("VALUE"));
-    assert_eq!(tell(&one, "flush_all"), "OK\r\n");
-    let both = Memcached::new(settings(&[place(&one), place(&two)])).unwrap();
-    run(behaves(&both));
-    let items = |server: &Server| {
-        let said = tell(server, "stats");
-        said.lines().find_map(|line| line.strip_prefix("STAT total_items ")?.parse::<u64>().ok()).unwrap()
-    };
-    assert!(items(&one) > 5 && items(&two) > 5, "{} and {}", items(&one), items(&two));
+fn new(servers: &[&str], change: impl FnOnce(&mut MemcachedSettings)) -> Memcached {
+    let servers = servers.iter().map(|server| (*server).to_owned()).collect();
+    let mut settings = MemcachedSettings { servers, ..MemcachedSettings::default() };
+    change(&mut settings);
+    Memcached::new(settings).unwrap()
 }
 
-#[test]
-fn t275_long_values_are_cut_and_come_back_whole_or_not_at_all() {
-    let server = server(&[]);
-    let memcached = Memcached::new(settings(&[place(&server)])).unwrap();
-    run(holds_50_mib(&memcached));
-    run(async {
-        for size in [999_999, 1_000_000, 1_000_001, 2_000_000] {
-            memcached.put("a", noise(size)).await.unwrap();
-            assert!(get(&memcached, "a").await.unwrap().unwrap() == noise(size), "{size}");
-        }
-        memcached.put("b", noise(3_000_000)).await.unwrap();
-        // A piece of another write.
-        memcached.put("c", vec![7; 3_000_000]).await.unwrap();
-        let piece = tell(&server, "get cc:c.1");
-        let piece = piece.split_once("\r\n").unwrap().1.strip_suffix("\r\nEND\r\n").unwrap();
-        assert_eq!(tell(&server, &format!("set cc:b.1 0 0 {}\r\n{piece}", piece.len())), "STORED\r\n");
-        let mixed = memcached.get("b", &Default::default()).await;
-        assert_eq!(mixed, Ok(None));
-        assert_eq!(tell(&server, "delete cc:c.2"), "DELETED\r\n");
-        assert_eq!(memcached.get("c", &Default::default()).await, Ok(None));
-        // Heads and items of others.
-        for junk in ["", "x", "\u{1}", "\u{1}short"] {
-            tell(&server, &format!("set cc:d 0 0 {}\r\n{junk}", junk.len()));
-            assert_eq!(get(&memcached, "d").await, Ok(None), "{junk:?}");
-        }
-    });
+#[tokio::test]
+async fn t275_values_of_each_size_are_kept() {
+    let server = memcached(&[]);
+    let backend = at(&[&format!("tcp://{}", address(&server))]);
+    assert_eq!(backend.name(), format!("Memcached: 127.0.0.1:{}", server.port));
+    let sizes = [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 1_000_000, 1 << 20, 5 << 20, 20 << 20];
+    keeps_values(&backend, &sizes).await;
+    backend.put(KEY, Vec::new()).await.unwrap();
+    assert_eq!(get(&backend, KEY).await, Ok(Some(Vec::new())));
+    let fifty = memcached(&["-m", "200"]);
+    keeps_values(&at(&[&address(&fifty)]), &[50 << 20]).await;
 }
 
-#[test]
-fn a_server_with_a_smaller_limit_skips_what_is_too_large() {
-    let server = server(&["-I", "512k"]);
-    let memcached = Memcached::new(settings(&[place(&server)])).unwrap();
-    run(async {
-        assert_eq!(memcached.put("a", noise(800_000)).await, Err(BackendError::TooLarge));
-        memcached.put("a", noise(1000)).await.unwrap();
-        assert!(get(&memcached, "a").await.unwrap().unwrap() == noise(1000));
-    });
-}
-
-#[test]
-fn users_and_passwords() {
-    let server = Server::start(|port, folder| {
-        std::fs::write(folder.join("users"), "cache:s3cret\n").unwrap();
-        command_line(&[&PROGRAM[..], &["64", "-Y", "{folder}/users"]].concat(), port, folder)
-    });
-    let with = |credentials: Option<(&str, &str)>| {
-        let credentials = credentials.map(|(user, password)| (user.to_owned(), password.to_owned()));
-        Memcached::new(MemcachedSettings { credentials, ..settings(&[place(&server)]) }).unwrap()
-    };
-    run(behaves(&with(Some(("cache", "s3cret")))));
-    for wrong in [None, Some(("cache", "wr0ng"))] {
-        let rights = run(with(wrong).check()).unwrap();
-        assert!(!rights.read && !rights.write && !rights.trouble.contains("wr0ng"), "{rights:?}");
+#[tokio::test]
+async fn t275_keys_of_each_form_are_taken() {
+    let server = memcached(&[]);
+    let long = "p".repeat(300);
+    let prefixes = ["", "a:", "a b", "ä/", "\r\nflush_all\r\n", &long];
+    for prefix in prefixes {
+        let backend = new(&[&address(&server)], |settings| settings.key_prefix = prefix.to_owned());
+        backend.put(KEY, prefix.as_bytes().to_vec()).await.unwrap();
+        backend.put("large", noise(2_000_000, 1)).await.unwrap();
+    }
+    for prefix in prefixes {
+        let backend = new(&[&address(&server)], |settings| settings.key_prefix = prefix.to_owned());
+        assert_eq!(get(&backend, KEY).await, Ok(Some(prefix.as_bytes().to_vec())), "{prefix}");
+        assert!(get(&backend, "large").await == Ok(Some(noise(2_000_000, 1))), "{prefix}");
     }
 }
 
-#[test]
-fn a_server_that_went_away_and_came_back_is_used_again() {
-    let mut server = server(&[]);
-    let memcached = Memcached::new(settings(&[place(&server)])).unwrap();
-    run(async {
-        memcached.put("a", b"1".to_vec()).await.unwrap();
-        server.kill();
-        assert!(matches!(get(&memcached, "a").await, Err(BackendError::Unreachable(_))));
-        server.restart();
-        assert_eq!(get(&memcached, "a").await, Ok(None));
-        memcached.put("a", b"2".to_vec()).await.unwrap();
-        // The connection that waits is closed at the other end.
-        server.kill();
-        server.restart();
-        assert_eq!(get(&memcached, "a").await, Ok(None));
-        memcached.put("a", b"3".to_vec()).await.unwrap();
-        server.signal("STOP");
-        is_left_when_silent(&memcached).await;
-        server.signal("CONT");
-        assert_eq!(get(&memcached, "a").await.unwrap().unwrap(), b"3");
-    });
-}
-
-#[test]
-fn t266_a_silent_server_keeps_nobody() {
-    let (_listener, port) = black_hole();
-    run(is_left_when_silent(&Memcached::new(settings(&[format!("127.0.0.1:{port}")])).unwrap()));
-}
-
-#[test]
-fn t275_values_expire_when_asked_to() {
-    let server = server(&[]);
-    let days = |days: u64| Some(Duration::from_secs(days * 24 * 3600));
-    for (expiry, expected) in [(days(1), 86_400), (days(30), 30 * 86_400), (days(60), 60 * 86_400)] {
-        let memcached = Memcached::new(MemcachedSettings { expiry, ..settings(&[place(&server)]) }).unwrap();
-        run(memcached.put("a", vec![1])).unwrap();
-        // Meta get: the seconds that are left.
-        let said = tell(&server, "mg cc:a t");
-        let left: i64 = said.lines().next().unwrap().strip_prefix("HD t").unwrap().parse().unwrap();
-        assert!((expected - 60..=expected).contains(&left), "{said}");
+#[tokio::test]
+async fn what_is_not_whole_is_not_there() {
+    let server = memcached(&[]);
+    let backend = at(&[&address(&server)]);
+    let value = noise(3_000_000, 1);
+    let set = |key: &str, value: &str| format!("set {key} 0 0 {}\r\n{value}\r\n", value.len());
+    let last = set("0123-abc.3", &"x".repeat(3_000_000 - 3 * CHUNK));
+    for damage in [
+        // A chunk is gone, or of another writing, or longer, or the value has shrunk.
+        "delete 0123-abc.0\r\n".to_owned(),
+        "delete 0123-abc.3\r\n".to_owned(),
+        set("0123-abc.1", &"x".repeat(CHUNK)),
+        last,
+        set("0123-abc.1", &"x".repeat(CHUNK + 1)),
+        set("0123-abc.2", ""),
+        // No head.
+        set(KEY, ""),
+        set(KEY, "\u{1}"),
+        set(KEY, "\u{1}0123456789"),
+        set(KEY, "\u{2}value"),
+        set(KEY, "value"),
+    ] {
+        backend.put(KEY, value.clone()).await.unwrap();
+        assert!(get(&backend, KEY).await == Ok(Some(value.clone())));
+        let answer = server.say(&format!("{damage}quit\r\n"));
+        assert!(["STORED\r\n", "DELETED\r\n"].contains(&answer.as_str()), "{answer}");
+        assert_eq!(get(&backend, KEY).await, Ok(None), "{:.30}", damage);
+    }
+    // Heads that ask for much.
+    for (chunks, length, too_large) in [(1, u64::MAX, true), (4096, 1 << 20, false), (u32::MAX, 1, false)] {
+        let head = [&[1], &u32::to_le_bytes(chunks)[..], &u64::to_le_bytes(length), &[0; 32]].concat();
+        let address = scripted([format!("VALUE {KEY} 0 45\r\n").as_bytes(), &head, b"\r\nEND\r\n"].concat());
+        let expected = if too_large { Err(BackendError::TooLarge) } else { Ok(None) };
+        let found = get(&at(&[&address]), KEY).await;
+        assert!(found == expected || matches!(found, Err(BackendError::Unreachable(_))), "{found:?}");
     }
 }
 
-#[test]
-fn t277_settings_that_cannot_be_used_are_refused() {
-    for (servers, key_prefix) in [(vec![], ""), (vec!["http://h"], ""), (vec!["h"], "a b"), (vec!["h"], "ä")]
-    {
-        let servers: Vec<String> = servers.into_iter().map(str::to_owned).collect();
-        let settings = MemcachedSettings { key_prefix: key_prefix.to_owned(), ..settings(&servers) };
-        assert!(Memcached::new(settings).is_err(), "{servers:?} {key_prefix}");
+#[tokio::test]
+async fn t284_who_may_not_is_told_so() {
+    let server = with_password();
+    let with = |user: &str, password: &str| {
+        new(&[&address(&server)], |settings| {
+            settings.username = Some(user.to_owned());
+            settings.password = Some(password.to_owned());
+        })
+    };
+    keeps_values(&with("user", SECRET), &[1 << 20, 5 << 20]).await;
+    is_refused(&with("user", "wrong"), "it does not accept this user and password", "wrong").await;
+    is_refused(&with("nobody", SECRET), "it does not accept this user", SECRET).await;
+    is_refused(&at(&[&address(&server)]), "it wants a user and a password", SECRET).await;
+    // One that wants no password does not get it.
+    let open = memcached(&[]);
+    let backend = new(&[&address(&open)], |settings| {
+        settings.username = Some("user".to_owned());
+        settings.password = Some(SECRET.to_owned());
+    });
+    keeps_values(&backend, &[]).await;
+    assert_eq!(open.say("get auth\r\nquit\r\n"), "END\r\n");
+    // One of two is enough.
+    let rights = at(&[&address(&open), &address(&server)]).check().await.unwrap();
+    assert!(!rights.read && !rights.write && rights.trouble.contains(&address(&server)), "{rights:?}");
+}
+
+#[tokio::test]
+async fn a_socket_file_is_a_place() {
+    let server = Server::start(|_, folder| {
+        let mut command = Command::new("memcached");
+        command.args(["-u", "root", "-s"]).arg(folder.join(SOCKET));
+        command
+    });
+    let path = server.folder.path().join(SOCKET);
+    keeps_values(&at(&[&format!("unix://{}", path.display())]), &[5 << 20]).await;
+    let error = get(&at(&["unix:///not/there.sock"]), KEY).await.unwrap_err();
+    assert!(matches!(error, BackendError::Unreachable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn t275_what_is_old_goes() {
+    let server = memcached(&[]);
+    for days in [1, 30, 31, 400] {
+        let span = Duration::from_secs(days * 86_400);
+        let backend = new(&[&address(&server)], |settings| settings.expiry = Some(span));
+        backend.put(KEY, b"value".to_vec()).await.unwrap();
+        let answer = server.say(&format!("mg {KEY} t\r\nquit\r\n"));
+        let left: u64 = answer.trim().strip_prefix("HD t").unwrap().parse().unwrap();
+        // The server's clock ticks once in a second.
+        assert!((span.as_secs() - 5..span.as_secs() + 2).contains(&left), "{left} of {}", span.as_secs());
+    }
+    let backend = new(&[&address(&server)], |settings| settings.expiry = Some(Duration::from_secs(1)));
+    backend.put(KEY, b"value".to_vec()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(get(&backend, KEY).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_server_may_die_and_return() {
+    let mut server = memcached(&[]);
+    let backend = at(&[&address(&server)]);
+    survives_its_death(&backend, &mut server).await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_holds_nobody() {
+    let server = with_password();
+    let backend = new(&[&address(&server)], |settings| {
+        settings.username = Some("user".to_owned());
+        settings.password = Some(SECRET.to_owned());
+    });
+    waits_for_nobody(&backend, &server).await;
+}
+
+#[tokio::test]
+async fn few_connections_are_kept() {
+    let server = memcached(&[]);
+    serves_many(Box::leak(Box::new(at(&[&address(&server)])))).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let stats = server.say("stats\r\nquit\r\n");
+    let open = stats.lines().find_map(|line| line.strip_prefix("STAT curr_connections ")).unwrap();
+    // Four, the one that asks, and those on which the server listens.
+    assert!(open.parse::<u32>().unwrap() <= 7, "{open}");
+}
+
+#[tokio::test]
+async fn two_servers_share_the_keys() {
+    let (one, mut other) = (memcached(&[]), memcached(&[]));
+    let (first, second) = (address(&one), address(&other));
+    let backend = at(&[&first, &second]);
+    keeps_values(&backend, &[5 << 20]).await;
+    for number in 0..40 {
+        backend.put(&format!("key-{number}"), vec![number]).await.unwrap();
+    }
+    let turned = at(&[&second, &first, &second]);
+    let mut here = Vec::new();
+    for number in 0..40 {
+        assert_eq!(get(&turned, &format!("key-{number}")).await, Ok(Some(vec![number])));
+        if one.say(&format!("get key-{number}\r\nquit\r\n")) != "END\r\n" {
+            here.push(number);
+        }
+    }
+    assert!((8..32).contains(&here.len()), "{here:?}");
+    other.kill();
+    for number in 0..40 {
+        match get(&backend, &format!("key-{number}")).await {
+            Ok(value) => assert!(here.contains(&number) && value == Some(vec![number])),
+            Err(BackendError::Unreachable(text)) => assert!(text.starts_with(&second), "{text}"),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert!(matches!(backend.check().await, Err(BackendError::Unreachable(_))));
+}
+
+#[tokio::test]
+async fn a_server_has_limits() {
+    let small = memcached(&["-I", "512k"]);
+    let backend = at(&[&address(&small)]);
+    assert_eq!(backend.put(KEY, noise(900_000, 1)).await, Err(BackendError::TooLarge));
+    assert_eq!(backend.put(KEY, noise(5_000_000, 1)).await, Err(BackendError::TooLarge));
+    keeps_values(&backend, &[300_000]).await;
+    // It evicts, so that old values are gone and new ones are there.
+    let evicts = memcached(&["-m", "16"]);
+    let backend = at(&[&address(&evicts)]);
+    for number in 0..30 {
+        backend.put(&format!("key-{number}"), noise(2_000_000, number)).await.unwrap();
+    }
+    assert_eq!(get(&backend, "key-0").await, Ok(None));
+    assert!(get(&backend, "key-29").await == Ok(Some(noise(2_000_000, 29))));
+    // It does not: that is its own trouble, and what is there can be read.
+    let full = memcached(&["-m", "16", "-M"]);
+    let backend = at(&[&address(&full)]);
+    let mut outcome = Ok(());
+    for number in 0..30 {
+        outcome = outcome.and(backend.put(&format!("key-{number}"), noise(2_000_000, number)).await);
+    }
+    let error = outcome.unwrap_err();
+    assert!(
+        matches!(&error, BackendError::Malformed(text) if text.to_lowercase().contains("out of memory")),
+        "{error:?}"
+    );
+    assert!(get(&backend, "key-0").await == Ok(Some(noise(2_000_000, 0))));
+}
+
+/// A server that answers the first line that it hears, and hangs up.
+fn scripted(answer: impl Into<Vec<u8>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let answer = answer.into();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        BufReader::new(stream.try_clone().unwrap()).read_line(&mut String::new()).unwrap();
+        stream.write_all(&answer).unwrap();
+    });
+    address
+}
+
+#[tokio::test]
+async fn bad_answers_are_told_apart() {
+    let malformed = |text: &str| BackendError::Malformed(text.to_owned());
+    let unreachable = || BackendError::Unreachable("it has hung up".to_owned());
+    let long = "x".repeat(10_000);
+    for (answer, expected) in [
+        ("HTTP/1.1 400 Bad Request\r\n", malformed("HTTP/1.1 400 Bad Request")),
+        ("-ERR unknown command\n", malformed("it speaks another protocol")),
+        ("\u{0}\u{1}", malformed("it speaks another protocol")),
+        (&long, malformed("it speaks another protocol")),
+        ("VALUE other 0 3\r\nabc\r\nEND\r\n", malformed("not the value of the key")),
+        ("VALUE 0123-abc 0 -3\r\nabc\r\nEND\r\n", malformed("not the value of the key")),
+        ("VALUE 0123-abc 0 2\r\nabc\r\nEND\r\n", malformed("not the value of the key")),
+        ("VALUE 0123-abc 0 3\r\nabc\r\nVALUE x\r\n", malformed("not the value of the key")),
+        ("VALUE 0123-abc 0 3\r\nabc\r\n", unreachable()),
+        ("VALUE 0123-abc 0 9\r\nabc", unreachable()),
+        ("", unreachable()),
+        ("VALUE 0123-abc 0 99999999999\r\n", BackendError::TooLarge),
+        ("SERVER_ERROR \u{1b}[31mbusy\r\n", malformed("SERVER_ERROR [31mbusy")),
+        ("ERROR Too many open connections\r\n", BackendError::Throttled { retry_after: None }),
+    ] {
+        let address = scripted(answer);
+        let expected = match expected {
+            BackendError::Malformed(text) => BackendError::Malformed(format!("{address}: {text}")),
+            BackendError::Unreachable(text) => BackendError::Unreachable(format!("{address}: {text}")),
+            other => other,
+        };
+        assert_eq!(get(&at(&[&address]), KEY).await, Err(expected), "{answer:.60}");
     }
 }

@@ -1,15 +1,25 @@
 //! Real servers, each on a port and in a folder of its own. What is not on the machine is installed below the target
 //! folder, once. A server that cannot be had fails the test.
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 /// Slow machines start slowly.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Where a server listens that has a socket file.
+pub(crate) const SOCKET: &str = "server.sock";
+
+/// As many above are for those that need two.
+pub(crate) const PORTS: Range<u16> = 12_000..22_000;
 
 /// Makes a command of a port and a folder.
 type Start = dyn Fn(u16, &Path) -> Command;
@@ -47,9 +57,26 @@ impl Server {
         let _ = self.child.wait();
     }
 
-    /// Sends it a signal.
-    pub(crate) fn signal(&self, name: &str) {
-        run(Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]));
+    /// While it is stopped, connections to it are made, and nothing is answered.
+    pub(crate) fn stop(&self) {
+        self.signal("-STOP");
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        run(Command::new("kill").args([signal, &self.child.id().to_string()]));
+    }
+
+    /// What it answers to these lines; the last of them has to make it hang up.
+    pub(crate) fn say(&self, lines: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(lines.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// The same one once more, on the same port.
@@ -59,25 +86,23 @@ impl Server {
     }
 }
 
-/// A command line in which `{port}` and `{folder}` are filled in.
-pub(crate) fn command_line(words: &[&str], port: u16, folder: &Path) -> Command {
-    let place = folder.to_str().unwrap();
-    let fill = |word: &&str| word.replace("{port}", &port.to_string()).replace("{folder}", place);
-    let words: Vec<String> = words.iter().map(fill).collect();
-    let (program, words) = words.split_first().unwrap();
-    let mut command = Command::new(program);
-    command.args(words).current_dir(folder);
-    command
-}
-
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
 }
 
+/// One that no other server of these tests has had, and below those that the system gives to clients: a server that is
+/// away for a moment finds its port again.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(61));
+        let port = PORTS.start + u16::try_from(number % u32::from(PORTS.end - PORTS.start)).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn spawn(command: &Start, port: u16, folder: &Path) -> Result<Child, String> {
@@ -86,7 +111,7 @@ fn spawn(command: &Start, port: u16, folder: &Path) -> Result<Child, String> {
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let start = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+    while !listens(port, folder) {
         let ended = child.try_wait().unwrap();
         if ended.is_some() || start.elapsed() > START_LIMIT {
             let _ = child.kill();
@@ -96,6 +121,10 @@ fn spawn(command: &Start, port: u16, folder: &Path) -> Result<Child, String> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(child)
+}
+
+fn listens(port: u16, folder: &Path) -> bool {
+    UnixStream::connect(folder.join(SOCKET)).is_ok() || TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
 /// Runs a command that has to end well, and returns what it prints.

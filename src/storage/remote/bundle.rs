@@ -20,8 +20,8 @@ use cachepot_engine::manifest::Manifest;
 pub const SMALL_BYTES: usize = 256 << 10;
 /// The most that an object may hold, unpacked.
 pub const MAX_CONTENT_BYTES: u64 = 256 << 20;
-/// As in the program's own default: quick, and near the best for objects and libraries.
-const LEVEL: i32 = 3;
+/// The build is still at work beside it: level 3 takes a third more time to make objects and libraries 1 to 4 % smaller.
+const LEVEL: i32 = 1;
 /// Windows above this size are none of ours; each reader would have to allocate one.
 const WINDOW_LOG_MAX: u32 = 27;
 

@@ -95,15 +95,10 @@ async fn look_further(
     mut seen: (Early, Local),
     deadline: Deadline,
 ) -> Option<(Early, Local)> {
-    if let Local::Lost(result) = &seen.1
-        && let Some(opened) = shared.tiers.in_hand(result)
-    {
-        seen.1 = Local::Found(Box::new(opened));
-        return Some(seen);
-    }
     for at in shared.tiers.readable() {
         let question = Question { shared, at, deadline };
-        if !question.is_worth_it(key, &subject.job.bases) {
+        let is_in_hand = matches!(&seen.1, Local::Lost(result) if shared.tiers.in_hand(result).is_some());
+        if !is_in_hand && !question.is_worth_it(key, &subject.job.bases) {
             continue;
         }
         let (mut asked_result, mut asked_job) = (false, false);
@@ -112,7 +107,10 @@ async fn look_further(
                 Local::Found(_) => return Some(seen),
                 Local::Lost(result) if !asked_result => {
                     asked_result = true;
-                    question.bring_result(*result).await
+                    match shared.tiers.in_hand(result) {
+                        Some(in_hand) => Brought::Entry(*result, in_hand),
+                        None => question.bring_result(*result).await,
+                    }
                 }
                 // Another request has brought it meanwhile.
                 Local::NeverStored if shared.manifests.may_hold(&key) => Brought::News,
@@ -126,18 +124,17 @@ async fn look_further(
             let in_hand = match brought {
                 Brought::Nothing => continue,
                 Brought::News => None,
-                Brought::Entry(result, entry) => Some((result, entry)),
+                Brought::Entry(result, brought) => Some((result, brought)),
             };
             // A record that stood when it was looked at stands for the whole request; what came since is looked at.
-            if !matches!((&seen.1, &in_hand), (Local::Lost(result), Some((brought, _))) if result == brought)
-            {
+            if !matches!((&seen.1, &in_hand), (Local::Lost(result), Some((of, _))) if result == of) {
                 let (_, early, local) = look(shared, subject, Some(key), false, deadline).await?;
                 seen = (early, local);
             }
-            if let (Local::Lost(result), Some((brought, entry))) = (&seen.1, in_hand)
-                && *result == brought
+            if let (Local::Lost(result), Some((of, brought))) = (&seen.1, in_hand)
+                && *result == of
             {
-                let opened = question.hand_over(key, brought, entry).await;
+                let opened = question.hand_over(key, of, brought).await;
                 seen.1 = Local::Found(Box::new(opened));
             }
         }

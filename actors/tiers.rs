@@ -102,7 +102,7 @@ pub(crate) struct Tiers {
     /// What is being brought: whoever wants the same waits for its turn.
     coming: Mutex<HashMap<(usize, Digest), Turn>>,
     /// Results that were brought: they may not be in the local store yet, or never, where it takes nothing.
-    in_hand: Mutex<Recent<Digest, Arc<Entry>>>,
+    in_hand: Mutex<Recent<Digest, Arc<InHand>>>,
 }
 
 /// Holds what the first one was brought.
@@ -118,6 +118,13 @@ pub(crate) struct Question<'a> {
     pub(crate) deadline: Deadline,
 }
 
+/// A result that was brought.
+pub(crate) struct InHand {
+    entry: Arc<Entry>,
+    /// Whether somebody puts it into the tiers above, or has done so.
+    is_put: AtomicBool,
+}
+
 /// What came of asking a remote.
 #[derive(Clone)]
 pub(crate) enum Brought {
@@ -126,7 +133,7 @@ pub(crate) enum Brought {
     /// Records that were not known are in the local store.
     News,
     /// A result, and perhaps the same. It is in no store yet: it may stand for nothing.
-    Entry(Digest, Arc<Entry>),
+    Entry(Digest, Arc<InHand>),
 }
 
 impl Tiers {
@@ -148,15 +155,14 @@ impl Tiers {
             Body::Blob { .. } => 0,
         });
         let bytes = bytes.sum::<usize>() + entry.stdout.len() + entry.stderr.len() + 1024;
-        let entry = Arc::new(entry);
-        hold(&self.in_hand).insert(result, Arc::clone(&entry), bytes);
-        Brought::Entry(result, entry)
+        let taken = Arc::new(InHand { entry: Arc::new(entry), is_put: AtomicBool::new(false) });
+        hold(&self.in_hand).insert(result, Arc::clone(&taken), bytes);
+        Brought::Entry(result, taken)
     }
 
     /// A result that was brought a moment ago.
-    pub(crate) fn in_hand(&self, result: &Digest) -> Option<Fetched> {
-        let entry = hold(&self.in_hand).get(result)?;
-        Some(Fetched { entry, blobs: Vec::new() })
+    pub(crate) fn in_hand(&self, result: &Digest) -> Option<Arc<InHand>> {
+        hold(&self.in_hand).get(result)
     }
 
     /// The places of those that are asked.
@@ -310,13 +316,16 @@ impl Question<'_> {
 }
 
 impl Question<'_> {
-    /// Puts a result that stands into the tiers above this remote, and opens it. A small one is answered at once and
-    /// stored behind the build.
-    pub(crate) async fn hand_over(&self, job: Digest, result: Digest, entry: Arc<Entry>) -> Fetched {
-        let (of, to, at) = (Arc::clone(&entry), Arc::clone(self.shared), self.at);
+    /// Puts a result that stands into the tiers above this remote, once, and opens it. A small one is answered at once
+    /// and stored behind the build.
+    pub(crate) async fn hand_over(&self, job: Digest, result: Digest, brought: Arc<InHand>) -> Fetched {
+        let in_memory = Fetched { entry: Arc::clone(&brought.entry), blobs: Vec::new() };
+        if brought.is_put.swap(true, Ordering::Relaxed) {
+            return in_memory;
+        }
+        let (of, to, at) = (Arc::clone(&brought.entry), Arc::clone(self.shared), self.at);
         let put = tokio::task::spawn_blocking(move || {
-            let done = put(&to, &result, &of);
-            if let Err(error) = done {
+            if let Err(error) = put(&to, &result, &of) {
                 tracing::debug!(%error, "a result from a remote does not go into the local store");
                 return None;
             }
@@ -324,8 +333,7 @@ impl Question<'_> {
             to.tiers.push_above(&to, at, job, result);
             to.store.fetch(&result).ok().flatten()
         });
-        let in_memory = Fetched { entry: Arc::clone(&entry), blobs: Vec::new() };
-        if bundle::travels_with_job(&entry) {
+        if bundle::travels_with_job(&brought.entry) {
             return in_memory;
         }
         // A large one is better copied by the kernel.

@@ -234,7 +234,7 @@ impl RemoteStorageActor {
                         }
                         self.drop_writes();
                     }
-                    BackendError::TooLarge => self.pending.done(write),
+                    BackendError::TooLarge | BackendError::Full(_) => self.pending.done(write),
                     // One that never comes through must not keep the others out.
                     _ => self.pending.again(write),
                 }

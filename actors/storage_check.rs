@@ -128,6 +128,7 @@ fn advice(error: &BackendError) -> String {
         BackendError::Malformed(_) => "check that the address is that of such a server",
         BackendError::Throttled { .. } => "try again later",
         BackendError::Denied(_) => "check user, password and rights there",
+        BackendError::Full(_) => "let the server evict what is old",
         BackendError::TooLarge => "the server should take larger values",
     };
     format!("{error}; {help}")

@@ -84,7 +84,7 @@ impl Rights {
     /// Takes note of a refusal; anything else is an error.
     fn note(&mut self, error: BackendError) -> Result<(), BackendError> {
         match error {
-            BackendError::Denied(_) | BackendError::TooLarge => {
+            BackendError::Denied(_) | BackendError::TooLarge | BackendError::Full(_) => {
                 if self.trouble.is_empty() {
                     self.trouble = error.to_string();
                 }
@@ -111,6 +111,9 @@ pub enum BackendError {
     /// The value is larger than it, or we, accept.
     #[error("the value is larger than the remote accepts")]
     TooLarge,
+    /// It has no room and evicts nothing: this value is skipped, and others can be read all the same.
+    #[error("the remote has no room: {0}")]
+    Full(String),
     /// No connection, a broken one, or no answer in time.
     #[error("the remote cannot be reached: {0}")]
     Unreachable(String),

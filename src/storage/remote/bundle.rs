@@ -134,6 +134,10 @@ fn is_inside(entry: &Entry) -> bool {
 
 fn entry_of(file: &[u8], result: &Digest) -> Result<Entry, BundleError> {
     let entry = Entry::decode(file, result)?;
+    // Nobody stores a failure: whoever writes one wants a build to fail.
+    if entry.status != 0 {
+        return Err(BundleError::Malformed("a failure"));
+    }
     // A blob would be one of this machine's store, which the writer cannot know.
     is_inside(&entry).then_some(entry).ok_or(BundleError::Malformed("an output is not inside"))
 }

@@ -206,7 +206,7 @@ impl Server {
                 BackendError::Denied(format!("{}: {reason}", self.address))
             }
             _ if line.contains("Too many open connections") => BackendError::Throttled { retry_after: None },
-            // Also one that has no room left and evicts nothing: it has trouble of its own, the value is not too large.
+            _ if line.to_lowercase().starts_with("server_error out of memory") => BackendError::Full(words),
             _ => BackendError::Malformed(words),
         }
     }

@@ -2,9 +2,6 @@
 //!
 //! Two connections are kept, one for reading and one for writing, so that no build waits behind a large value that is
 //! being written. Calls share them. One whose call was given up, or that broke, is not used again.
-//!
-//! A server that is full and evicts nothing (`OOM`) has trouble of its own: [`BackendError::Malformed`]. The value is not
-//! too large, and time may help.
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -250,6 +247,7 @@ impl Redis {
             (Some("NOAUTH" | "WRONGPASS" | "NOPERM" | "READONLY" | "DENIED"), _) => {
                 BackendError::Denied(words)
             }
+            (Some("OOM"), _) => BackendError::Full(words),
             (Some("MOVED" | "ASK"), _) => {
                 BackendError::Denied("it is one of a cluster, which the settings do not say".to_owned())
             }

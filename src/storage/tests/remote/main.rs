@@ -102,6 +102,14 @@ fn a_result_that_is_not_small_stays_out_of_the_job() {
 }
 
 #[test]
+fn a_failure_is_not_believed() {
+    let failed = Entry { status: 1, ..entry(Vec::new()) };
+    let object = seal_result(&RESULT, &failed).unwrap();
+    assert!(matches!(open_result(&RESULT, &object), Err(BundleError::Malformed(_))));
+    assert!(JobBundle::open(&JOB, &job(Some(failed)).seal(&JOB).unwrap()).is_err());
+}
+
+#[test]
 fn a_blob_is_neither_written_nor_believed() {
     let body = Body::Blob { size: 1, digest: RESULT };
     let outputs = vec![EntryOutput { role: Role::Main, executable: false, body }];

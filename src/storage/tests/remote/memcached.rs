@@ -257,7 +257,7 @@ async fn a_server_has_limits() {
     }
     let error = outcome.unwrap_err();
     assert!(
-        matches!(&error, BackendError::Malformed(text) if text.to_lowercase().contains("out of memory")),
+        matches!(&error, BackendError::Full(text) if text.to_lowercase().contains("out of memory")),
         "{error:?}"
     );
     assert!(get(&backend, "key-0").await == Ok(Some(noise(2_000_000, 0))));

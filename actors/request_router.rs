@@ -25,6 +25,8 @@ const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(20);
 const GRACE: Duration = Duration::from_secs(10);
 /// How long writes to remotes may go on after that: on a machine that is thrown away they are lost else.
 const FLUSH_LIMIT: Duration = Duration::from_secs(60);
+/// How long none of them may be done: a remote that has died meanwhile is not waited for.
+const STALL_LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks at the idle time, at least.
 const TICK: Duration = Duration::from_millis(25);
 
@@ -66,10 +68,18 @@ impl Gate {
 pub async fn drain(shared: &Shared, n: usize) {
     let busy = || shared.traffic.n_inside() > n || !shared.permits.recording_is_idle();
     until(Instant::now() + GRACE, || !busy()).await;
-    until(Instant::now() + FLUSH_LIMIT, || !shared.tiers.are_busy()).await;
+    let (end, mut left, mut since) = (Instant::now() + FLUSH_LIMIT, usize::MAX, Instant::now());
+    let gives_up = || {
+        let now = shared.tiers.pending();
+        if now != left {
+            (left, since) = (now, Instant::now());
+        }
+        !shared.tiers.are_busy() || since.elapsed() > STALL_LIMIT
+    };
+    until(end, gives_up).await;
 }
 
-async fn until(end: Instant, condition: impl Fn() -> bool) {
+async fn until(end: Instant, mut condition: impl FnMut() -> bool) {
     while !condition() && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

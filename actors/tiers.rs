@@ -171,6 +171,11 @@ impl Tiers {
         places.into_iter()
     }
 
+    /// Writes that are not done.
+    pub(crate) fn pending(&self) -> usize {
+        self.list.iter().map(|tier| tier.pending.load(Ordering::Relaxed)).sum()
+    }
+
     /// Whether writes go on that the end of the coordinator should wait for.
     pub(crate) fn are_busy(&self) -> bool {
         self.list.iter().any(|tier| {

@@ -23,6 +23,7 @@ mod miss;
 mod observer;
 mod odds;
 mod outputs;
+mod packer;
 mod pending;
 mod permits;
 mod pidfd;
@@ -72,6 +73,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 pub use cachepot_storage::remote::guard::generate as generate_key;
+pub use cachepot_storage::remote::packing::serve as pack_objects;
 pub use storage_check::{Finding, check_storage};
 
 /// How often the statistics are kept on disk.

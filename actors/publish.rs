@@ -5,25 +5,47 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry};
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_storage::local::LocalStore;
-use cachepot_storage::remote::bundle::{self, BundleError, JobBundle};
+use cachepot_storage::remote::bundle::{self, BundleError, JobBundle, SMALL_BYTES};
+use cachepot_storage::remote::packing::Content;
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// What the store has of a write.
+pub(crate) struct Stored {
+    record: Record,
+    /// With all outputs inside, where they are small.
+    entry: Entry,
+    /// The files of the others.
+    files: Vec<PathBuf>,
+}
 
 /// How much a result takes in memory, in bytes; `None` where the store has it no more.
 pub(crate) fn size(store: &LocalStore, write: Write) -> Option<u64> {
-    let entry = store.look_up(&write.result).ok()??;
+    Some(bytes(&*store.look_up(&write.result).ok()??))
+}
+
+fn bytes(entry: &Entry) -> u64 {
     let sizes = entry.outputs.iter().map(|output| match &output.body {
         Body::Inline(content) => content.len() as u64,
         Body::Blob { size, .. } => *size,
     });
-    Some(sizes.sum())
+    sizes.sum()
 }
 
-/// A record and its result with all outputs inside; `None` where the store has them no more, or where they stand for
-/// a quarter of an hour only, which is no time to share anything in.
-pub(crate) fn content(store: &LocalStore, write: Write) -> Option<(Record, Entry)> {
+/// A record and its result; `None` where the store has them no more, or where they stand for a quarter of an hour
+/// only, which is no time to share anything in.
+pub(crate) fn stored(store: &LocalStore, write: Write) -> Option<Stored> {
     let manifest = Manifest::decode(&store.get_manifest(&write.job).ok()??)?;
     let record = manifest.records.into_iter().find(|record| record.result == write.result)?;
+    if record.window.is_some() {
+        return None;
+    }
+    let entry = store.look_up(&write.result).ok()??;
+    if bytes(&entry) > SMALL_BYTES as u64 {
+        let files = store.blob_paths(&write.result, &entry);
+        return Some(Stored { record, entry: Arc::unwrap_or_clone(entry), files });
+    }
     let fetched = store.fetch(&write.result).ok()??;
     let mut blobs = fetched.blobs.into_iter();
     let mut entry = Arc::unwrap_or_clone(fetched.entry);
@@ -34,38 +56,38 @@ pub(crate) fn content(store: &LocalStore, write: Write) -> Option<(Record, Entry
             output.body = Body::Inline(content);
         }
     }
-    record.window.is_none().then_some((record, entry))
+    Some(Stored { record, entry, files: Vec::new() })
 }
 
-/// Objects to write, in this order.
-pub(crate) type Objects = Vec<(Digest, Vec<u8>)>;
+/// Keys and contents of the objects to write, in this order.
+pub(crate) type Contents = Vec<(Digest, Content)>;
 
-/// The objects that add a result to a remote which has `theirs` for the job.
+/// What adds a result to a remote which has `theirs` for the job.
 ///
 /// # Errors
-/// [`BundleError`]: it is too large.
-pub(crate) fn objects(
+/// [`BundleError`]: what the remote has cannot be written again.
+pub(crate) fn contents(
     write: Write,
-    record: Record,
-    entry: Entry,
+    Stored { record, entry, files }: Stored,
     theirs: Option<&[u8]>,
-) -> Result<Objects, BundleError> {
+) -> Result<Contents, BundleError> {
     let JobBundle { mut manifest, newest } =
         theirs.and_then(|object| JobBundle::open(&write.job, object).ok()).unwrap_or_default();
     let first = manifest.records.front().map(|record| record.result);
     if first == Some(write.result) && newest.is_some() {
         return Ok(Vec::new());
     }
-    let mut objects = Vec::new();
+    let mut contents = Vec::new();
     // The one that travelled with the job makes room, and needs an object of its own.
     if let Some((result, entry)) = first.zip(newest) {
-        objects.push((result, bundle::seal_result(&result, &entry)?));
-    }
-    if !bundle::travels_with_job(&entry) {
-        objects.push((write.result, bundle::seal_result(&write.result, &entry)?));
+        contents.push((result, Content::Whole(bundle::result_content(&result, &entry)?)));
     }
     manifest.add(record);
+    let newest = bundle::travels_with_job(&entry).then(|| entry.clone());
+    if newest.is_none() {
+        contents.push((write.result, Content::Result(entry, files)));
+    }
     // Last: whoever reads it finds the results.
-    objects.push((write.job, JobBundle { manifest, newest: Some(entry) }.seal(&write.job)?));
-    Ok(objects)
+    contents.push((write.job, Content::Whole(JobBundle { manifest, newest }.content())));
+    Ok(contents)
 }

@@ -301,9 +301,7 @@ async fn publish(tier: Arc<Tier>, shared: Arc<Shared>, write: Write) -> Result<u
     let Some(size) = blocking(move || publish::size(&to_ask, write)).await? else { return Ok(0) };
     let kib = u32::try_from(size >> 10).unwrap_or(u32::MAX).min(MAX_UPLOADING_KIB);
     let Ok(_room) = shared.permits.uploading.acquire_many(kib).await else { return Ok(0) };
-    let Some((record, entry)) = blocking(move || publish::content(&to_read, write)).await? else {
-        return Ok(0);
-    };
+    let Some(stored) = blocking(move || publish::stored(&to_read, write)).await? else { return Ok(0) };
     let (backend, name) = (&tier.backend, tier.guard.name(&write.job));
     let theirs = match within(WRITE_LIMIT, backend.get(&name, &Progress::default())).await {
         // Whoever may only write cannot know.
@@ -314,13 +312,15 @@ async fn publish(tier: Arc<Tier>, shared: Arc<Shared>, write: Write) -> Result<u
     let make = move || {
         // What is not to be believed is not kept either.
         let theirs = theirs.and_then(|object| guard.open(&write.job, object).ok());
-        let objects = publish::objects(write, record, entry, theirs.as_deref()).ok()?;
-        let protect = |(key, object)| Some((guard.name(&key), guard.protect(&key, object)?));
-        objects.into_iter().map(protect).collect::<Option<Vec<_>>>()
+        publish::contents(write, stored, theirs.as_deref()).ok()
     };
-    let objects = blocking(make).await?.ok_or(BackendError::TooLarge)?;
+    let contents = blocking(make).await?.ok_or(BackendError::TooLarge)?;
     let mut bytes = 0;
-    for (name, object) in objects {
+    for (key, content) in contents {
+        let object = shared.tiers.packer.pack(key, content).await.map_err(|_| BackendError::TooLarge)?;
+        let guard = Arc::clone(&tier.guard);
+        let protected = blocking(move || Some((guard.name(&key), guard.protect(&key, object)?))).await?;
+        let (name, object) = protected.ok_or(BackendError::TooLarge)?;
         let size = object.len() as u64;
         let limit = WRITE_LIMIT + Duration::from_secs(size >> 18);
         within(limit, backend.put(&name, object)).await?;

@@ -2,6 +2,7 @@
 //! the RemoteStorageActors; what it brings is put into the local store, and the look-up goes there again.
 use crate::latency::Latencies;
 use crate::odds::Odds;
+use crate::packer::Packer;
 use crate::permits::Deadline;
 use crate::remote_storage_actor::{Fetch, Push};
 use crate::routes::ask;
@@ -97,6 +98,8 @@ pub(crate) fn check(backend: &dyn Backend, mode: Mode) -> Later<'_, Rights> {
 /// See the file's head.
 pub(crate) struct Tiers {
     list: Vec<Arc<Tier>>,
+    /// Makes the objects that are written.
+    pub(crate) packer: Packer,
     /// When a remote last had nothing new, by its place in the list and the object.
     absent: Mutex<Recent<(usize, Digest), Instant>>,
     /// What is being brought: whoever wants the same waits for its turn.
@@ -140,7 +143,8 @@ impl Tiers {
     /// These remotes, in the order in which they are asked; at most [`MAX_TIERS`].
     pub(crate) fn new(list: Vec<Arc<Tier>>) -> Self {
         let absent = Mutex::new(Recent::new(MAX_ABSENCE_BYTES));
-        Tiers { list, absent, coming: Mutex::default(), in_hand: Mutex::new(Recent::new(MAX_IN_HAND_BYTES)) }
+        let in_hand = Mutex::new(Recent::new(MAX_IN_HAND_BYTES));
+        Tiers { list, packer: Packer::default(), absent, coming: Mutex::default(), in_hand }
     }
 
     /// All of them.

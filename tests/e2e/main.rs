@@ -11,6 +11,7 @@ mod lifecycle;
 mod lookup;
 mod masquerade;
 mod outputs;
+mod packing;
 mod refused;
 mod remote;
 mod rust;

@@ -18,6 +18,7 @@ pub(crate) enum Command {
     DistStatus,
     DistAuth,
     PackageToolchain,
+    PackObjects,
 }
 
 /// How statistics are written.
@@ -76,6 +77,9 @@ struct Options {
     /// Write a toolchain archive
     #[arg(long, group = "action", num_args = 2, value_names = ["EXECUTABLE", "ARCHIVE"])]
     package_toolchain: Option<Vec<OsString>>,
+    /// The coordinator starts this: pack what comes by standard input
+    #[arg(long, group = "action", hide = true)]
+    pack_objects: bool,
 }
 
 /// Reads the command line; `None` when it orders nothing. Usage errors end the process with status 2, help and
@@ -100,6 +104,7 @@ impl Options {
             (self.dist_status, Command::DistStatus),
             (self.dist_auth, Command::DistAuth),
             (self.package_toolchain.is_some(), Command::PackageToolchain),
+            (self.pack_objects, Command::PackObjects),
         ];
         table.into_iter().find(|(ordered, _)| *ordered).map(|(_, command)| command)
     }

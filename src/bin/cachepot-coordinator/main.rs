@@ -44,16 +44,18 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command, env: EnvBlock) -> anyhow::Result<()> {
-    let context = Context::new(env)?;
+    // Not all of them need the settings, which may be wrong.
+    let context = || Context::new(env);
     match command {
-        Command::ShowStats(format) => show_stats::run(&context, *format),
-        Command::ZeroStats => zero_stats::run(&context),
-        Command::StartCoordinator => start::run(&context),
-        Command::StopCoordinator => stop::run(&context),
-        Command::ClearCache => clear_cache::run(&context),
-        Command::ShowConfig => show_config::run(&context),
-        Command::StorageCheck => storage_check::run(&context),
+        Command::ShowStats(format) => show_stats::run(&context()?, *format),
+        Command::ZeroStats => zero_stats::run(&context()?),
+        Command::StartCoordinator => start::run(&context()?),
+        Command::StopCoordinator => stop::run(&context()?),
+        Command::ClearCache => clear_cache::run(&context()?),
+        Command::ShowConfig => show_config::run(&context()?),
+        Command::StorageCheck => storage_check::run(&context()?),
         Command::GenerateKeys(folder) => generate_keys::run(folder),
+        Command::PackObjects => Ok(cachepot_actors::pack_objects(io::stdin().lock(), io::stdout().lock())?),
         Command::DistStatus => dist_status::run(),
         Command::DistAuth => {
             bail!("`--dist-auth` needs the feature `dist-client`, which this build does not have")

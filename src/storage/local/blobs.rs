@@ -1,5 +1,6 @@
 //! The disk store: blobs are opened, never believed.
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use cachepot_engine::digest::Digest;
@@ -14,6 +15,12 @@ use crate::error::StoreError;
 const VERIFIED_BYTES: usize = 160;
 
 impl LocalStore {
+    /// The files of the blobs of an entry, as they lie there now.
+    pub fn blob_paths(&self, digest: &Digest, entry: &Entry) -> Vec<PathBuf> {
+        let blobs = entry.outputs.iter().filter(|output| matches!(output.body, Body::Blob { .. }));
+        (0_u32..).zip(blobs).map(|(number, _)| self.layout.blob(digest, number)).collect()
+    }
+
     /// Opens the blobs of an entry. The size is checked always, the content once per state of the file.
     ///
     /// # Errors

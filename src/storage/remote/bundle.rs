@@ -53,11 +53,8 @@ pub struct JobBundle {
 }
 
 impl JobBundle {
-    /// Writes the object. A newest result that is not small, or whose outputs are not inside, is left out.
-    ///
-    /// # Errors
-    /// [`BundleError::TooLarge`], and [`BundleError::Zstd`] from the library.
-    pub fn seal(&self, job: &Digest) -> Result<Vec<u8>, BundleError> {
+    /// The object before it is packed. A newest result that is not small, or whose outputs are not inside, is left out.
+    pub fn content(&self) -> Vec<u8> {
         let manifest = self.manifest.encode();
         let mut content = vec![0];
         content.extend_from_slice(&(manifest.len() as u64).to_le_bytes());
@@ -70,13 +67,13 @@ impl JobBundle {
             }
             None => content.push(0),
         }
-        pack(job, &content)
+        content
     }
 
     /// Reads and verifies the object of a job.
     ///
     /// # Errors
-    /// Whatever [`JobBundle::seal`] has not written for this very key.
+    /// Whatever is not [`JobBundle::content`], [`pack`]ed for this very key.
     pub fn open(job: &Digest, object: &[u8]) -> Result<Self, BundleError> {
         let content = unpack(job, object)?;
         let Some(([0], rest)) = content.split_first_chunk() else {
@@ -95,21 +92,21 @@ impl JobBundle {
     }
 }
 
-/// Writes the object of a result.
+/// The object of a result before it is packed.
 ///
 /// # Errors
-/// As [`JobBundle::seal`]; [`BundleError::Malformed`] where an output is not inside.
-pub fn seal_result(result: &Digest, entry: &Entry) -> Result<Vec<u8>, BundleError> {
+/// [`BundleError::Malformed`] where an output is not inside.
+pub fn result_content(result: &Digest, entry: &Entry) -> Result<Vec<u8>, BundleError> {
     if !is_inside(entry) {
         return Err(BundleError::Malformed("an output is not inside"));
     }
-    pack(result, &[&[1], entry.encode(result).as_slice()].concat())
+    Ok([&[1], entry.encode(result).as_slice()].concat())
 }
 
 /// Reads and verifies the object of a result.
 ///
 /// # Errors
-/// Whatever [`seal_result`] has not written for this very key.
+/// Whatever is not [`result_content`], [`pack`]ed for this very key.
 pub fn open_result(result: &Digest, object: &[u8]) -> Result<Entry, BundleError> {
     let content = unpack(result, object)?;
     match content.split_first() {
@@ -142,7 +139,11 @@ fn entry_of(file: &[u8], result: &Digest) -> Result<Entry, BundleError> {
     is_inside(&entry).then_some(entry).ok_or(BundleError::Malformed("an output is not inside"))
 }
 
-fn pack(key: &Digest, content: &[u8]) -> Result<Vec<u8>, BundleError> {
+/// The object of a content.
+///
+/// # Errors
+/// [`BundleError::TooLarge`], and [`BundleError::Zstd`] from the library.
+pub fn pack(key: &Digest, content: &[u8]) -> Result<Vec<u8>, BundleError> {
     let size = content.len() as u64;
     if size > MAX_CONTENT_BYTES {
         return Err(BundleError::TooLarge);

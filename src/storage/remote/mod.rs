@@ -30,6 +30,7 @@ pub mod http;
 pub mod memcached;
 #[cfg(feature = "memcached")]
 mod memcached_server;
+pub mod packing;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "redis")]

@@ -12,6 +12,7 @@ mod gcs;
 mod guard;
 #[cfg(feature = "memcached")]
 mod memcached;
+mod packing;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "s3")]
@@ -28,7 +29,7 @@ use cachepot_engine::envelope::{self, Kind};
 use cachepot_engine::job::Role;
 use cachepot_engine::manifest::{Input, Manifest, Record};
 use cachepot_storage::remote::bundle::{
-    BundleError, JobBundle, MAX_CONTENT_BYTES, SMALL_BYTES, open_result, seal_result,
+    BundleError, JobBundle, MAX_CONTENT_BYTES, SMALL_BYTES, open_result, pack, result_content,
 };
 use proptest::prelude::*;
 
@@ -61,19 +62,27 @@ fn job(newest: Option<Entry>) -> JobBundle {
     JobBundle { manifest: Manifest { records: [record()].into() }, newest }
 }
 
+fn sealed(job: &JobBundle) -> Vec<u8> {
+    pack(&JOB, &job.content()).unwrap()
+}
+
+fn sealed_result(entry: &Entry) -> Vec<u8> {
+    pack(&RESULT, &result_content(&RESULT, entry).unwrap()).unwrap()
+}
+
 proptest! {
     #[test]
     fn what_was_written_comes_back(content in prop::collection::vec(any::<u8>(), 0..2000), small in any::<bool>()) {
         let entry = entry(content);
-        let object = seal_result(&RESULT, &entry).unwrap();
+        let object = sealed_result(&entry);
         prop_assert_eq!(&open_result(&RESULT, &object).unwrap(), &entry);
         let job = job(small.then_some(entry));
-        prop_assert_eq!(JobBundle::open(&JOB, &job.seal(&JOB).unwrap()).unwrap(), job);
+        prop_assert_eq!(JobBundle::open(&JOB, &sealed(&job)).unwrap(), job);
     }
 
     #[test]
     fn no_changed_or_shortened_object_is_read(at in any::<prop::sample::Index>(), bit in 0_u8..8, cut in any::<bool>()) {
-        let mut object = job(Some(entry(vec![7; 300]))).seal(&JOB).unwrap();
+        let mut object = sealed(&job(Some(entry(vec![7; 300]))));
         let at = at.index(object.len());
         if cut { object.truncate(at) } else { object[at] ^= 1 << bit }
         prop_assert!(JobBundle::open(&JOB, &object).is_err());
@@ -89,7 +98,7 @@ proptest! {
 
 #[test]
 fn an_object_of_another_key_or_sort_is_refused() {
-    let (result, job) = (seal_result(&RESULT, &entry(Vec::new())).unwrap(), job(None).seal(&JOB).unwrap());
+    let (result, job) = (sealed_result(&entry(Vec::new())), sealed(&job(None)));
     assert!(open_result(&JOB, &result).is_err() && JobBundle::open(&RESULT, &job).is_err());
     assert!(JobBundle::open(&RESULT, &result).is_err() && open_result(&JOB, &job).is_err());
 }
@@ -97,16 +106,16 @@ fn an_object_of_another_key_or_sort_is_refused() {
 #[test]
 fn a_result_that_is_not_small_stays_out_of_the_job() {
     let noise = (0..SMALL_BYTES).map(|n| n.to_le_bytes()[n % 2]).collect();
-    let opened = JobBundle::open(&JOB, &job(Some(entry(noise))).seal(&JOB).unwrap()).unwrap();
+    let opened = JobBundle::open(&JOB, &sealed(&job(Some(entry(noise))))).unwrap();
     assert_eq!(opened, job(None));
 }
 
 #[test]
 fn a_failure_is_not_believed() {
     let failed = Entry { status: 1, ..entry(Vec::new()) };
-    let object = seal_result(&RESULT, &failed).unwrap();
+    let object = sealed_result(&failed);
     assert!(matches!(open_result(&RESULT, &object), Err(BundleError::Malformed(_))));
-    assert!(JobBundle::open(&JOB, &job(Some(failed)).seal(&JOB).unwrap()).is_err());
+    assert!(JobBundle::open(&JOB, &sealed(&job(Some(failed)))).is_err());
 }
 
 #[test]
@@ -114,8 +123,8 @@ fn a_blob_is_neither_written_nor_believed() {
     let body = Body::Blob { size: 1, digest: RESULT };
     let outputs = vec![EntryOutput { role: Role::Main, executable: false, body }];
     let entry = Entry { outputs, ..entry(Vec::new()) };
-    assert!(matches!(seal_result(&RESULT, &entry), Err(BundleError::Malformed(_))));
-    assert_eq!(JobBundle::open(&JOB, &job(Some(entry.clone())).seal(&JOB).unwrap()).unwrap(), job(None));
+    assert!(matches!(result_content(&RESULT, &entry), Err(BundleError::Malformed(_))));
+    assert_eq!(JobBundle::open(&JOB, &sealed(&job(Some(entry.clone())))).unwrap(), job(None));
     let content = [&[1], entry.encode(&RESULT).as_slice()].concat();
     let packed = zstd::bulk::compress(&content, 3).unwrap();
     let payload = [&(content.len() as u64).to_le_bytes(), packed.as_slice()].concat();

@@ -1,0 +1,92 @@
+//! Packs what remotes get, in a process at idle priority: packing takes as much of the processor as a few compiles, and a build
+//! that keeps the processor busy must not wait for it. Where that process cannot be had, it is done here.
+use crate::idle;
+use cachepot_engine::digest::Digest;
+use cachepot_storage::remote::bundle::{BundleError, MAX_CONTENT_BYTES};
+use cachepot_storage::remote::packing::Content;
+use std::io;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Mutex;
+
+/// The option that makes the coordinator's program pack what comes by its standard input.
+const OPTION: &str = "--pack-objects";
+/// Before the process starts, so that its session can be given its small share: see `idle::Session`.
+const PAUSE: Duration = Duration::from_millis(110);
+/// An object may be larger than its content by its envelope, and what zstd adds where nothing can be packed.
+const MAX_OBJECT_BYTES: u64 = MAX_CONTENT_BYTES + (2 << 20);
+
+/// See the file's head.
+#[derive(Default)]
+pub(crate) struct Packer(Mutex<Option<Process>>);
+
+struct Process {
+    questions: ChildStdin,
+    answers: ChildStdout,
+    _session: idle::Session,
+    _child: Child,
+}
+
+impl Packer {
+    /// The object of a content.
+    ///
+    /// # Errors
+    /// As [`Content::pack`].
+    pub(crate) async fn pack(&self, key: Digest, content: Content) -> Result<Vec<u8>, BundleError> {
+        let mut place = self.0.lock().await;
+        // It comes back only after a whole answer: whoever is dropped at an await leaves no half of one to the next.
+        let packed = match place.take() {
+            Some(process) => Ok(process),
+            None => Process::start().await,
+        };
+        let packed = match packed {
+            Ok(mut process) => process.ask(&content.question(&key)).await.map(|object| (process, object)),
+            Err(error) => Err(error),
+        };
+        match packed {
+            Ok((process, object)) => {
+                *place = Some(process);
+                if object.is_empty() {
+                    Err(BundleError::Malformed("it cannot be packed"))
+                } else {
+                    Ok(object)
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no process packs");
+                let work = tokio::task::spawn_blocking(move || content.pack(&key));
+                work.await.map_err(|error| io::Error::other(error.to_string()))?
+            }
+        }
+    }
+}
+
+impl Process {
+    async fn start() -> io::Result<Self> {
+        tokio::time::sleep(PAUSE).await;
+        // This very program, also where another one has its place by now.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg(OPTION).env_clear().current_dir("/").kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        idle::prepare(&mut command);
+        let mut child = command.spawn()?;
+        let session = idle::Session::of(&child);
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (questions, answers) = pipes.ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Process { questions, answers, _session: session, _child: child })
+    }
+
+    async fn ask(&mut self, question: &[u8]) -> io::Result<Vec<u8>> {
+        self.questions.write_all(question).await?;
+        self.questions.flush().await?;
+        let length = self.answers.read_u64_le().await?;
+        if length > MAX_OBJECT_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut object = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+        (&mut self.answers).take(length).read_to_end(&mut object).await?;
+        if object.len() as u64 == length { Ok(object) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+}

@@ -1,5 +1,6 @@
-//! What a remote gets for a result: the objects, made from the local store and from what the remote has already. Pure
-//! but for reading the store; no actor.
+//! What a remote gets for a result: the objects, made from the local store or from memory, and from what the remote has
+//! already. Pure but for reading the store; no actor.
+use crate::carried::Carried;
 use crate::pending::Write;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry};
@@ -9,8 +10,35 @@ use cachepot_storage::remote::bundle::{self, BundleError, JobBundle};
 use std::io::Read;
 use std::sync::Arc;
 
-/// How much a result takes in memory, in bytes; `None` where the store has it no more.
-pub(crate) fn size(store: &LocalStore, write: Write) -> Option<u64> {
+/// Where a result is that is to be written.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// In memory.
+    Carried(Arc<Carried>),
+    /// In the local store, or no more.
+    Store(Arc<LocalStore>),
+}
+
+impl Source {
+    /// How much a result takes in memory, in bytes; `None` where the store has it no more.
+    pub(crate) fn size(&self, write: Write) -> Option<u64> {
+        match self {
+            Source::Carried(carried) => Some(carried.size()),
+            Source::Store(store) => size(store, write),
+        }
+    }
+
+    /// A record and its result with all outputs inside; `None` where the store has them no more, or where they stand for
+    /// a quarter of an hour only, which is no time to share anything in.
+    pub(crate) fn content(&self, write: Write) -> Option<(Record, Entry)> {
+        match self {
+            Source::Carried(carried) => Some(carried.content()),
+            Source::Store(store) => content(store, write),
+        }
+    }
+}
+
+fn size(store: &LocalStore, write: Write) -> Option<u64> {
     let entry = store.look_up(&write.result).ok()??;
     let sizes = entry.outputs.iter().map(|output| match &output.body {
         Body::Inline(content) => content.len() as u64,
@@ -19,9 +47,7 @@ pub(crate) fn size(store: &LocalStore, write: Write) -> Option<u64> {
     Some(sizes.sum())
 }
 
-/// A record and its result with all outputs inside; `None` where the store has them no more, or where they stand for
-/// a quarter of an hour only, which is no time to share anything in.
-pub(crate) fn content(store: &LocalStore, write: Write) -> Option<(Record, Entry)> {
+fn content(store: &LocalStore, write: Write) -> Option<(Record, Entry)> {
     let manifest = Manifest::decode(&store.get_manifest(&write.job).ok()??)?;
     let record = manifest.records.into_iter().find(|record| record.result == write.result)?;
     let fetched = store.fetch(&write.result).ok()??;

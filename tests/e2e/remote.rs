@@ -1,5 +1,6 @@
 //! A cache that several machines share. Machines are coordinators with cache folders of their own; the remote here is a
 //! folder, so that a test can look into it. What servers do is in `src/storage/tests/remote/`.
+mod dav;
 mod servers;
 mod writes;
 
@@ -11,6 +12,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 const TEXT: &str = "#include \"a.h\"\nint f(void) { return A; }\n";
+
+/// Large enough for an object of its own.
+fn noise() -> String {
+    let numbers: String = (0..120_000_u32).map(|n| format!("{},", n.wrapping_mul(2_654_435_761))).collect();
+    format!("unsigned a[] = {{{numbers}}};\n")
+}
 
 fn sandbox(name: &str) -> Sandbox {
     let sandbox = Sandbox::new(name).file("a.c", TEXT).file("a.h", "#define A 1\n");
@@ -35,8 +42,7 @@ fn flush(sandbox: &Sandbox) -> Snapshot {
 
 #[test]
 fn another_machine_hits_what_one_has_compiled() {
-    let noise: String = (0..120_000_u32).map(|n| format!("{},", n.wrapping_mul(2_654_435_761))).collect();
-    for (name, text) in [("small", TEXT.to_owned()), ("large", format!("unsigned a[] = {{{noise}}};\n"))] {
+    for (name, text) in [("small", TEXT.to_owned()), ("large", noise())] {
         let one = sandbox(name).file("a.c", text);
         one.expect(Stored, "gcc -c -Wall a.c");
         assert_eq!(flush(&one).count(Stat::RemoteWrites), 1);
@@ -102,8 +108,7 @@ fn t273_t282_an_object_that_is_not_as_it_was_written_is_a_miss_and_is_written_an
 
 #[test]
 fn t283_a_result_that_is_gone_is_made_and_written_anew() {
-    let noise: String = (0..120_000_u32).map(|n| format!("{},", n.wrapping_mul(2_654_435_761))).collect();
-    let one = sandbox("gone").file("a.c", format!("unsigned a[] = {{{noise}}};\n"));
+    let one = sandbox("gone").file("a.c", noise());
     one.expect(Stored, "gcc -c a.c");
     flush(&one);
     let mut written = objects(&one);

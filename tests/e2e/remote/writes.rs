@@ -1,5 +1,6 @@
 //! What is written to a remote, and when.
-use super::{TEXT, flush, objects, sandbox};
+use super::dav::Dav;
+use super::{TEXT, flush, noise, objects, sandbox};
 use crate::harness::Went::{Hit, Stored};
 use crate::harness::{CLIENT, wait_until};
 use cachepot_engine::stats::Stat;
@@ -34,4 +35,64 @@ fn the_end_of_a_coordinator_waits_for_its_writes() {
     }
     let _ = one.cachepot(["--stop-coordinator"]).succeeds();
     assert_eq!(objects(&one).len(), files.len());
+}
+
+/// A machine of the CI that wants no cache of its own.
+#[test]
+fn t282_without_a_local_cache_results_are_written_all_the_same() {
+    // Its text might make up the date: elsewhere it is of use only when a preprocessor run has said that it does not.
+    let suspect = "#define JOIN(a, b) a##b\nenum { JOIN(A, _), DATE_, __ };\n";
+    for (name, text) in [("small", TEXT), ("large", noise().as_str()), ("suspect", suspect)] {
+        let one = sandbox(name).file("a.c", text).env("CACHEPOT_CACHE_SIZE", "0");
+        one.expect(Stored, "gcc -c -Wall a.c");
+        assert_eq!(flush(&one).count(Stat::RemoteWrites), 1, "{name}");
+        let other = one.on_machine("other");
+        other.expect(Hit, "gcc -c -Wall a.c");
+        other.expect(Hit, "gcc -c -Wall a.c");
+        // It is as good as any other.
+        let usual = other.on_machine("usual").without("CACHEPOT_CACHE_SIZE");
+        usual.expect(Hit, "gcc -c -Wall a.c");
+    }
+}
+
+#[test]
+fn without_a_local_cache_the_end_waits_for_the_writes() {
+    let one = sandbox("only-remote").env("CACHEPOT_CACHE_SIZE", "0").file("b.c", noise());
+    one.settle();
+    one.sh(&format!("{CLIENT} gcc -c a.c && {CLIENT} gcc -c b.c"));
+    let _ = one.cachepot(["--stop-coordinator"]).succeeds();
+    // The large one has an object beside that of its job.
+    assert_eq!(objects(&one).len(), 3);
+    let other = one.on_machine("other");
+    other.expect(Hit, "gcc -c a.c");
+    other.expect(Hit, "gcc -c b.c");
+}
+
+/// The server answers when the last result has long pushed the first out of the local cache.
+#[test]
+fn t282_what_a_small_local_cache_lets_go_is_written_before() {
+    let dav = Dav::start();
+    let one = sandbox("tiny").without("CACHEPOT_FOLDER").env("CACHEPOT_WEBDAV_ENDPOINT", &dav.address);
+    let one = one.env("CACHEPOT_CACHE_SIZE", "200k").env("CACHEPOT_WEBDAV_RW_MODE", "WRITE_ONLY");
+    let files: Vec<String> = (0..8).map(|n| format!("a{n}.c")).collect();
+    for (file, seed) in files.iter().zip(1_u32..) {
+        let number = |n: u32| format!("{},", (n ^ (seed << 20)).wrapping_mul(2_654_435_761));
+        one.write(file, format!("unsigned a[] = {{{}}};\n", (0..15_000).map(number).collect::<String>()));
+    }
+    one.expect(Stored, "gcc -c a.c");
+    flush(&one);
+    dav.close(true);
+    for file in &files {
+        one.sh(&format!("{CLIENT} gcc -c {file}"));
+    }
+    one.quiet();
+    let report = one.stats();
+    assert_eq!((report.stats.count(Stat::CacheWrites), report.remotes[0].pending_writes), (9, 8));
+    dav.close(false);
+    flush(&one);
+    assert_eq!(dav.len(), 9);
+    let other = one.on_machine("other").without("CACHEPOT_CACHE_SIZE").without("CACHEPOT_WEBDAV_RW_MODE");
+    for file in &files {
+        other.expect(Hit, format!("gcc -c {file}").as_str());
+    }
 }

@@ -20,6 +20,8 @@ struct State {
     files: Mutex<BTreeMap<String, Vec<u8>>>,
     /// No request is answered.
     is_closed: AtomicBool,
+    /// No request to write is answered, but for the check.
+    is_silent: AtomicBool,
 }
 
 impl Dav {
@@ -42,6 +44,11 @@ impl Dav {
         self.state.is_closed.store(is_closed, Ordering::SeqCst);
     }
 
+    /// Leaves writes without any answer, or takes them from here on.
+    pub(super) fn ignore_writes(&self, is_silent: bool) {
+        self.state.is_silent.store(is_silent, Ordering::SeqCst);
+    }
+
     /// How many objects it has.
     pub(super) fn len(&self) -> usize {
         self.state.files.lock().unwrap().keys().filter(|path| *path != CHECK).count()
@@ -55,6 +62,13 @@ fn serve(stream: TcpStream, state: &State) {
     while let Some((method, path, body)) = request(&mut requests) {
         while state.is_closed.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(10));
+        }
+        let is_write = method == "PUT" && path != CHECK;
+        if is_write && state.is_silent.load(Ordering::SeqCst) {
+            while state.is_silent.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            return;
         }
         let (status, body) = answer(state, &method, path, body);
         let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());

@@ -5,6 +5,7 @@ use crate::harness::Went::{Hit, Stored};
 use crate::harness::{CLIENT, wait_until};
 use cachepot_engine::stats::Stat;
 use std::fs;
+use std::time::{Duration, Instant};
 
 #[test]
 fn t267_writes_that_were_not_done_are_done_by_the_next_coordinator() {
@@ -95,4 +96,27 @@ fn t282_what_a_small_local_cache_lets_go_is_written_before() {
     for file in &files {
         other.expect(Hit, format!("gcc -c {file}").as_str());
     }
+}
+
+/// A server that is there, and then takes no write and refuses none.
+#[test]
+fn t267_the_end_does_not_wait_for_writes_that_stall() {
+    let dav = Dav::start();
+    let one = sandbox("stall").without("CACHEPOT_FOLDER").env("CACHEPOT_WEBDAV_ENDPOINT", &dav.address);
+    dav.ignore_writes(true);
+    one.expect(Stored, "gcc -c a.c");
+    one.quiet();
+    let report = &one.stats().remotes[0];
+    assert!(report.pending_writes == 1 && !report.is_left_alone, "{report:?}");
+    let began = Instant::now();
+    let _ = one.cachepot(["--stop-coordinator"]).succeeds();
+    // The write itself is given up after 20 seconds, and the server after two of them.
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    let waiting = || fs::read_dir(one.root().join("cache/pending/webdav")).unwrap().count();
+    assert_eq!((waiting(), dav.len()), (1, 0));
+    dav.ignore_writes(false);
+    let _ = one.cachepot(["--start-coordinator"]).succeeds();
+    assert_eq!(flush(&one).count(Stat::RemoteWrites), 1);
+    assert_eq!((waiting(), dav.len()), (0, 1));
+    one.on_machine("other").expect(Hit, "gcc -c a.c");
 }

@@ -98,7 +98,7 @@ impl Check {
         let message = LiftWindow { job, result, permit };
         match ask(shared.routes().local_store.as_ref(), message, step).await {
             Ok(Ok(Ok(()))) => {
-                shared.tiers.push(shared, job, result);
+                shared.tiers.push(shared, job, result, None);
                 Ok("not used")
             }
             _ => Err("the store failed"),

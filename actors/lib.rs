@@ -5,6 +5,7 @@
 
 mod behind;
 mod built_in_folders;
+mod carried;
 mod compiler_info_cache;
 mod compiler_parts;
 mod detect;
@@ -63,6 +64,7 @@ use crate::stats_file::StatsFile;
 use actix::{Actor, System};
 use cachepot_config::{Environment, Loaded};
 use cachepot_storage::local::{LocalSettings, LocalStore};
+use cachepot_storage::remote::bundle::MAX_CONTENT_BYTES;
 use cachepot_wire::{EnvBlock, fd, socket};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -117,7 +119,11 @@ pub fn run(options: Options) -> Result<(), RunError> {
     let Options { listener, loaded, env, observer, ready, retire } = options;
     let scratch = socket::places(&env, fd::own_uid()).scratch;
     let disk = &loaded.settings.disk;
-    let settings = LocalSettings { dir: disk.dir.clone(), max_bytes: disk.max_bytes.as_bytes() };
+    let max_bytes = disk.max_bytes.as_bytes();
+    let is_shared = loaded.settings.remotes.list.iter().any(|remote| remote.mode.writes());
+    // What a remote takes is copied, too, though there may be no place for it here.
+    let max_copy = if is_shared { max_bytes.max(MAX_CONTENT_BYTES) } else { max_bytes };
+    let settings = LocalSettings { dir: disk.dir.clone(), max_bytes, max_copy };
     let store = Arc::new(LocalStore::open(settings)?);
     make_scratch(&scratch)?;
     let parts = Parts {

@@ -1,8 +1,10 @@
 //! Writes to a remote that are still to be done, in memory and as empty files in a folder, so that they survive the
-//! coordinator. What is to be written lies in the local store. Owned by a RemoteStorageActor; blocks on the disk only.
+//! coordinator. What is to be written lies in the local store, or is carried here. Owned by a RemoteStorageActor; blocks on the disk only.
+use crate::carried::Carried;
 use cachepot_engine::digest::Digest;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// More than a build makes while a remote is away for a while; further ones are dropped.
 const MAX_PENDING: usize = 4096;
@@ -33,8 +35,15 @@ impl Write {
 pub(crate) struct Pending {
     folder: PathBuf,
     queue: VecDeque<Write>,
-    /// In the queue or taken out of it and not done yet; how often each was tried in vain.
-    known: HashMap<Write, u8>,
+    /// In the queue or taken out of it and not done yet.
+    known: HashMap<Write, Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// How often it was tried in vain.
+    tries: u8,
+    carried: Option<Arc<Carried>>,
 }
 
 impl Pending {
@@ -44,7 +53,7 @@ impl Pending {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         let left = entries.filter_map(|entry| Write::of_file_name(entry.file_name().to_str()?));
         let queue: VecDeque<Write> = left.take(MAX_PENDING).collect();
-        let known = queue.iter().map(|write| (*write, 0)).collect();
+        let known = queue.iter().map(|write| (*write, Known::default())).collect();
         Pending { folder, queue, known }
     }
 
@@ -54,15 +63,16 @@ impl Pending {
     }
 
     /// Adds one; false where there are too many.
-    pub(crate) fn add(&mut self, write: Write) -> bool {
-        if self.known.contains_key(&write) {
+    pub(crate) fn add(&mut self, write: Write, carried: Option<Arc<Carried>>) -> bool {
+        if let Some(known) = self.known.get_mut(&write) {
+            known.carried = known.carried.take().or(carried);
             return true;
         }
         if self.known.len() >= MAX_PENDING {
             return false;
         }
         self.keep(write);
-        self.known.insert(write, 0);
+        self.known.insert(write, Known { tries: 0, carried });
         self.queue.push_back(write);
         true
     }
@@ -70,6 +80,16 @@ impl Pending {
     /// Takes the next one out, to be given back by [`Pending::done`] or [`Pending::again`].
     pub(crate) fn take(&mut self) -> Option<Write> {
         self.queue.pop_front()
+    }
+
+    /// What is to be written, where it is carried.
+    pub(crate) fn carried(&self, write: Write) -> Option<Arc<Carried>> {
+        self.known.get(&write)?.carried.clone()
+    }
+
+    /// Carries nothing any longer; what the local store has is still written.
+    pub(crate) fn let_go(&mut self) {
+        self.known.values_mut().for_each(|known| known.carried = None);
     }
 
     /// It is done, or never will be.
@@ -80,9 +100,9 @@ impl Pending {
 
     /// It is to be tried again, unless it was too often; its file stays.
     pub(crate) fn again(&mut self, write: Write) {
-        let tries = self.known.entry(write).or_default();
-        *tries += 1;
-        if *tries < MAX_TRIES {
+        let known = self.known.entry(write).or_default();
+        known.tries += 1;
+        if known.tries < MAX_TRIES {
             self.queue.push_back(write);
         } else {
             self.known.remove(&write);
@@ -118,7 +138,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = || folder.path().join("pending/redis");
         let mut pending = Pending::open(place());
-        assert!((1..4).all(|n| pending.add(write(n))) && pending.add(write(1)));
+        assert!((1..4).all(|n| pending.add(write(n), None)) && pending.add(write(1), None));
         let first = pending.take().unwrap();
         pending.done(first);
         let second = pending.take().unwrap();
@@ -135,8 +155,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut pending = Pending::open(folder.path().join("p"));
         let numbered = |n: usize| Write { job: Digest::of(&n.to_le_bytes()), result: Digest([0; 32]) };
-        assert!((0..MAX_PENDING).all(|n| pending.add(numbered(n))));
-        assert!(!pending.add(numbered(MAX_PENDING)));
+        assert!((0..MAX_PENDING).all(|n| pending.add(numbered(n), None)));
+        assert!(!pending.add(numbered(MAX_PENDING), None));
         let first = pending.take().unwrap();
         pending.again(first);
         assert_eq!((pending.take(), pending.len()), (Some(numbered(1)), MAX_PENDING));

@@ -11,6 +11,8 @@ const MAX_LEASES: usize = 256;
 const MAX_CHECKS_KIB: usize = 32 << 10;
 /// The largest result that a remote takes, or many small ones.
 pub(crate) const MAX_UPLOADING_KIB: u32 = 256 << 10;
+/// The largest result that a remote takes, or many small ones.
+pub(crate) const MAX_CARRIED_KIB: u32 = 256 << 10;
 /// Descriptors that the coordinator keeps for itself: index, logs, programs that it runs.
 const OWN_DESCRIPTORS: u64 = 64;
 /// Descriptors that one request may hold at a time: socket, folder, inputs being read, outputs.
@@ -38,6 +40,8 @@ pub(crate) struct Permits {
     pub checking: Arc<Semaphore>,
     /// Results in memory that are being written to remotes, in KiB.
     pub uploading: Arc<Semaphore>,
+    /// Results in memory that wait for this because the local store may not have them then, in KiB.
+    pub carrying: Arc<Semaphore>,
 }
 
 impl Permits {
@@ -53,6 +57,7 @@ impl Permits {
             checks: Arc::new(Semaphore::new(MAX_CHECKS_KIB)),
             checking: Arc::new(Semaphore::new(1)),
             uploading: Arc::new(Semaphore::new(MAX_UPLOADING_KIB as usize)),
+            carrying: Arc::new(Semaphore::new(MAX_CARRIED_KIB as usize)),
         }
     }
     /// Whether no result waits to be recorded.

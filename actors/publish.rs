@@ -1,5 +1,6 @@
-//! What a remote gets for a result: the objects, made from the local store and from what the remote has already. Pure
-//! but for reading the store; no actor.
+//! What a remote gets for a result: the objects, made from the local store or from memory, and from what the remote has
+//! already. Pure but for reading the store; no actor.
+use crate::carried::Carried;
 use crate::pending::Write;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry};
@@ -11,18 +12,44 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What the store has of a write.
-pub(crate) struct Stored {
+/// What is written of a result.
+pub(crate) struct Whole {
     record: Record,
-    /// With all outputs inside, where they are small.
+    /// With all outputs inside, where they are small or in memory.
     entry: Entry,
     /// The files of the others.
     files: Vec<PathBuf>,
 }
 
-/// How much a result takes in memory, in bytes; `None` where the store has it no more.
-pub(crate) fn size(store: &LocalStore, write: Write) -> Option<u64> {
-    Some(bytes(&*store.look_up(&write.result).ok()??))
+/// Where a result is that is to be written.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// In memory.
+    Carried(Arc<Carried>),
+    /// In the local store, or no more.
+    Store(Arc<LocalStore>),
+}
+
+impl Source {
+    /// How much a result takes in memory, in bytes; `None` where the store has it no more.
+    pub(crate) fn size(&self, write: Write) -> Option<u64> {
+        match self {
+            Source::Carried(carried) => Some(carried.size()),
+            Source::Store(store) => Some(bytes(&*store.look_up(&write.result).ok()??)),
+        }
+    }
+
+    /// A record and its result; `None` where the store has them no more, or where they stand for a quarter of an hour
+    /// only, which is no time to share anything in.
+    pub(crate) fn whole(&self, write: Write) -> Option<Whole> {
+        match self {
+            Source::Carried(carried) => {
+                let (record, entry) = carried.content();
+                Some(Whole { record, entry, files: Vec::new() })
+            }
+            Source::Store(store) => stored(store, write),
+        }
+    }
 }
 
 fn bytes(entry: &Entry) -> u64 {
@@ -33,9 +60,7 @@ fn bytes(entry: &Entry) -> u64 {
     sizes.sum()
 }
 
-/// A record and its result; `None` where the store has them no more, or where they stand for a quarter of an hour
-/// only, which is no time to share anything in.
-pub(crate) fn stored(store: &LocalStore, write: Write) -> Option<Stored> {
+fn stored(store: &LocalStore, write: Write) -> Option<Whole> {
     let manifest = Manifest::decode(&store.get_manifest(&write.job).ok()??)?;
     let record = manifest.records.into_iter().find(|record| record.result == write.result)?;
     if record.window.is_some() {
@@ -44,7 +69,7 @@ pub(crate) fn stored(store: &LocalStore, write: Write) -> Option<Stored> {
     let entry = store.look_up(&write.result).ok()??;
     if bytes(&entry) > SMALL_BYTES as u64 {
         let files = store.blob_paths(&write.result, &entry);
-        return Some(Stored { record, entry: Arc::unwrap_or_clone(entry), files });
+        return Some(Whole { record, entry: Arc::unwrap_or_clone(entry), files });
     }
     let fetched = store.fetch(&write.result).ok()??;
     let mut blobs = fetched.blobs.into_iter();
@@ -56,7 +81,7 @@ pub(crate) fn stored(store: &LocalStore, write: Write) -> Option<Stored> {
             output.body = Body::Inline(content);
         }
     }
-    Some(Stored { record, entry, files: Vec::new() })
+    Some(Whole { record, entry, files: Vec::new() })
 }
 
 /// Keys and contents of the objects to write, in this order.
@@ -68,7 +93,7 @@ pub(crate) type Contents = Vec<(Digest, Content)>;
 /// [`BundleError`]: what the remote has cannot be written again.
 pub(crate) fn contents(
     write: Write,
-    Stored { record, entry, files }: Stored,
+    Whole { record, entry, files }: Whole,
     theirs: Option<&[u8]>,
 ) -> Result<Contents, BundleError> {
     let JobBundle { mut manifest, newest } =

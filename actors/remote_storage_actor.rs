@@ -2,10 +2,11 @@
 //! (`breaker.rs`), what it refuses, and the queue of writes (`pending.rs`). Called by `tiers.rs`; all of them share one thread, which
 //! no hit of the local store waits for. When one dies, its request is answered with an error, which is a miss; writes
 //! that were not done lie in the queue's folder for its next life.
+use crate::carried::Carried;
 use crate::keeper::Obituary;
 use crate::pending::{Pending, Write};
 use crate::permits::MAX_UPLOADING_KIB;
-use crate::publish;
+use crate::publish::{self, Source};
 use crate::shared::Shared;
 use crate::tiers::Tier;
 use actix::fut::ready;
@@ -39,13 +40,15 @@ const WRITE_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct Fetch(pub(crate) Digest);
 
 /// Has a result written, some time.
-#[derive(Message)]
+#[derive(Clone, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Push {
     /// The job's key.
     pub(crate) job: Digest,
     /// The result's.
     pub(crate) result: Digest,
+    /// The result itself, where the local store may not have it then.
+    pub(crate) carried: Option<Arc<Carried>>,
 }
 
 /// See the file's head.
@@ -140,7 +143,11 @@ impl RemoteStorageActor {
         tracing::warn!(remote, location, %error, "the remote {what}; compiles go on without it");
     }
 
-    fn show_state(&self) {
+    fn show_state(&mut self) {
+        if self.breaker.is_open() {
+            // Memory is for those who take something.
+            self.pending.let_go();
+        }
         self.tier.is_left_alone.store(self.breaker.is_open(), Ordering::Relaxed);
         self.tier.pending.store(self.pending.len(), Ordering::Relaxed);
     }
@@ -205,11 +212,13 @@ impl RemoteStorageActor {
             let Some(write) = self.pending.take() else { break };
             self.writing += 1;
             let (tier, shared) = (Arc::clone(&self.tier), Arc::clone(&self.shared));
-            let done = publish(tier, shared, write).into_actor(self).map(move |outcome, actor, ctx| {
-                actor.writing -= 1;
-                actor.note_write(write, outcome);
-                actor.write_on(ctx);
-            });
+            let carried = self.pending.carried(write);
+            let done =
+                publish(tier, shared, write, carried).into_actor(self).map(move |outcome, actor, ctx| {
+                    actor.writing -= 1;
+                    actor.note_write(write, outcome);
+                    actor.write_on(ctx);
+                });
             ctx.spawn(done);
         }
     }
@@ -285,8 +294,8 @@ impl Handler<Fetch> for RemoteStorageActor {
 impl Handler<Push> for RemoteStorageActor {
     type Result = ();
 
-    fn handle(&mut self, Push { job, result }: Push, ctx: &mut Self::Context) {
-        if !self.may_write || !self.pending.add(Write { job, result }) {
+    fn handle(&mut self, Push { job, result, carried }: Push, ctx: &mut Self::Context) {
+        if !self.may_write || !self.pending.add(Write { job, result }, carried) {
             self.bump(Stat::RemoteWriteErrors);
         }
         self.show_state();
@@ -295,13 +304,18 @@ impl Handler<Push> for RemoteStorageActor {
 }
 
 /// Writes a result with its job; the bytes that went out.
-async fn publish(tier: Arc<Tier>, shared: Arc<Shared>, write: Write) -> Result<u64, BackendError> {
-    let store = || Arc::clone(&shared.store);
-    let (to_ask, to_read) = (store(), store());
-    let Some(size) = blocking(move || publish::size(&to_ask, write)).await? else { return Ok(0) };
+async fn publish(
+    tier: Arc<Tier>,
+    shared: Arc<Shared>,
+    write: Write,
+    carried: Option<Arc<Carried>>,
+) -> Result<u64, BackendError> {
+    let source = carried.map_or_else(|| Source::Store(Arc::clone(&shared.store)), Source::Carried);
+    let (to_ask, to_read) = (source.clone(), source);
+    let Some(size) = blocking(move || to_ask.size(write)).await? else { return Ok(0) };
     let kib = u32::try_from(size >> 10).unwrap_or(u32::MAX).min(MAX_UPLOADING_KIB);
     let Ok(_room) = shared.permits.uploading.acquire_many(kib).await else { return Ok(0) };
-    let Some(stored) = blocking(move || publish::stored(&to_read, write)).await? else { return Ok(0) };
+    let Some(whole) = blocking(move || to_read.whole(write)).await? else { return Ok(0) };
     let (backend, name) = (&tier.backend, tier.guard.name(&write.job));
     let theirs = match within(WRITE_LIMIT, backend.get(&name, &Progress::default())).await {
         // Whoever may only write cannot know.
@@ -312,7 +326,7 @@ async fn publish(tier: Arc<Tier>, shared: Arc<Shared>, write: Write) -> Result<u
     let make = move || {
         // What is not to be believed is not kept either.
         let theirs = theirs.and_then(|object| guard.open(&write.job, object).ok());
-        publish::contents(write, stored, theirs.as_deref()).ok()
+        publish::contents(write, whole, theirs.as_deref()).ok()
     };
     let contents = blocking(make).await?.ok_or(BackendError::TooLarge)?;
     let mut bytes = 0;

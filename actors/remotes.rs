@@ -120,6 +120,7 @@ fn s3(of: &config::S3, around: Around<'_>) -> Made {
         region,
         key_prefix: of.key_prefix.clone(),
         use_ssl: of.use_ssl,
+        virtual_host_style: of.virtual_host_style,
         public: of.public,
         credentials: aws_credentials::AwsSources::from_env(around.lookup),
         proxies: around.proxies(),
@@ -132,6 +133,9 @@ fn s3(of: &config::S3, around: Around<'_>) -> Made {
 fn redis(of: &config::Redis, around: Around<'_>) -> Made {
     Ok(Arc::new(redis::Redis::new(redis::RedisSettings {
         url: of.url.clone(),
+        username: of.username.clone(),
+        password: of.password.clone(),
+        db: of.db,
         key_prefix: of.key_prefix.clone(),
         expiry: of.expiration,
         ca_file: around.ca_file,
@@ -157,6 +161,8 @@ fn gcs(of: &config::Gcs, mode: config::Mode, around: Around<'_>) -> Made {
         key_prefix: of.key_prefix.clone(),
         key_file: of.cred_path.clone(),
         credentials_url: of.url.clone(),
+        service_account: of.service_account.clone(),
+        metadata_host: (around.lookup)("GCE_METADATA_HOST"),
         read_write: mode.writes(),
         base_url: of.endpoint.clone(),
         proxies: around.proxies(),

@@ -1,6 +1,7 @@
 //! LocalStorageActor: what a compile left is looked at, copied and written to the local disk store. Owns the queue in
 //! front of it; the store itself is shared with the Hashers, who read, so that no hit waits behind a copy. Called by `miss.rs` and
 //! `behind.rs`, bounded by `Permits::local_store`; when one dies, its request is answered with an error and the result is not kept.
+use crate::carried::Carried;
 use crate::inputs::{Compiled, Memory, NotStorable, Observed, observe};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
@@ -42,10 +43,10 @@ pub enum NotTaken {
     Store(StoreError),
 }
 
-/// Keeps a result and its record.
+/// Keeps a result and its record. The answer is a copy in memory, where there is room for one.
 #[derive(Message)]
-#[rtype(result = "Result<Result<(), StoreError>, Internal>")]
-pub struct Keep {
+#[rtype(result = "Result<Result<Option<Arc<Carried>>, StoreError>, Internal>")]
+pub(crate) struct Keep {
     /// The job's key.
     pub job: Digest,
     /// What the compiler said.
@@ -54,6 +55,8 @@ pub struct Keep {
     pub outputs: Vec<(Role, bool, Ingested)>,
     /// The result's key, and what it depended on.
     pub record: Record,
+    /// For the copy: with one, the result counts as kept though the store may not take it.
+    pub room: Option<Permit>,
     /// Given back with the message.
     #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Arc<Permit>,
@@ -99,7 +102,7 @@ impl Handler<TakeIn> for LocalStorageActor {
 }
 
 impl Handler<Keep> for LocalStorageActor {
-    type Result = Result<Result<(), StoreError>, Internal>;
+    type Result = Result<Result<Option<Arc<Carried>>, StoreError>, Internal>;
 
     fn handle(&mut self, message: Keep, ctx: &mut Self::Context) -> Self::Result {
         contain(ctx, || self.keep(message))
@@ -123,10 +126,16 @@ impl LocalStorageActor {
         Ok((observed, copies.collect::<Result<_, _>>().map_err(NotTaken::Store)?))
     }
 
-    fn keep(&self, message: Keep) -> Result<(), StoreError> {
+    fn keep(&self, mut message: Keep) -> Result<Option<Arc<Carried>>, StoreError> {
+        let room = message.room.take();
+        // A copy that cannot be read is none.
+        let carried = room.and_then(|room| Carried::new(&message, room).ok());
         let record = message.record;
         // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
-        self.store.put_entry(&record.result, message.meta, message.outputs)?;
-        self.manifests.add(&message.job, record)
+        let put = self.store.put_entry(&record.result, message.meta, message.outputs);
+        match put.and_then(|()| self.manifests.add(&message.job, record)) {
+            Err(StoreError::TooLarge { .. }) if carried.is_some() => Ok(carried),
+            outcome => outcome.map(|()| carried),
+        }
     }
 }

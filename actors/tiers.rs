@@ -1,5 +1,6 @@
 //! Remotes behind the local store: what a request that found nothing does to bring results here. A plain async policy over
 //! the RemoteStorageActors; what it brings is put into the local store, and the look-up goes there again.
+use crate::carried::Carried;
 use crate::latency::Latencies;
 use crate::odds::Odds;
 use crate::packer::Packer;
@@ -154,11 +155,7 @@ impl Tiers {
 
     /// Takes a result in hand, for whoever asks for it next.
     fn take(&self, result: Digest, entry: Entry) -> Brought {
-        let bytes = entry.outputs.iter().map(|output| match &output.body {
-            Body::Inline(content) => content.len(),
-            Body::Blob { .. } => 0,
-        });
-        let bytes = bytes.sum::<usize>() + entry.stdout.len() + entry.stderr.len() + 1024;
+        let bytes = bytes_inside(&entry) + entry.stdout.len() + entry.stderr.len() + 1024;
         let taken = Arc::new(InHand { entry: Arc::new(entry), is_put: AtomicBool::new(false) });
         hold(&self.in_hand).insert(result, Arc::clone(&taken), bytes);
         Brought::Entry(result, taken)
@@ -180,6 +177,11 @@ impl Tiers {
         self.list.iter().map(|tier| tier.pending.load(Ordering::Relaxed)).sum()
     }
 
+    /// Whether there is a remote that takes results now.
+    pub(crate) fn take_writes(&self) -> bool {
+        self.list.iter().any(|tier| tier.mode.writes() && !tier.is_left_alone.load(Ordering::Relaxed))
+    }
+
     /// Whether writes go on that the end of the coordinator should wait for.
     pub(crate) fn are_busy(&self) -> bool {
         self.list.iter().any(|tier| {
@@ -187,13 +189,14 @@ impl Tiers {
         })
     }
 
-    /// Has a result written to all remotes, behind the build.
-    pub(crate) fn push(&self, shared: &Shared, job: Digest, result: Digest) {
-        self.push_above(shared, self.list.len(), job, result);
+    /// Has a result written to all remotes, behind the build; from memory, where it is carried there, else from the
+    /// local store.
+    pub(crate) fn push(&self, shared: &Shared, job: Digest, result: Digest, carried: Option<Arc<Carried>>) {
+        self.push_above(shared, self.list.len(), Push { job, result, carried });
     }
 
     /// Has it written to those that are asked before the one at this place.
-    fn push_above(&self, shared: &Shared, at: usize, job: Digest, result: Digest) {
+    fn push_above(&self, shared: &Shared, at: usize, push: Push) {
         if at == 0 {
             return;
         }
@@ -204,7 +207,7 @@ impl Tiers {
             // Counted here, so that nobody takes the coordinator for idle before the actor has read it.
             if let Some(route) = route {
                 tier.pending.fetch_add(1, Ordering::Relaxed);
-                route.do_send(Push { job, result });
+                route.do_send(push.clone());
             }
         }
     }
@@ -329,7 +332,8 @@ impl Question<'_> {
     /// and stored behind the build.
     pub(crate) async fn hand_over(&self, job: Digest, result: Digest, brought: Arc<InHand>) -> Fetched {
         let in_memory = Fetched { entry: Arc::clone(&brought.entry), blobs: Vec::new() };
-        if brought.is_put.swap(true, Ordering::Relaxed) {
+        let is_taken = self.shared.store.takes(bytes_inside(&brought.entry) as u64);
+        if !is_taken || brought.is_put.swap(true, Ordering::Relaxed) {
             return in_memory;
         }
         let (of, to, at) = (Arc::clone(&brought.entry), Arc::clone(self.shared), self.at);
@@ -339,7 +343,7 @@ impl Question<'_> {
                 return None;
             }
             // What is written there is read from the local store.
-            to.tiers.push_above(&to, at, job, result);
+            to.tiers.push_above(&to, at, Push { job, result, carried: None });
             to.store.fetch(&result).ok().flatten()
         });
         if bundle::travels_with_job(&brought.entry) {
@@ -362,6 +366,14 @@ fn put(shared: &Shared, result: &Digest, entry: &Entry) -> Result<(), StoreError
         Ok((output.role, output.executable, shared.store.ingest_bytes(content)?))
     });
     shared.store.put_entry(result, meta, outputs.collect::<Result<_, StoreError>>()?)
+}
+
+fn bytes_inside(entry: &Entry) -> usize {
+    let bytes = entry.outputs.iter().map(|output| match &output.body {
+        Body::Inline(content) => content.len(),
+        Body::Blob { .. } => 0,
+    });
+    bytes.sum()
 }
 
 fn hold<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -40,8 +40,11 @@ pub fn differences(started_with: &Environment, client: &Environment) -> Vec<Diff
     let shown = |value: Value| value.to_shown_text();
     let different = compared_keys().filter_map(|key| {
         let (coordinator, client) = (value_of(key, started_with), value_of(key, client));
+        let (variable, _) = client.as_ref().or(coordinator.as_ref())?;
+        let variable = *variable;
+        let (coordinator, client) = (coordinator.map(|(_, value)| value), client.map(|(_, value)| value));
         (coordinator != client).then(|| Difference {
-            variable: key.variable,
+            variable,
             coordinator: coordinator.map(shown),
             client: client.map(shown),
         })
@@ -55,9 +58,10 @@ fn compared_keys() -> impl Iterator<Item = &'static Key> {
     KEYS.iter().copied().filter(is_compared)
 }
 
-fn value_of(key: &Key, environment: &Environment) -> Option<Value> {
-    let raw = environment.get(key.variable)?;
+/// The variable that is set, and its value.
+fn value_of(key: &Key, environment: &Environment) -> Option<(&'static str, Value)> {
+    let (variable, raw) = key.variables().find_map(|name| Some((name, environment.get(name)?)))?;
     // Relative paths stay as they are, and so does what cannot be read.
     let value = Value::parse(key.kind, raw, Path::new(""));
-    Some(value.unwrap_or_else(|_| Value::Text(raw.to_string_lossy().into_owned())))
+    Some((variable, value.unwrap_or_else(|_| Value::Text(raw.to_string_lossy().into_owned()))))
 }

@@ -66,6 +66,14 @@ pub enum ConfigError {
         /// The accepted forms.
         accepted: &'static str,
     },
+    /// Two names of one setting, or two settings of which one excludes the other, are set.
+    #[error("{first} and {second} contradict each other; set only one of them")]
+    Both {
+        /// Where the one stands.
+        first: String,
+        /// Where the other stands.
+        second: String,
+    },
     /// A list of remotes names one that no version knows.
     #[error(
         "`{key}`: no remote is called `{name}`; they are folder, s3, redis, memcached, gcs, azure, webdav"

@@ -156,10 +156,10 @@ impl FileValues {
     ) -> Result<(), ConfigError> {
         let text = match (&field.value, key.kind) {
             (Value::Text(text), _) => text.clone(),
-            (Value::Integer(number), Kind::Size | Kind::Duration | Kind::Port) => number.clone(),
+            (Value::Integer(number), Kind::Size | Kind::Duration | Kind::Number) => number.clone(),
             (Value::Boolean(is_set), Kind::Flag) => is_set.to_string(),
             (_, Kind::Flag) => return Err(wrong_type(path, file_name, &field, "a boolean")),
-            (_, Kind::Size | Kind::Duration | Kind::Port) => {
+            (_, Kind::Size | Kind::Duration | Kind::Number) => {
                 return Err(wrong_type(path, file_name, &field, "an integer or a string"));
             }
             _ => return Err(wrong_type(path, file_name, &field, "a string")),
@@ -196,9 +196,8 @@ fn what_is(name: &str) -> Named {
     if let Some(part) = parts::missing().find(|part| part.table == name) {
         return Named::Part(part);
     }
-    let named =
-        KEYS.iter().find_map(|key| key.file_name.filter(|known| *known == name).map(|known| (*key, known)));
-    if let Some((key, file_name)) = named {
+    let mut names = KEYS.iter().flat_map(|key| key.file_names().map(move |known| (*key, known)));
+    if let Some((key, file_name)) = names.find(|(_, known)| *known == name) {
         return Named::Key(key, file_name);
     }
     let is_section = |known: &str| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));

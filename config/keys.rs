@@ -13,6 +13,10 @@ pub struct Key {
     pub file_name: Option<&'static str>,
     /// The environment variable; it wins over the file.
     pub variable: &'static str,
+    /// Names in the file that mean the same, for those who come from sccache.
+    pub other_file_names: &'static [&'static str],
+    /// Variables that mean the same.
+    pub other_variables: &'static [&'static str],
     /// A variable of the wider world that counts when neither the variable nor the file says anything.
     pub fallback_variable: Option<&'static str>,
     /// What it holds.
@@ -32,6 +36,16 @@ impl Key {
     pub fn label(&self) -> &'static str {
         self.file_name.unwrap_or(self.variable)
     }
+
+    /// Yields all names in the file, its own first.
+    pub fn file_names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.file_name.into_iter().chain(self.other_file_names.iter().copied())
+    }
+
+    /// Yields all variables, its own first.
+    pub fn variables(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.variable).chain(self.other_variables.iter().copied())
+    }
 }
 
 /// What a key holds.
@@ -46,7 +60,7 @@ pub enum Kind {
     /// Any text.
     Text,
     /// A number from 0 to 65535.
-    Port,
+    Number,
     /// Set if and only if it is exactly `1`.
     One,
     /// Set if present, whatever the value.
@@ -153,7 +167,7 @@ pub static COORDINATOR_PORT: Key = Key {
     default: Fallback::Text("4226"),
     malformed: Malformed::Warn,
     doc: "Number that names the coordinator's socket, so that a job can have a coordinator of its own.",
-    ..row(None, "CACHEPOT_COORDINATOR_PORT", Kind::Port, Reader::Client)
+    ..row(None, "CACHEPOT_COORDINATOR_PORT", Kind::Number, Reader::Client)
 };
 
 /// `CACHEPOT_MAX_FRAME_LENGTH`.
@@ -203,7 +217,7 @@ pub static REMAP_RELATIVE: Key = Key {
 };
 
 /// All rows, in the order in which `--show-config` and the reference page list them.
-pub static KEYS: [&Key; 57] = [
+pub static KEYS: [&Key; 63] = [
     &DISK_DIR,
     &DISK_SIZE,
     &remotes::CHAIN,
@@ -214,6 +228,10 @@ pub static KEYS: [&Key; 57] = [
     &remotes::FOLDER_DIR,
     &remotes::FOLDER_MODE,
     &remotes::REDIS_URL,
+    &remotes::REDIS_CLUSTER_ENDPOINTS,
+    &remotes::REDIS_USERNAME,
+    &remotes::REDIS_PASSWORD,
+    &remotes::REDIS_DB,
     &remotes::REDIS_KEY_PREFIX,
     &remotes::REDIS_EXPIRATION,
     &remotes::REDIS_CLUSTER,
@@ -229,6 +247,7 @@ pub static KEYS: [&Key; 57] = [
     &remotes::S3_REGION,
     &remotes::S3_KEY_PREFIX,
     &remotes::S3_USE_SSL,
+    &remotes::S3_VIRTUAL_HOST,
     &remotes::S3_PUBLIC,
     &remotes::S3_ENCRYPTION,
     &remotes::S3_MODE,
@@ -236,6 +255,7 @@ pub static KEYS: [&Key; 57] = [
     &remotes::GCS_KEY_PREFIX,
     &remotes::GCS_CRED_PATH,
     &remotes::GCS_URL,
+    &remotes::GCS_SERVICE_ACCOUNT,
     &remotes::GCS_ENDPOINT,
     &remotes::GCS_MODE,
     &remotes::AZURE_CONNECTION_STRING,
@@ -268,6 +288,8 @@ const fn row(file_name: Option<&'static str>, variable: &'static str, kind: Kind
     Key {
         file_name,
         variable,
+        other_file_names: &[],
+        other_variables: &[],
         fallback_variable: None,
         kind,
         default: Fallback::Unset,

@@ -6,7 +6,7 @@ use crate::parts::PARTS;
 /// Yields every name that may stand in the file: keys, and tables of parts that other builds have.
 pub(crate) fn known_names() -> impl Iterator<Item = &'static str> {
     let parts = PARTS.iter().map(|part| part.table);
-    KEYS.iter().filter_map(|key| key.file_name).chain(parts)
+    KEYS.iter().flat_map(|key| key.file_names()).chain(parts)
 }
 
 /// Says what the user may have meant: the nearest name, or all tables if none is near.

@@ -115,6 +115,7 @@ pub struct S3 {
     pub region: Option<String>,
     pub key_prefix: String,
     pub use_ssl: bool,
+    pub virtual_host_style: bool,
     pub public: bool,
     pub server_side_encryption: bool,
 }
@@ -123,7 +124,11 @@ pub struct S3 {
 #[derive(Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the key table says it")]
 pub struct Redis {
+    /// The server, or nodes of a cluster with commas between.
     pub url: String,
+    pub username: Option<String>,
+    pub password: Option<String>,
+    pub db: Option<u16>,
     pub key_prefix: String,
     pub expiration: Option<Duration>,
     pub cluster: bool,
@@ -148,6 +153,7 @@ pub struct Gcs {
     pub key_prefix: String,
     pub cred_path: Option<PathBuf>,
     pub url: Option<String>,
+    pub service_account: Option<String>,
     pub endpoint: Option<String>,
 }
 
@@ -240,18 +246,27 @@ fn s3(values: &Values<'_>) -> Result<Option<RemoteKind>, ConfigError> {
         region: values.text(&keys::S3_REGION)?,
         key_prefix: values.text(&keys::S3_KEY_PREFIX)?.unwrap_or_default(),
         use_ssl: values.flag(&keys::S3_USE_SSL)?,
+        virtual_host_style: values.flag(&keys::S3_VIRTUAL_HOST)?,
         public: values.flag(&keys::S3_PUBLIC)?,
         server_side_encryption: values.flag(&keys::S3_ENCRYPTION)?,
     })))
 }
 
 fn redis(values: &Values<'_>) -> Result<Option<RemoteKind>, ConfigError> {
-    let Some(url) = values.text(&keys::REDIS_URL)? else { return Ok(None) };
+    let (url, nodes) = (values.text(&keys::REDIS_URL)?, values.text(&keys::REDIS_CLUSTER_ENDPOINTS)?);
+    let names_nodes = nodes.is_some();
+    if url.is_some() && names_nodes {
+        return Err(values.both(&keys::REDIS_URL, &keys::REDIS_CLUSTER_ENDPOINTS)?);
+    }
+    let Some(url) = url.or(nodes) else { return Ok(None) };
     Ok(Some(RemoteKind::Redis(Redis {
         url,
+        username: values.text(&keys::REDIS_USERNAME)?,
+        password: values.text(&keys::REDIS_PASSWORD)?,
+        db: values.number(&keys::REDIS_DB)?,
         key_prefix: values.text(&keys::REDIS_KEY_PREFIX)?.unwrap_or_default(),
         expiration: expiration(values, &keys::REDIS_EXPIRATION)?,
-        cluster: values.flag(&keys::REDIS_CLUSTER)?,
+        cluster: names_nodes || values.flag(&keys::REDIS_CLUSTER)?,
     })))
 }
 
@@ -273,6 +288,7 @@ fn gcs(values: &Values<'_>) -> Result<Option<RemoteKind>, ConfigError> {
         key_prefix: values.text(&keys::GCS_KEY_PREFIX)?.unwrap_or_default(),
         cred_path: values.path(&keys::GCS_CRED_PATH)?,
         url: values.text(&keys::GCS_URL)?,
+        service_account: values.text(&keys::GCS_SERVICE_ACCOUNT)?,
         endpoint: values.text(&keys::GCS_ENDPOINT)?,
     })))
 }

@@ -66,9 +66,18 @@ impl Settings {
 pub(crate) struct Values<'a>(&'a [Resolved]);
 
 impl Values<'_> {
+    fn resolved(&self, key: &'static Key) -> Result<&Resolved, ConfigError> {
+        self.0.iter().find(|resolved| resolved.key == key).ok_or_else(|| misfit(key))
+    }
+
     fn find(&self, key: &'static Key) -> Result<Option<&Value>, ConfigError> {
-        let resolved = self.0.iter().find(|resolved| resolved.key == key).ok_or_else(|| misfit(key))?;
-        Ok(resolved.value.as_ref())
+        Ok(self.resolved(key)?.value.as_ref())
+    }
+
+    /// What is said where two keys are set that exclude each other.
+    pub(crate) fn both(&self, first: &'static Key, second: &'static Key) -> Result<ConfigError, ConfigError> {
+        let place = |key: &'static Key| Ok(self.resolved(key)?.origin.name_of(key.label()));
+        Ok(ConfigError::Both { first: place(first)?, second: place(second)? })
     }
 
     pub(crate) fn path(&self, key: &'static Key) -> Result<Option<PathBuf>, ConfigError> {
@@ -98,6 +107,14 @@ impl Values<'_> {
         match self.find(key)? {
             Some(Value::Duration(duration)) => Ok(*duration),
             _ => Err(misfit(key)),
+        }
+    }
+
+    pub(crate) fn number(&self, key: &'static Key) -> Result<Option<u16>, ConfigError> {
+        match self.find(key)? {
+            None => Ok(None),
+            Some(Value::Number(number)) => Ok(Some(*number)),
+            Some(_) => Err(misfit(key)),
         }
     }
 

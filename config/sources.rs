@@ -86,7 +86,7 @@ pub(crate) enum Value {
     Size(ByteSize),
     Duration(Duration),
     Text(String),
-    Port(u16),
+    Number(u16),
     Flag(bool),
     Mode(Mode),
     /// Never shown.
@@ -114,9 +114,9 @@ impl Value {
                 let duration = text.and_then(|text| units::parse_duration(text).ok());
                 duration.map(Self::Duration).ok_or(units::DURATION_FORMS)
             }
-            Kind::Port => {
-                let port = text.and_then(|text| text.trim().parse().ok());
-                port.map(Self::Port).ok_or("a number from 0 to 65535")
+            Kind::Number => {
+                let number = text.and_then(|text| text.trim().parse().ok());
+                number.map(Self::Number).ok_or("a number from 0 to 65535")
             }
             Kind::One => Ok(Self::Flag(text == Some("1"))),
             Kind::Flag => text.and_then(units::parse_flag).map(Self::Flag).ok_or(units::FLAG_FORMS),
@@ -136,12 +136,32 @@ impl Value {
             Self::Size(size) => size.detailed(),
             Self::Duration(duration) => format!("{}s", duration.as_secs()),
             Self::Text(text) => text.clone(),
-            Self::Port(port) => port.to_string(),
+            Self::Number(number) => number.to_string(),
             Self::Flag(flag) => u8::from(*flag).to_string(),
             Self::Mode(mode) => mode.name().to_owned(),
             Self::Secret(_) => remotes::MASK.to_owned(),
             Self::SecretUrl(url) => remotes::mask(url),
         }
+    }
+}
+
+/// The text of a setting, not yet read.
+struct Found {
+    /// The name it was found under.
+    name: &'static str,
+    raw: OsString,
+    origin: Origin,
+}
+
+/// What stands under the names of one setting.
+fn the_only_one(mut all: impl Iterator<Item = Found>) -> Result<Option<Found>, ConfigError> {
+    let Some(first) = all.next() else { return Ok(None) };
+    match all.find(|other| other.raw != first.raw) {
+        None => Ok(Some(first)),
+        Some(other) => Err(ConfigError::Both {
+            first: first.origin.name_of(first.name),
+            second: other.origin.name_of(other.name),
+        }),
     }
 }
 
@@ -178,8 +198,8 @@ impl Sources<'_> {
 
     fn warn_of_missing_parts(&mut self) {
         for part in parts::missing() {
-            if let Some(variable) = part.variable.filter(|variable| self.environment.get(variable).is_some())
-            {
+            let is_set = |variable: &&&'static str| self.environment.get(variable).is_some();
+            if let Some(variable) = part.variables.iter().find(is_set) {
                 self.warnings.push(Warning::PartSkipped {
                     name: variable,
                     origin: Origin::Variable(variable),
@@ -190,7 +210,7 @@ impl Sources<'_> {
     }
 
     fn resolve(&mut self, key: &'static Key) -> Result<Resolved, ConfigError> {
-        let Some((raw, origin)) = self.find(key) else {
+        let Some(Found { name, raw, origin }) = self.find(key)? else {
             let value = self.default_of(key)?;
             return Ok(Resolved { key, value, origin: Origin::Default });
         };
@@ -207,11 +227,11 @@ impl Sources<'_> {
             _ => raw.to_string_lossy().into_owned(),
         };
         if key.malformed == Malformed::Refuse {
-            return Err(ConfigError::BadValue { origin, key: key.label(), value: shown, accepted });
+            return Err(ConfigError::BadValue { origin, key: name, value: shown, accepted });
         }
         let value = self.default_of(key)?;
         self.warnings.push(Warning::Replaced {
-            place: origin.name_of(key.label()),
+            place: origin.name_of(name),
             value: shown,
             accepted,
             instead: value.as_ref().map_or_else(|| "unset".to_owned(), Value::to_shown_text),
@@ -220,26 +240,24 @@ impl Sources<'_> {
     }
 
     /// Finds the text that counts: variable, file, fallback variable.
-    fn find(&self, key: &'static Key) -> Option<(OsString, Origin)> {
-        let from_variable = |variable: &'static str| {
-            let raw = self.environment.get(variable)?;
-            Some((raw.to_owned(), Origin::Variable(variable)))
+    fn find(&self, key: &'static Key) -> Result<Option<Found>, ConfigError> {
+        let from_variable = |name: &'static str| {
+            let raw = self.environment.get(name)?;
+            Some(Found { name, raw: raw.to_owned(), origin: Origin::Variable(name) })
         };
         // A remote comes from one place as a whole: another server's password would be sent to the wrong one.
-        let in_environment = Part::of(key)
-            .and_then(|part| part.variable)
-            .is_some_and(|name| self.environment.get(name).is_some());
-        let from_file = || {
-            if in_environment {
-                return None;
-            }
-            let value = self.file.values.get(key.file_name?)?;
+        let variables = Part::of(key).map_or(&[][..], |part| part.variables);
+        let in_environment = variables.iter().any(|name| self.environment.get(name).is_some());
+        let from_file = |name: &'static str| {
+            let value = self.file.values.get(name).filter(|_| !in_environment)?;
             let origin = Origin::File { path: self.file_path.clone(), line: value.line };
-            Some((OsString::from(&value.text), origin))
+            Some(Found { name, raw: OsString::from(&value.text), origin })
         };
-        from_variable(key.variable)
-            .or_else(from_file)
-            .or_else(|| key.fallback_variable.and_then(from_variable))
+        if let Some(found) = the_only_one(key.variables().filter_map(from_variable))? {
+            return Ok(Some(found));
+        }
+        let in_file = the_only_one(key.file_names().filter_map(from_file))?;
+        Ok(in_file.or_else(|| key.fallback_variable.and_then(from_variable)))
     }
 
     fn default_of(&mut self, key: &'static Key) -> Result<Option<Value>, ConfigError> {

@@ -1,6 +1,7 @@
 //! What is done with the result of a miss when its client has gone: its record, the store, a check for later.
 use super::{Call, KEEP_LIMIT, Miss, Taken, flat, not_storable, run_compiler};
 use crate::behind::{self, Check};
+use crate::carried;
 use crate::elsewhere;
 use crate::hasher::Confirm;
 use crate::inputs::{Compiled, Observed};
@@ -33,23 +34,27 @@ impl Miss {
         }
         let job = self.call.key;
         let (date_is_fixed, start) = (self.call.date_is_fixed, self.start);
+        let bytes = outputs.iter().map(|(_, _, output)| output.size()).sum();
+        // What is kept nowhere else cannot wait for a check.
+        let waits = self.shared.store.takes(bytes) || !self.shared.tiers.take_writes();
         let (record, check) = match observed.record_for_now(&job, date_is_fixed, start) {
-            Some(record) => {
+            Some(record) if waits || record.window.is_none() => {
                 let check = record.window.is_some().then(|| self.check(compiled, observed, record.result));
                 (record, check)
             }
-            None => (self.checked_record(&compiled, observed, &permit, deadline).await?, None),
+            _ => (self.checked_record(&compiled, observed, &permit, deadline).await?, None),
         };
         let (result, stands) = (record.result, record.window.is_none());
-        let message = Keep { job, meta, outputs, record, permit };
+        let room = if stands { carried::room(&self.shared, bytes, deadline).await } else { None };
+        let message = Keep { job, meta, outputs, record, room, permit };
         let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline)
             .await
             .map_err(NotStored::skipped)?;
-        flat(kept.map_err(NotStored::skipped)?)?;
+        let carried = flat(kept.map_err(NotStored::skipped)?)?;
         if let Some(check) = check {
             behind::queue(&self.shared, check);
         } else if stands {
-            self.shared.tiers.push(&self.shared, job, result);
+            self.shared.tiers.push(&self.shared, job, result, carried);
         }
         Ok(())
     }

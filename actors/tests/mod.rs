@@ -38,7 +38,8 @@ impl World {
 
     fn with_pulse(pulse: Duration) -> World {
         let folder = tempfile::tempdir().unwrap();
-        let settings = LocalSettings { dir: folder.path().join("cache"), max_bytes: 1 << 20 };
+        let settings =
+            LocalSettings { dir: folder.path().join("cache"), max_bytes: 1 << 20, max_copy: 1 << 20 };
         let remote = folder.path().join("remote");
         std::fs::create_dir(&remote).unwrap();
         let variables = [

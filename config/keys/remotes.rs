@@ -17,12 +17,15 @@ const PREFIX: &str = "What the names of all objects begin with.";
 const EXPIRATION: &str = "How long the server is to keep a value; 0 leaves it to the server.";
 
 /// `cache.chain`.
-pub static CHAIN: Key = row(
-    "cache.chain",
-    "CACHEPOT_CHAIN",
-    Kind::Text,
-    "Remotes in the order in which they are asked, as in `redis,s3`; those that are not named are not used.",
-);
+pub static CHAIN: Key = Key {
+    other_variables: &["CACHEPOT_MULTILEVEL_CHAIN"],
+    ..row(
+        "cache.chain",
+        "CACHEPOT_CHAIN",
+        Kind::Text,
+        "Remotes in the order in which they are asked, as in `redis,s3`; those that are not named are not used.",
+    )
+};
 /// `cache.ca_file`.
 pub static CA_FILE: Key = row(
     "cache.ca_file",
@@ -64,17 +67,43 @@ pub static FOLDER_DIR: Key = row(
 pub static FOLDER_MODE: Key = mode("cache.folder.rw_mode", "CACHEPOT_FOLDER_RW_MODE");
 
 /// `cache.redis.url`.
-pub static REDIS_URL: Key = row(
-    "cache.redis.url",
-    "CACHEPOT_REDIS",
+pub static REDIS_URL: Key = Key {
+    other_file_names: &["cache.redis.endpoint"],
+    other_variables: &["CACHEPOT_REDIS_ENDPOINT"],
+    ..row(
+        "cache.redis.url",
+        "CACHEPOT_REDIS",
+        Kind::SecretUrl,
+        "Redis server: `host[:port]`, `redis://[user][:password]@host[:port][/db]`, `rediss://` for TLS, `unix:///path`.",
+    )
+};
+/// `cache.redis.cluster_endpoints`.
+pub static REDIS_CLUSTER_ENDPOINTS: Key = row(
+    "cache.redis.cluster_endpoints",
+    "CACHEPOT_REDIS_CLUSTER_ENDPOINTS",
     Kind::SecretUrl,
-    "Redis server: `redis://[user][:password]@host[:port][/db]`, `rediss://` for TLS, `unix:///path`.",
+    "Instead of the URL: nodes of a Redis Cluster, separated by commas, each in a form of the URL.",
+);
+/// `cache.redis.username`.
+pub static REDIS_USERNAME: Key =
+    row("cache.redis.username", "CACHEPOT_REDIS_USERNAME", Kind::Text, "User, where the URL names none.");
+/// `cache.redis.password`.
+pub static REDIS_PASSWORD: Key =
+    row("cache.redis.password", "CACHEPOT_REDIS_PASSWORD", Kind::Secret, "Password, where the URL has none.");
+/// `cache.redis.db`.
+pub static REDIS_DB: Key = row(
+    "cache.redis.db",
+    "CACHEPOT_REDIS_DB",
+    Kind::Number,
+    "Number of the database, where the URL names none.",
 );
 /// `cache.redis.key_prefix`.
 pub static REDIS_KEY_PREFIX: Key =
     row("cache.redis.key_prefix", "CACHEPOT_REDIS_KEY_PREFIX", Kind::Text, PREFIX);
 /// `cache.redis.expiration`.
 pub static REDIS_EXPIRATION: Key = Key {
+    other_file_names: &["cache.redis.ttl"],
+    other_variables: &["CACHEPOT_REDIS_TTL"],
     default: Fallback::Text("0"),
     ..row("cache.redis.expiration", "CACHEPOT_REDIS_EXPIRATION", Kind::Duration, EXPIRATION)
 };
@@ -89,12 +118,16 @@ pub static REDIS_CLUSTER: Key = row(
 pub static REDIS_MODE: Key = mode("cache.redis.rw_mode", "CACHEPOT_REDIS_RW_MODE");
 
 /// `cache.memcached.url`.
-pub static MEMCACHED_URL: Key = row(
-    "cache.memcached.url",
-    "CACHEPOT_MEMCACHED",
-    Kind::Text,
-    "Memcached servers, separated by spaces: `tcp://host:port`, `unix:///path`.",
-);
+pub static MEMCACHED_URL: Key = Key {
+    other_file_names: &["cache.memcached.endpoint"],
+    other_variables: &["CACHEPOT_MEMCACHED_ENDPOINT"],
+    ..row(
+        "cache.memcached.url",
+        "CACHEPOT_MEMCACHED",
+        Kind::Text,
+        "Memcached servers, separated by spaces: `tcp://host:port`, `unix:///path`.",
+    )
+};
 /// `cache.memcached.key_prefix`.
 pub static MEMCACHED_KEY_PREFIX: Key =
     row("cache.memcached.key_prefix", "CACHEPOT_MEMCACHED_KEY_PREFIX", Kind::Text, PREFIX);
@@ -141,8 +174,17 @@ pub static S3_USE_SSL: Key = row(
     Kind::Flag,
     "Speak TLS with an endpoint that names no scheme.",
 );
+/// `cache.s3.enable_virtual_host_style`.
+pub static S3_VIRTUAL_HOST: Key = row(
+    "cache.s3.enable_virtual_host_style",
+    "CACHEPOT_S3_ENABLE_VIRTUAL_HOST_STYLE",
+    Kind::Flag,
+    "The bucket is part of the endpoint's host name, not of the path.",
+);
 /// `cache.s3.public`.
 pub static S3_PUBLIC: Key = Key {
+    other_file_names: &["cache.s3.no_credentials"],
+    other_variables: &["CACHEPOT_S3_NO_CREDENTIALS"],
     fallback_variable: Some("SCCACHE_S3_PUBLIC"),
     ..row(
         "cache.s3.public",
@@ -174,8 +216,18 @@ pub static GCS_CRED_PATH: Key = row(
     "JSON file with the key of a service account; it wins over the URL.",
 );
 /// `cache.gcs.url`.
-pub static GCS_URL: Key =
-    row("cache.gcs.url", "CACHEPOT_GCS_CREDENTIALS_URL", Kind::SecretUrl, "URL that answers with a token.");
+pub static GCS_URL: Key = Key {
+    other_file_names: &["cache.gcs.credential_url", "cache.gcs.oauth_url"],
+    other_variables: &["CACHEPOT_GCS_OAUTH_URL"],
+    ..row("cache.gcs.url", "CACHEPOT_GCS_CREDENTIALS_URL", Kind::SecretUrl, "URL that answers with a token.")
+};
+/// `cache.gcs.service_account`.
+pub static GCS_SERVICE_ACCOUNT: Key = row(
+    "cache.gcs.service_account",
+    "CACHEPOT_GCS_SERVICE_ACCOUNT",
+    Kind::Text,
+    "Without key file and URL: account whose tokens a machine of Google's cloud is given, as in `default`.",
+);
 /// `cache.gcs.endpoint`.
 pub static GCS_ENDPOINT: Key = row(
     "cache.gcs.endpoint",

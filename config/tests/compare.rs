@@ -48,4 +48,9 @@ fn other_spellings_of_a_value_are_no_difference() {
     let started = environment(&[("CACHEPOT_CACHE_SIZE", "10G"), ("CACHEPOT_IDLE_TIMEOUT", "10m")]);
     let client = environment(&[("CACHEPOT_CACHE_SIZE", " 10240 MiB"), ("CACHEPOT_IDLE_TIMEOUT", "600")]);
     assert_eq!(differences(&started, &client), []);
+    // Nor are other names.
+    let started = environment(&[("CACHEPOT_REDIS_ENDPOINT", "h"), ("CACHEPOT_REDIS_TTL", "60")]);
+    let client = environment(&[("CACHEPOT_REDIS", "h"), ("CACHEPOT_REDIS_TTL", "50")]);
+    let found: Vec<_> = differences(&started, &client).iter().map(|one| one.variable).collect();
+    assert_eq!(found, ["CACHEPOT_REDIS_TTL"]);
 }

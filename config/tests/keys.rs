@@ -19,7 +19,7 @@ fn samples(key: &Key) -> [(&'static str, String); 2] {
         Kind::Size => [("5M", "5242880 (5 MiB)".to_owned()), ("7k", "7168 (7 KiB)".to_owned())],
         Kind::Duration => [("5m", "300s".to_owned()), ("8", "8s".to_owned())],
         Kind::Text | Kind::Presence => as_they_are(["info", "debug"]),
-        Kind::Port => as_they_are(["4000", "5000"]),
+        Kind::Number => as_they_are(["4000", "5000"]),
         Kind::Flag => [("yes", "1".to_owned()), ("False", "0".to_owned())],
         Kind::Mode => [("read-only", "READ_ONLY".to_owned()), ("WRITE_ONLY", "WRITE_ONLY".to_owned())],
         Kind::Secret => ["one", "two"].map(|text| (text, "*****".to_owned())),
@@ -45,19 +45,21 @@ fn toml_line(name: &str, value: &str) -> String {
 fn names_are_used_once_and_rows_are_complete() {
     let mut names = std::collections::BTreeSet::new();
     for key in KEYS {
-        let others = [key.file_name, Some(key.variable), key.fallback_variable];
-        for name in others.into_iter().flatten() {
+        for name in key.file_names().chain(key.variables()).chain(key.fallback_variable) {
             assert!(names.insert(name), "{name} stands twice in the table");
+            let may_be_secret = ["password", "token", "secret"].iter().any(|word| name.contains(word));
+            assert!(!may_be_secret || key.kind == Kind::Secret, "{name}");
         }
+        let tables = key.file_names().filter_map(|name| Some(name.rsplit_once('.')?.0));
+        assert!(tables.collect::<std::collections::BTreeSet<_>>().len() < 2, "{}", key.label());
         assert!(key.doc.ends_with('.'), "{}: the sentence has no end", key.label());
-        assert!(key.variable.starts_with("CACHEPOT_"), "{}", key.variable);
-        let may_be_secret = ["password", "token", "secret"].iter().any(|word| key.label().contains(word));
-        assert!(!may_be_secret || key.kind == Kind::Secret, "{}", key.label());
+        assert!(key.variables().all(|name| name.starts_with("CACHEPOT_")), "{}", key.variable);
     }
     for part in PARTS.iter().filter(|part| part.table != "dist") {
-        let enabling =
-            KEYS.iter().filter(|key| Part::of(key) == Some(part) && part.variable == Some(key.variable));
-        assert_eq!(enabling.count(), 1, "{}", part.table);
+        let of_part = KEYS.iter().filter(|key| Part::of(key) == Some(part));
+        let variables: Vec<_> = of_part.flat_map(|key| key.variables()).collect();
+        assert!(!part.variables.is_empty(), "{}", part.table);
+        assert!(part.variables.iter().all(|variable| variables.contains(variable)), "{}", part.table);
         let modes = KEYS.iter().filter(|key| Part::of(key) == Some(part) && key.kind == Kind::Mode);
         assert_eq!(modes.count(), 1, "{}", part.table);
     }
@@ -81,25 +83,61 @@ fn each_key_falls_back_to_its_default() {
 
 #[test]
 fn each_variable_is_read() {
-    for key in shown_keys() {
+    for (key, name) in shown_keys().flat_map(|key| key.variables().map(move |name| (key, name))) {
         let [(written, shown), _] = samples(key);
-        let home = Home::new().variable(key.variable, written);
-        assert_eq!(home.shown(key.label()), (shown, key.variable.to_owned()), "{}", key.label());
+        let home = Home::new().variable(name, written);
+        assert_eq!(home.shown(key.label()), (shown, name.to_owned()), "{name}");
     }
 }
 
 #[test]
 fn each_key_of_the_file_is_read_with_its_line() {
-    for (key, name) in shown_keys().filter_map(|key| Some((key, key.file_name?))) {
+    for (key, name) in shown_keys().flat_map(|key| key.file_names().map(move |name| (key, name))) {
         let [(written, shown), _] = samples(key);
         let home = Home::new().toml(&toml_line(name, written));
-        assert_eq!(home.shown(name), (shown, "~/config:2".to_owned()), "{name}");
+        assert_eq!(home.shown(key.label()), (shown, "~/config:2".to_owned()), "{name}");
+    }
+}
+
+#[test]
+fn two_names_of_a_setting_may_say_the_same_and_nothing_else() {
+    let several = shown_keys().filter(|key| key.variables().chain(key.file_names()).count() > 2);
+    for key in several {
+        let [(one, shown), (two, _)] = samples(key);
+        for names in [key.variables().collect::<Vec<_>>(), key.file_names().collect()] {
+            let [first, second, ..] = names[..] else { continue };
+            let is_variable = first == key.variable;
+            let with = |one: &str, two: &str| {
+                if is_variable {
+                    return Home::new().variable(first, one).variable(second, two);
+                }
+                Home::new().toml(&format!("{second} = '{two}'\n{first} = '{one}'\n"))
+            };
+            assert_eq!(with(one, one).shown(key.label()).0, shown, "{first}");
+            let error = with(one, two).error();
+            let place = |line, name| {
+                if is_variable { format!("`{name}`") } else { format!("~/config:{line}: `{name}`") }
+            };
+            let (first, second) = (place(2, first), place(1, second));
+            assert_eq!(error, format!("{first} and {second} contradict each other; set only one of them"));
+        }
+    }
+}
+
+#[test]
+fn a_wrong_value_is_told_with_the_name_it_stands_under() {
+    if cfg!(feature = "redis") {
+        let error = Home::new().toml("[cache.redis]\nttl = 'long'\n").error();
+        assert!(error.starts_with("~/config:2: `cache.redis.ttl`: value `long` is not valid; "), "{error}");
     }
 }
 
 #[test]
 fn each_variable_wins_over_the_file_and_touches_no_other_key() {
+    // Both would be an error.
+    let is_alone = |key: &&Key| **key != remotes::REDIS_CLUSTER_ENDPOINTS;
     let file: String = shown_keys()
+        .filter(is_alone)
         .filter_map(|key| Some(format!("{} = \"{}\"\n", key.file_name?, samples(key)[0].0)))
         .collect();
     let plain = Home::new().toml(&file);
@@ -108,7 +146,7 @@ fn each_variable_wins_over_the_file_and_touches_no_other_key() {
         let home = Home::new().toml(&file).variable(key.variable, written);
         assert_eq!(home.shown(name), (shown.clone(), key.variable.to_owned()), "{name}");
         // The variable that enables a remote stands for its whole table.
-        let part = Part::of(key).filter(|part| part.variable == Some(key.variable));
+        let part = Part::of(key).filter(|part| part.variables.contains(&key.variable));
         let is_apart = |other: &&Key| part.is_none() || Part::of(other) != part;
         for other in shown_keys().filter(|other| *other != key).filter(is_apart) {
             assert_eq!(home.shown(other.label()), plain.shown(other.label()), "{name} and {}", other.label());
@@ -132,4 +170,36 @@ fn a_remote_of_the_environment_takes_nothing_from_the_file() {
     assert_eq!(from_file.iter().map(|remote| remote.mode).collect::<Vec<_>>(), [crate::Mode::ReadOnly]);
     let from_both = of(Home::new().toml(file).variable("CACHEPOT_FOLDER", "/environment"));
     assert_eq!(from_both.iter().map(|remote| remote.mode).collect::<Vec<_>>(), [crate::Mode::ReadWrite]);
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn redis_is_said_in_one_way() {
+    use crate::RemoteKind;
+    let redis = |home: Home| match home.loads().settings.remotes.list.pop().map(|remote| remote.kind) {
+        Some(RemoteKind::Redis(redis)) => redis,
+        _ => panic!("no redis"),
+    };
+    let home = Home::new().variable("CACHEPOT_REDIS_ENDPOINT", "tcp://h:1");
+    let home = home.variable("CACHEPOT_REDIS_USERNAME", "me").variable("CACHEPOT_REDIS_PASSWORD", "s3cret");
+    let home = home.variable("CACHEPOT_REDIS_DB", "3").variable("CACHEPOT_REDIS_TTL", "60");
+    let found = redis(home);
+    let said = (found.url.as_str(), found.username.as_deref(), found.password.as_deref(), found.db);
+    assert_eq!(said, ("tcp://h:1", Some("me"), Some("s3cret"), Some(3)));
+    assert!(!found.cluster && found.expiration == Some(std::time::Duration::from_secs(60)));
+    let file = "[cache.redis]\ncluster_endpoints = 'redis://h:1,redis://h:2'\ndb = 2\npassword = 'theirs'\n";
+    let found = redis(Home::new().toml(file));
+    assert_eq!((found.url.as_str(), found.cluster, found.db), ("redis://h:1,redis://h:2", true, Some(2)));
+    // A server of the environment is not told what the file has for another.
+    for variable in ["CACHEPOT_REDIS", "CACHEPOT_REDIS_ENDPOINT", "CACHEPOT_REDIS_CLUSTER_ENDPOINTS"] {
+        let found = redis(Home::new().toml(file).variable(variable, "other"));
+        assert_eq!((found.url.as_str(), found.password, found.db), ("other", None, None), "{variable}");
+    }
+    // But a password alone may come from there.
+    let found = redis(Home::new().toml(file).variable("CACHEPOT_REDIS_PASSWORD", "ours"));
+    assert_eq!((found.password.as_deref(), found.db), (Some("ours"), Some(2)));
+    let both = Home::new().variable("CACHEPOT_REDIS", "h").variable("CACHEPOT_REDIS_CLUSTER_ENDPOINTS", "h");
+    let text =
+        "`CACHEPOT_REDIS` and `CACHEPOT_REDIS_CLUSTER_ENDPOINTS` contradict each other; set only one of them";
+    assert_eq!(both.error(), text);
 }

@@ -1,14 +1,23 @@
 //! A cache that several machines share. Machines are coordinators with cache folders of their own; the remote here is a
 //! folder, so that a test can look into it. What servers do is in `src/storage/tests/remote/`.
+mod dav;
+mod servers;
+mod writes;
+
 use crate::harness::Went::{Hit, Stored};
 use crate::harness::{CLIENT, Sandbox, wait_for, wait_until};
 use cachepot_engine::stats::{Snapshot, Stat};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 const TEXT: &str = "#include \"a.h\"\nint f(void) { return A; }\n";
+
+/// Large enough for an object of its own.
+fn noise() -> String {
+    let numbers: String = (0..120_000_u32).map(|n| format!("{},", n.wrapping_mul(2_654_435_761))).collect();
+    format!("unsigned a[] = {{{numbers}}};\n")
+}
 
 fn sandbox(name: &str) -> Sandbox {
     let sandbox = Sandbox::new(name).file("a.c", TEXT).file("a.h", "#define A 1\n");
@@ -33,8 +42,7 @@ fn flush(sandbox: &Sandbox) -> Snapshot {
 
 #[test]
 fn another_machine_hits_what_one_has_compiled() {
-    let noise: String = (0..120_000_u32).map(|n| format!("{},", n.wrapping_mul(2_654_435_761))).collect();
-    for (name, text) in [("small", TEXT.to_owned()), ("large", format!("unsigned a[] = {{{noise}}};\n"))] {
+    for (name, text) in [("small", TEXT.to_owned()), ("large", noise())] {
         let one = sandbox(name).file("a.c", text);
         one.expect(Stored, "gcc -c -Wall a.c");
         assert_eq!(flush(&one).count(Stat::RemoteWrites), 1);
@@ -100,8 +108,7 @@ fn t273_t282_an_object_that_is_not_as_it_was_written_is_a_miss_and_is_written_an
 
 #[test]
 fn t283_a_result_that_is_gone_is_made_and_written_anew() {
-    let noise: String = (0..120_000_u32).map(|n| format!("{},", n.wrapping_mul(2_654_435_761))).collect();
-    let one = sandbox("gone").file("a.c", format!("unsigned a[] = {{{noise}}};\n"));
+    let one = sandbox("gone").file("a.c", noise());
     one.expect(Stored, "gcc -c a.c");
     flush(&one);
     let mut written = objects(&one);
@@ -160,37 +167,6 @@ fn t282_a_local_cache_that_takes_nothing_is_no_hindrance() {
 }
 
 #[test]
-fn t267_writes_that_were_not_done_are_done_by_the_next_coordinator() {
-    let sandbox = sandbox("pending");
-    let (remote, away) = (sandbox.root().join("remote"), sandbox.root().join("away"));
-    fs::rename(&remote, &away).unwrap();
-    sandbox.expect(Stored, "gcc -c a.c");
-    wait_until("the first try", || sandbox.stats().remotes[0].is_left_alone);
-    assert_eq!(sandbox.stats().remotes[0].pending_writes, 1);
-    let _ = sandbox.cachepot(["--stop-coordinator"]).succeeds();
-    fs::rename(&away, &remote).unwrap();
-    let _ = sandbox.cachepot(["--start-coordinator"]).succeeds();
-    assert_eq!(flush(&sandbox).count(Stat::RemoteWrites), 1);
-    assert_eq!(fs::read_dir(sandbox.root().join("cache/pending/folder")).unwrap().count(), 0);
-    sandbox.on_machine("other").expect(Hit, "gcc -c a.c");
-}
-
-#[test]
-fn the_end_of_a_coordinator_waits_for_its_writes() {
-    let one = sandbox("flush");
-    let files: Vec<String> = (0..20).map(|n| format!("a{n}.c")).collect();
-    for file in &files {
-        one.write(file, TEXT);
-    }
-    one.settle();
-    for file in &files {
-        one.sh(&format!("{CLIENT} gcc -c {file}"));
-    }
-    let _ = one.cachepot(["--stop-coordinator"]).succeeds();
-    assert_eq!(objects(&one).len(), files.len());
-}
-
-#[test]
 fn one_of_several_remotes_is_enough() {
     let one = sandbox("chain").config("[cache]\nchain = 'disk, folder'\n");
     one.expect(Stored, "gcc -c a.c");
@@ -200,102 +176,6 @@ fn one_of_several_remotes_is_enough() {
     let third = other.on_machine("third").config("[cache]\nchain = 'floppy'\n");
     let said = third.cachepot(["--show-config"]).fails_with(2);
     assert!(said.stderr().contains("no remote is called `floppy`"), "{}", said.stderr());
-}
-
-/// A server that takes connections and never answers: it costs the first requests a moment, and nothing after that.
-#[test]
-fn t266_t271_a_remote_that_never_answers_stops_nothing() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let sandbox = sandbox("silent").without("CACHEPOT_FOLDER");
-    let sandbox = sandbox.env("CACHEPOT_REDIS", format!("redis://:s3cret@127.0.0.1:{port}"));
-    sandbox.expect(Stored, "gcc -c a.c");
-    sandbox.expect(Hit, "gcc -c a.c");
-    sandbox.expect(Stored, "gcc -c -O1 a.c");
-    let report = sandbox.stats();
-    assert!(report.remotes[0].pending_writes == 2 && !format!("{report:?}").contains("s3cret"), "{report:?}");
-    // What is pending at a dead remote keeps no coordinator.
-    wait_until("the first try", || sandbox.stats().remotes[0].is_left_alone);
-    let said = sandbox.cachepot(["--stop-coordinator"]).succeeds();
-    assert!(said.stdout().contains("left alone"), "{said}");
-}
-
-/// A server that ends with the test.
-struct Server(std::process::Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A redis-server that asks for a password, in the sandbox's folder.
-fn redis(sandbox: &Sandbox, port: u16) -> Server {
-    let words =
-        format!("--bind 127.0.0.1 --port {port} --requirepass s3cret --save  --appendonly no --dir .");
-    let mut command = sandbox.command("redis-server");
-    let child =
-        command.args(words.split(' ')).current_dir(sandbox.root()).stdout(Stdio::null()).spawn().unwrap();
-    wait_until("redis-server", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-    Server(child)
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-#[test]
-fn t284_redis_is_shared_and_its_password_is_told_to_nobody() {
-    let port = free_port();
-    let one = sandbox("redis").without("CACHEPOT_FOLDER");
-    let one = one.env("CACHEPOT_REDIS", format!("redis://:s3cret@127.0.0.1:{port}"));
-    let one = one.env("CACHEPOT_LOG", "trace").env("CACHEPOT_ERROR_LOG", one_log());
-    let server = redis(&one, port);
-    one.expect(Stored, "gcc -c a.c");
-    flush(&one);
-    let other = one.on_machine("other");
-    other.expect(Hit, "gcc -c a.c");
-    for options in [["--show-stats"], ["--show-config"], ["--storage-check"]] {
-        let said = other.cachepot(options).succeeds();
-        assert!(said.stdout().contains("*****@127.0.0.1") && !said.stdout().contains("s3cret"), "{said}");
-    }
-    let log = fs::read_to_string(other.work().join(one_log())).unwrap();
-    assert!(log.contains("hit") && !log.contains("s3cret"));
-    // Killed in the middle of a build, and back again.
-    drop(server);
-    other.expect(Stored, "gcc -c -O1 a.c");
-    other.expect(Stored, "gcc -c -O2 a.c");
-    other.expect(Hit, "gcc -c a.c");
-    let _server = redis(&other, port);
-    flush(&other);
-    other.on_machine("third").expect(Hit, "gcc -c -O2 a.c");
-}
-
-fn one_log() -> &'static str {
-    "../log"
-}
-
-#[test]
-fn storage_check_says_what_is_wrong_and_how_to_mend_it() {
-    let fine = sandbox("check");
-    let said = fine.cachepot(["--storage-check"]).succeeds().stdout();
-    assert_eq!(said.lines().filter(|line| line.contains(": can be read and written")).count(), 2, "{said}");
-    let (port, nobody) = (free_port(), free_port());
-    let wrong = fine.env("CACHEPOT_REDIS", format!("redis://:wr0ng@127.0.0.1:{port}"));
-    let wrong = wrong.env("CACHEPOT_MEMCACHED", format!("tcp://127.0.0.1:{nobody}"));
-    let _server = redis(&wrong, port);
-    let said = wrong.cachepot(["--storage-check"]).fails_with(2);
-    let (out, error) = (said.stdout(), said.stderr());
-    assert!(
-        out.contains("neither read nor written") && out.contains("check user, password and rights"),
-        "{out}"
-    );
-    assert!(out.contains("cannot be reached") && out.contains("check address, port"), "{out}");
-    assert!(error.contains("redis, memcached") && !format!("{out}{error}").contains("wr0ng"), "{error}");
-    let unusable = wrong.env("CACHEPOT_REDIS", "http://:wr0ng@host");
-    let said = unusable.cachepot(["--storage-check"]).fails_with(2).stdout();
-    assert!(said.contains("its settings cannot be used: URL") && !said.contains("wr0ng"), "{said}");
 }
 
 #[test]
@@ -343,27 +223,6 @@ fn t285_signed_and_encrypted_results() {
 }
 
 #[test]
-fn t272_one_that_takes_no_writes_is_read_and_the_others_are_written() {
-    let port = free_port();
-    let one = sandbox("no-writes").env("CACHEPOT_REDIS", format!("redis://:s3cret@127.0.0.1:{port}"));
-    let _server = redis(&one, port);
-    one.expect(Stored, "gcc -c a.c");
-    flush(&one);
-    one.sh(&format!(
-        "redis-cli -p {port} --no-auth-warning -a s3cret ACL SETUSER reader on '>pw' '~*' +get +getrange"
-    ));
-    let other = one.on_machine("other").env("CACHEPOT_REDIS", format!("redis://reader:pw@127.0.0.1:{port}"));
-    let before = objects(&other).len();
-    // From Redis, with no folder beside it.
-    let apart = other.env("CACHEPOT_CHAIN", "redis");
-    apart.expect(Hit, "gcc -c a.c");
-    let both = apart.on_machine("both").env("CACHEPOT_CHAIN", "redis, folder");
-    both.expect(Stored, "gcc -c -O1 a.c");
-    let stats = flush(&both);
-    assert_eq!((objects(&both).len(), stats.count(Stat::RemoteWrites)), (before + 1, 1));
-}
-
-#[test]
 fn t281_what_was_not_there_is_found_a_little_later() {
     let line = "gcc -c a.c";
     let early = sandbox("late").env("CACHEPOT_FOLDER_RW_MODE", "READ_ONLY");
@@ -379,19 +238,4 @@ fn t281_what_was_not_there_is_found_a_little_later() {
         let _ = early.cachepot(["--clear-cache"]).succeeds();
         early.cached(line).1 == Hit
     });
-}
-
-#[test]
-fn a_read_fills_the_remotes_above() {
-    let port = free_port();
-    let one = sandbox("above");
-    one.expect(Stored, "gcc -c a.c");
-    flush(&one);
-    let two = one.on_machine("two").env("CACHEPOT_REDIS", format!("redis://:s3cret@127.0.0.1:{port}"));
-    let _server = redis(&two, port);
-    let two = two.env("CACHEPOT_CHAIN", "redis folder");
-    two.expect(Hit, "gcc -c a.c");
-    wait_until("the write", || two.stats().stats.count(Stat::RemoteWrites) == 1);
-    let three = two.on_machine("three").env("CACHEPOT_CHAIN", "redis");
-    three.expect(Hit, "gcc -c a.c");
 }

@@ -15,7 +15,7 @@ fn names(page: &str, name: &str) -> bool {
 #[test]
 fn every_setting_has_its_row() {
     let page = read("docs/book/reference/settings.md");
-    let all = KEYS.iter().flat_map(|key| key.file_name.into_iter().chain([key.variable]));
+    let all = KEYS.iter().flat_map(|key| key.file_names().chain(key.variables()));
     expect_none(&all.filter(|name| !names(&page, name)).map(str::to_owned).collect::<Vec<_>>());
     let example = read("examples/config.toml");
     let keys = KEYS.iter().filter_map(|key| key.file_name?.rsplit('.').next());

@@ -59,7 +59,7 @@ fn main() {
     let n_entries: u64 = words.next().unwrap().parse().unwrap();
     println!("before: {}", resident_kib());
     let start = Instant::now();
-    let store = LocalStore::open(LocalSettings { dir, max_bytes: 10 << 30 }).unwrap();
+    let store = LocalStore::open(LocalSettings { dir, max_bytes: 10 << 30, max_copy: 10 << 30 }).unwrap();
     println!("open: {:?}; {}", start.elapsed(), resident_kib());
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {

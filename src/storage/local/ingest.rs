@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 use super::clone;
+use super::place::fits;
 use super::temp::TempFile;
 use super::{INLINE_BYTES, LocalStore};
 use crate::error::StoreError;
@@ -85,7 +86,7 @@ impl LocalStore {
     /// [`StoreError::SourceChanged`] if it is no plain file of that size before and after; `TooLarge`, `Full`,
     /// `ReadOnly` and `Io` from writing. Nothing is left behind.
     pub fn ingest(&self, from: &File, size: u64) -> Result<Ingested, StoreError> {
-        self.refuse_too_large(size)?;
+        fits(size, self.max_copy)?;
         expect_size(from, size)?;
         let content = if size <= INLINE_BYTES {
             let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
@@ -110,7 +111,7 @@ impl LocalStore {
     /// As [`LocalStore::ingest`].
     pub fn ingest_bytes(&self, bytes: Vec<u8>) -> Result<Ingested, StoreError> {
         let size = bytes.len() as u64;
-        self.refuse_too_large(size)?;
+        fits(size, self.max_copy)?;
         if size <= INLINE_BYTES {
             return Ok(Ingested(Content::Inline(bytes)));
         }

@@ -43,6 +43,11 @@ impl Drop for Reservation<'_> {
     }
 }
 
+/// Refuses early what can never be stored, or is not to be copied.
+pub(crate) fn fits(bytes: u64, limit: u64) -> Result<(), StoreError> {
+    if bytes > limit || limit == 0 { Err(StoreError::TooLarge { bytes, limit }) } else { Ok(()) }
+}
+
 impl LocalStore {
     /// Stores an entry, replacing whatever the key had, and makes room for it first. At most one output per role.
     ///
@@ -54,6 +59,8 @@ impl LocalStore {
         meta: EntryMeta,
         outputs: Vec<(Role, bool, Ingested)>,
     ) -> Result<(), StoreError> {
+        // Before anything is read.
+        fits(outputs.iter().map(|(_, _, output)| output.size()).sum(), self.max_bytes)?;
         let EntryMeta { status, stdout, stderr } = meta;
         let mut entry = Entry { status, stdout, stderr, outputs: Vec::with_capacity(outputs.len()) };
         let mut blobs = Vec::new();
@@ -85,7 +92,7 @@ impl LocalStore {
 
     fn put(&self, key: &Key, head: &[u8], blobs: Vec<TempFile>, blob_bytes: u64) -> Result<(), StoreError> {
         let bytes = blob_bytes.saturating_add(head.len() as u64);
-        self.refuse_too_large(bytes)?;
+        fits(bytes, self.max_bytes)?;
         if head.len() as u64 > MAX_FILE_BYTES {
             return Err(StoreError::TooLarge { bytes, limit: MAX_FILE_BYTES });
         }
@@ -196,10 +203,9 @@ impl LocalStore {
         applied
     }
 
-    /// Refuses early what can never be stored.
-    pub(crate) fn refuse_too_large(&self, bytes: u64) -> Result<(), StoreError> {
-        let limit = self.max_bytes;
-        if bytes > limit || limit == 0 { Err(StoreError::TooLarge { bytes, limit }) } else { Ok(()) }
+    /// Whether so much can ever be stored.
+    pub fn takes(&self, bytes: u64) -> bool {
+        fits(bytes, self.max_bytes).is_ok()
     }
 
     /// A new file in `tmp/`, making the folder again if somebody removed it.

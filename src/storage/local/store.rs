@@ -32,6 +32,8 @@ pub struct LocalSettings {
     pub dir: PathBuf,
     /// Most bytes that entries and manifests may use; 0 stores nothing.
     pub max_bytes: u64,
+    /// The largest output that is copied, whether it is kept or not; 0 copies nothing.
+    pub max_copy: u64,
 }
 
 /// How full the store is.
@@ -60,6 +62,7 @@ pub struct Fetched {
 pub struct LocalStore {
     pub(crate) layout: Layout,
     pub(crate) max_bytes: u64,
+    pub(crate) max_copy: u64,
     pub(crate) damaged: AtomicU64,
     pub(crate) ledger: Mutex<Ledger>,
     /// Signalled when a put gives back what it had reserved.
@@ -99,7 +102,7 @@ impl LocalStore {
     /// [`StoreError::Place`] for a path that can never be a cache folder. A folder that cannot be written is no
     /// error here: see [`LocalStore::check`].
     pub fn open(settings: LocalSettings) -> Result<Self, StoreError> {
-        let LocalSettings { dir, max_bytes } = settings;
+        let LocalSettings { dir, max_bytes, max_copy } = settings;
         if !dir.is_absolute() {
             return Err(StoreError::Place { path: dir, reason: "the path is not absolute" });
         }
@@ -109,6 +112,7 @@ impl LocalStore {
         let store = LocalStore {
             layout: Layout::new(&dir),
             max_bytes,
+            max_copy,
             damaged: AtomicU64::new(0),
             ledger: Mutex::new(Ledger::new(max_bytes)),
             released: Condvar::new(),

@@ -35,6 +35,10 @@ pub struct GcsSettings {
     pub key_file: Option<PathBuf>,
     /// An address that hands out tokens.
     pub credentials_url: Option<String>,
+    /// Without both: an account whose tokens this machine is given by Google's cloud.
+    pub service_account: Option<String>,
+    /// Another host that gives them than Google's.
+    pub metadata_host: Option<String>,
     /// Values are written too.
     pub read_write: bool,
     /// Another address than Google's.
@@ -90,12 +94,23 @@ impl Gcs {
                 }
             },
             (None, Some(url)) => Some(TokenSource::address(url)?),
-            (None, None) => None,
+            (None, None) => {
+                let host = settings.metadata_host.as_deref();
+                settings
+                    .service_account
+                    .as_deref()
+                    .map(|account| TokenSource::metadata(host, account))
+                    .transpose()?
+            }
         };
         let scope = if settings.read_write { READ_WRITE } else { READ };
+        let is_near = settings.key_file.is_none() && settings.credentials_url.is_none();
         let tokens = match source {
             Some(source) => {
-                let http = Http::limited(&http, TOKEN_LIMIT)?;
+                // No proxy is told who this machine is.
+                let proxies = if is_near { Proxies::default() } else { http.proxies.clone() };
+                let http =
+                    Http::limited(&HttpSettings { ca_file: http.ca_file.clone(), proxies }, TOKEN_LIMIT)?;
                 Some(Arc::new(Tokens { source, http, scope }))
             }
             None => None,

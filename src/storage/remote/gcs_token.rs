@@ -16,6 +16,8 @@ use super::http::{Http, dates, names};
 
 /// How long an assertion may be used.
 const ASSERTION_LIFE: Duration = Duration::from_secs(59 * 60);
+/// Where machines of Google's cloud learn about themselves.
+const METADATA: &str = "metadata.google.internal";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// A token, and when it ends.
@@ -28,7 +30,15 @@ pub(super) enum TokenSource {
 }
 
 impl TokenSource {
-    /// Any address that answers as Google's own metadata does not: with `accessToken` and `expireTime`.
+    /// What Google's cloud gives the machine that it runs.
+    pub(super) fn metadata(host: Option<&str>, account: &str) -> Result<Self, UnusableSetting> {
+        let (host, account) =
+            (host.unwrap_or(METADATA), names::encoded(account.trim(), false).replace("%40", "@"));
+        Self::address(&format!("http://{host}/computeMetadata/v1/instance/service-accounts/{account}/token"))
+    }
+
+    /// Any address that answers as Google's metadata does (`access_token`, `expires_in`), or with `accessToken` and
+    /// `expireTime`.
     pub(super) fn address(text: &str) -> Result<Self, UnusableSetting> {
         let unusable = |reason: String| UnusableSetting { setting: "credentials URL", reason };
         let url = Url::parse(text.trim()).map_err(|error| unusable(error.to_string()))?;
@@ -49,18 +59,27 @@ impl TokenSource {
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .body(format!("grant_type={grant}&assertion={assertion}"));
                 let answer = answered(http.send(request, &Progress::default()).await?).await?;
-                let seconds = answer.get("expires_in").and_then(Value::as_u64);
-                let ends = seconds.and_then(|s| SystemTime::now().checked_add(Duration::from_secs(s)));
-                Ok((text_of(&answer, "access_token")?, ends))
+                standard(&answer)
             }
             TokenSource::Address(url) => {
-                let request = http.client().get(url.clone());
+                // Google's wants to see it, so that nobody is led there who does not know where it leads.
+                let request = http.client().get(url.clone()).header("Metadata-Flavor", "Google");
                 let answer = answered(http.send(request, &Progress::default()).await?).await?;
+                if answer.get("access_token").is_some() {
+                    return standard(&answer);
+                }
                 let ends = answer.get("expireTime").and_then(Value::as_str).and_then(dates::from_rfc3339);
                 Ok((text_of(&answer, "accessToken")?, ends))
             }
         }
     }
+}
+
+/// The token of an answer as OAuth has it.
+fn standard(answer: &Value) -> Result<Token, BackendError> {
+    let seconds = answer.get("expires_in").and_then(Value::as_u64);
+    let ends = seconds.and_then(|s| SystemTime::now().checked_add(Duration::from_secs(s)));
+    Ok((text_of(answer, "access_token")?, ends))
 }
 
 /// The JSON of a good answer.

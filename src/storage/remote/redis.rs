@@ -15,7 +15,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Redis
 use super::backend::{
     Backend, BackendError, Later, MAX_VALUE_BYTES, Progress, Rights, UnusableSetting, try_both,
 };
-use super::redis_url::{Address, at_once, read_url};
+use super::redis_url::{self, Address, at_once};
 use super::words::shown;
 
 /// Values are read in pieces of this size, to see that they are coming.
@@ -26,9 +26,16 @@ const NO_LIMIT: Duration = Duration::from_secs(3600);
 /// Where the server is, and how values are kept there.
 #[derive(Clone, Default)]
 pub struct RedisSettings {
-    /// `redis://[[user]:password@]host[:port][/db]`, or `rediss://` for TLS, with `#insecure` at the end to believe any
-    /// certificate; or `unix:///path` or `redis+unix:///path`, with `?db=`, `user=` and `pass=`.
+    /// `host[:port]`, `redis://[[user]:password@]host[:port][/db]`, or `rediss://` for TLS, with `#insecure` at the end to
+    /// believe any certificate; or `unix:///path` or `redis+unix:///path`, with `?db=`, `user=` and `pass=`. Of a cluster
+    /// several, with commas between.
     pub url: String,
+    /// Where the URL names none.
+    pub username: Option<String>,
+    /// Where the URL has none.
+    pub password: Option<String>,
+    /// Where the URL names none.
+    pub db: Option<u16>,
     /// What each key begins with, as it stands.
     pub key_prefix: String,
     /// For how long a value is kept there after it was written, in whole seconds.
@@ -121,15 +128,15 @@ impl Redis {
     /// # Errors
     /// The setting that cannot be used.
     pub fn new(settings: RedisSettings) -> Result<Redis, UnusableSetting> {
-        let Address { name, info, login, password, certificates } =
-            read_url(&settings.url, settings.ca_file.as_deref(), settings.cluster)?;
+        let Address { name, info, others, login, password, certificates } = redis_url::address(&settings)?;
         let unusable = |error: RedisError| UnusableSetting {
             setting: "URL",
             reason: shown(&error.to_string(), password.as_deref()),
         };
         let place = match (settings.cluster, certificates) {
             (true, certificates) => {
-                let builder = ClusterClient::builder([info]).response_timeout(NO_LIMIT);
+                let builder =
+                    ClusterClient::builder(std::iter::once(info).chain(others)).response_timeout(NO_LIMIT);
                 let builder = builder.overall_response_timeout(None).tcp_settings(at_once());
                 let builder = certificates.into_iter().fold(builder, |builder, certs| builder.certs(certs));
                 Place::Cluster(Box::new(builder.build().map_err(unusable)?))

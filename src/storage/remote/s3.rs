@@ -33,6 +33,8 @@ pub struct S3Settings {
     pub region: Option<String>,
     /// What each key begins with.
     pub key_prefix: String,
+    /// The bucket is part of the endpoint's host name, not of the path.
+    pub virtual_host_style: bool,
     /// TLS for an endpoint without a scheme.
     pub use_ssl: bool,
     /// Requests are not signed.
@@ -227,12 +229,20 @@ fn base_of(settings: &S3Settings, bucket: &str, region: &str) -> Result<Url, Unu
             let scheme = if settings.use_ssl { "https" } else { "http" };
             let has_scheme = endpoint.contains("://");
             let text = if has_scheme { endpoint.to_owned() } else { format!("{scheme}://{endpoint}") };
-            let url = names::endpoint("endpoint", &text)?;
+            let mut url = names::endpoint("endpoint", &text)?;
             if !url.username().is_empty() || url.password().is_some() {
                 let reason = "S3 takes no user and no password in an address".to_owned();
                 return Err(UnusableSetting { setting: "endpoint", reason });
             }
-            format!("{url}{bucket}/")
+            if !settings.virtual_host_style {
+                return names::endpoint("endpoint", &format!("{url}{bucket}/"));
+            }
+            let host = url.domain().map(|host| format!("{bucket}.{host}"));
+            if host.is_none_or(|host| url.set_host(Some(&host)).is_err()) {
+                let reason = "an address of numbers cannot have the bucket in its name".to_owned();
+                return Err(UnusableSetting { setting: "endpoint", reason });
+            }
+            url.to_string()
         }
         None => {
             let cloud = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
@@ -326,6 +336,13 @@ mod tests {
         let china = S3Settings { region: Some("cn-north-1".to_owned()), ..of("b", "", false) };
         assert_eq!(base(&china), "https://b.s3.cn-north-1.amazonaws.com.cn/");
         base_of(&of("b", "http://u:p@host", false), "b", "r").unwrap_err();
+        let by_name = |of: S3Settings| S3Settings { virtual_host_style: true, ..of };
+        assert_eq!(base(&by_name(of("b", "host:9000", true))), "https://b.host:9000/");
+        assert_eq!(base(&by_name(of("b.c", "http://host/s3/", false))), "http://b.c.host/s3/");
+        assert_eq!(base(&by_name(of("b", "", false))), "https://b.s3.us-east-1.amazonaws.com/");
+        for numbers in ["127.0.0.1:9000", "[::1]"] {
+            base_of(&by_name(of("b", numbers, false)), "b", "r").unwrap_err();
+        }
     }
 
     #[test]

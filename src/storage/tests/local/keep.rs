@@ -188,7 +188,7 @@ fn places_that_cannot_be_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "x").unwrap();
     for dir in [folder.path().join("file"), "relative/cache".into()] {
-        let refused = LocalStore::open(LocalSettings { dir, max_bytes: 1 }).err().unwrap();
+        let refused = LocalStore::open(LocalSettings { dir, max_bytes: 1, max_copy: 1 }).err().unwrap();
         assert!(matches!(refused, StoreError::Place { .. }), "{refused}");
     }
 }

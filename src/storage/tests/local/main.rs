@@ -20,7 +20,7 @@ use cachepot_storage::local::{EntryMeta, LocalSettings, LocalStore};
 pub(crate) const ROOMY: u64 = 1 << 30;
 
 pub(crate) fn open(dir: &Path, max_bytes: u64) -> LocalStore {
-    LocalStore::open(LocalSettings { dir: dir.to_path_buf(), max_bytes }).unwrap()
+    LocalStore::open(LocalSettings { dir: dir.to_path_buf(), max_bytes, max_copy: max_bytes }).unwrap()
 }
 
 /// A folder that is removed at the end, with a store in it.

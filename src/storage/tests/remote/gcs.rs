@@ -131,6 +131,25 @@ async fn t270_a_token_is_kept_until_it_ends_or_is_refused() {
     assert_eq!(asked.iter().filter(|request| request.starts_with("GET /token?key=secret ")).count(), 3);
 }
 
+#[tokio::test]
+async fn a_machine_of_google_is_given_tokens_of_its_account() {
+    for (account, path) in [("default", "default"), ("me@project", "me@project"), ("a/../b", "a%2F..%2Fb")] {
+        let token = json!({"access_token": "abc", "expires_in": 3599, "token_type": "Bearer"});
+        let (tokens, asked) = scripted_and_heard(vec![json_answer(200, &token)]);
+        let (address, heard) = scripted_and_heard(vec![value(), value()]);
+        let metadata_host = tokens.strip_prefix("http://").map(str::to_owned);
+        let service_account = Some(account.to_owned());
+        let backend = Gcs::new(GcsSettings { service_account, metadata_host, ..settings(&address) }).unwrap();
+        for _ in 0..2 {
+            get(&backend, "key").await.unwrap();
+            assert!(heard.recv().unwrap().contains("authorization: Bearer abc\r\n"));
+        }
+        let request = asked.recv().unwrap();
+        let start = format!("GET /computeMetadata/v1/instance/service-accounts/{path}/token ");
+        assert!(request.starts_with(&start) && request.contains("metadata-flavor: Google"), "{request}");
+    }
+}
+
 /// A key file as Google makes them, and the public half of its key.
 fn key_file(folder: &Path, token_uri: &str) -> (PathBuf, PathBuf) {
     let (key, public, file) = (folder.join("key"), folder.join("public"), folder.join("key.json"));

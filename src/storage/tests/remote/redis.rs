@@ -96,6 +96,35 @@ fn with_database(server: &Server) -> Redis {
 }
 
 #[tokio::test]
+async fn user_password_and_database_may_be_settings_of_their_own() {
+    let server = redis(&[]);
+    server
+        .say("ACL SETUSER cache on >s3cret ~* +getrange +set +select\r\nACL SETUSER default >pw\r\nQUIT\r\n");
+    let set = |text: &str| Some(text.to_owned());
+    let of = |url: String, db| {
+        let settings =
+            RedisSettings { url, username: set("cache"), password: set(SECRET), db, ..Default::default() };
+        Redis::new(settings).unwrap()
+    };
+    let endpoint = format!("127.0.0.1:{}", server.port);
+    let third = of(endpoint.clone(), Some(3));
+    assert_eq!(third.name(), format!("Redis: redis://{endpoint}"));
+    keeps_values(&third, &[1 << 20]).await;
+    third.put("key", b"three".to_vec()).await.unwrap();
+    for same in [
+        of(format!("tcp://{endpoint}"), Some(3)),
+        of(format!("redis://{endpoint}/3"), None),
+        at(&format!("redis://cache:{SECRET}@{endpoint}/?db=3")),
+    ] {
+        assert_eq!(get(&same, "key").await, Ok(Some(b"three".to_vec())));
+    }
+    assert_eq!(get(&of(endpoint.clone(), None), "key").await, Ok(None));
+    is_refused(&at(&endpoint), "NOAUTH", SECRET).await;
+    let password = RedisSettings { url: endpoint, password: set("pw"), ..Default::default() };
+    assert_eq!(get(&Redis::new(password).unwrap(), "key").await, Ok(None));
+}
+
+#[tokio::test]
 async fn a_user_may_do_what_the_server_lets_it() {
     let server = redis(&[]);
     let rules = "ACL SETUSER cache on >pw2 ~cc:* +getrange +set\r\nACL SETUSER reader on >pw2 ~* +getrange\r\nQUIT\r\n";
@@ -261,6 +290,11 @@ async fn what_is_no_value_of_ours_is_no_value() {
     backend.put(KEY, noise(1 << 20, 1)).await.unwrap();
 }
 
+/// A port that nobody listens at.
+fn nobody() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// Two servers that share the keys.
 #[tokio::test]
 async fn t274_a_cluster_is_asked_where_the_value_is() {
@@ -295,5 +329,10 @@ async fn t274_a_cluster_is_asked_where_the_value_is() {
         }
     }
     assert!((1..20).contains(&elsewhere));
+    // One that is away is no hindrance.
+    let nodes = format!("127.0.0.1:{}, tcp://127.0.0.1:{}", nobody(), one.port);
+    let password = Some(SECRET.to_owned());
+    let of_nodes = RedisSettings { url: nodes, password, cluster: true, ..RedisSettings::default() };
+    assert_eq!(get(&Redis::new(of_nodes).unwrap(), "key-7").await, Ok(Some(vec![7])));
     is_refused(&cluster(url.replace(SECRET, "wrong")), "it does not accept the password", "wrong").await;
 }

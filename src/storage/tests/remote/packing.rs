@@ -1,8 +1,9 @@
 //! Packing in a process of its own, without the process.
 use crate::{JOB, RESULT, entry, job};
 use cachepot_engine::digest::Digest;
-use cachepot_engine::entry::Body;
-use cachepot_storage::remote::bundle::{JobBundle, open_result};
+use cachepot_engine::entry::{Body, EntryOutput};
+use cachepot_engine::job::Role;
+use cachepot_storage::remote::bundle::{JobBundle, open_result, result_content};
 use cachepot_storage::remote::packing::{Content, serve};
 use proptest::prelude::*;
 
@@ -38,6 +39,23 @@ fn blobs_are_read_from_their_files_and_not_believed() {
     }
     std::fs::remove_file(&file).unwrap();
     assert_eq!(answers(&[(RESULT, &large)]), [Vec::<u8>::new()]);
+}
+
+/// The metadata of a crate is in its .rlib and in its .rmeta.
+#[test]
+fn what_stands_twice_in_a_large_result_is_packed_once() {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    let noise: Vec<u8> = (0..12 << 20).map(|_| next()).collect();
+    let mut twice = entry(noise.clone());
+    twice.outputs.push(EntryOutput { role: Role::Dependencies, ..twice.outputs[0].clone() });
+    let content = Content::Whole(result_content(&RESULT, &twice).unwrap());
+    let object = content.pack(&RESULT).unwrap();
+    assert!(object.len() < noise.len() + noise.len() / 10, "{}", object.len());
+    assert_eq!(open_result(&RESULT, &object).unwrap(), twice);
 }
 
 proptest! {

@@ -13,6 +13,7 @@ mod elsewhere;
 mod find;
 mod hasher;
 mod idle;
+mod in_hand;
 mod inputs;
 mod jobserver;
 mod jobserver_actor;

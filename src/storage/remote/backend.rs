@@ -2,8 +2,9 @@
 //! cannot lose a method. Keys are short ASCII names (`[0-9a-z-]`); values are opaque here.
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use super::sink::Sink;
 
 /// The largest value that is read from a remote or written there; more is [`BackendError::TooLarge`].
 pub const MAX_VALUE_BYTES: u64 = 256 << 20;
@@ -20,27 +21,12 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + S
 pub trait Backend: Send + Sync {
     /// What statistics and the log call it, without secrets, as in `Redis: redis://:*****@host`.
     fn name(&self) -> &str;
-    /// The value of a key; `None` where there is none. Tells of all bytes as they come.
-    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>>;
+    /// Gives the value of a key to `to` as it comes; false where there is none, and then what was given is none of it.
+    fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool>;
     /// Stores a value, replacing the one that the key had; done when the remote has said so.
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()>;
     /// What may be done there, as found by trying.
     fn check(&self) -> Later<'_, Rights>;
-}
-
-/// How many bytes of an answer have come: what comes late may still be coming.
-#[derive(Debug, Default)]
-pub struct Progress(AtomicU64);
-
-impl Progress {
-    /// Some more have come.
-    pub fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-    /// All that have come.
-    pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// What may be done at a remote.
@@ -73,7 +59,7 @@ pub async fn try_both(backend: &dyn Backend) -> Result<Rights, BackendError> {
 /// As [`try_both`].
 pub async fn try_reading(backend: &dyn Backend) -> Result<Rights, BackendError> {
     let mut rights = Rights::default();
-    match backend.get(CHECK_KEY, &Progress::default()).await {
+    match backend.get(CHECK_KEY, &mut Sink::default()).await {
         Ok(_) => rights.read = true,
         Err(error) => rights.note(error)?,
     }
@@ -120,6 +106,19 @@ pub enum BackendError {
     /// It answered, but not in its protocol, or that it has trouble of its own.
     #[error("the answer of the remote makes no sense: {0}")]
     Malformed(String),
+    /// Whoever asked wants no more of the value.
+    #[error("the rest of the value is not wanted")]
+    Unwanted,
+}
+
+/// The value of a key, in memory; `None` where there is none.
+///
+/// # Errors
+/// Those of [`Backend::get`].
+pub async fn get_whole(backend: &dyn Backend, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+    let mut sink = Sink::default();
+    let is_there = backend.get(key, &mut sink).await?;
+    Ok(is_there.then(|| sink.into_value()))
 }
 
 /// A setting of a remote that cannot be used.

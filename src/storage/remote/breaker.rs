@@ -73,7 +73,13 @@ impl Breaker {
         let was_open = self.is_open();
         match outcome {
             // It lives: what it says of this one value says nothing of others.
-            Ok(()) | Err(BackendError::TooLarge | BackendError::Full(_) | BackendError::Denied(_)) => {
+            Ok(())
+            | Err(
+                BackendError::TooLarge
+                | BackendError::Full(_)
+                | BackendError::Denied(_)
+                | BackendError::Unwanted,
+            ) => {
                 (self.trouble, self.probe_at, self.pause) = (0, None, Duration::ZERO);
             }
             Err(BackendError::Throttled { retry_after }) => {

@@ -12,10 +12,9 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, Value};
 
-use super::backend::{
-    Backend, BackendError, Later, MAX_VALUE_BYTES, Progress, Rights, UnusableSetting, try_both,
-};
+use super::backend::{Backend, BackendError, Later, MAX_VALUE_BYTES, Rights, UnusableSetting, try_both};
 use super::redis_url::{Address, at_once, read_url};
+use super::sink::Sink;
 use super::words::shown;
 
 /// Values are read in pieces of this size, to see that they are coming.
@@ -152,24 +151,21 @@ impl Redis {
         format!("{}{key}", self.key_prefix)
     }
 
-    async fn read(&self, key: &str, progress: &Progress) -> Result<Option<Vec<u8>>, BackendError> {
+    async fn read(&self, key: &str, to: &mut Sink) -> Result<bool, BackendError> {
         let key = self.key(key);
-        let mut value = Vec::new();
+        let mut at = 0;
         loop {
             let mut command = redis::cmd("GETRANGE");
-            command.arg(&key).arg(value.len()).arg(value.len() + PIECE - 1);
+            command.arg(&key).arg(at).arg(at + PIECE - 1);
             let piece: Vec<u8> = self.ask(&self.reading, &command).await?;
-            progress.add(piece.len());
             if piece.len() > PIECE {
                 return Err(BackendError::Malformed("more than was asked for".to_owned()));
             }
-            value.extend_from_slice(&piece);
-            if value.len() as u64 > MAX_VALUE_BYTES {
-                return Err(BackendError::TooLarge);
-            }
+            to.take(&piece).await?;
+            at += piece.len();
             if piece.len() < PIECE {
                 // A range of a key that is not there is empty; no value of ours is.
-                return Ok(Some(value).filter(|value| !value.is_empty()));
+                return Ok(at > 0);
             }
         }
     }
@@ -285,8 +281,8 @@ impl Backend for Redis {
         &self.name
     }
 
-    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>> {
-        Box::pin(self.read(key, progress))
+    fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
+        Box::pin(self.read(key, to))
     }
 
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()> {

@@ -133,10 +133,9 @@ async fn look_further(
             }
             if let (Local::Lost(result), Some((of, brought))) = (&seen.1, in_hand)
                 && *result == of
+                && let Some(opened) = question.hand_over(key, of, &brought)
             {
-                if let Some(opened) = question.hand_over(key, of, &brought) {
-                    seen.1 = Local::Found(Box::new(opened));
-                }
+                seen.1 = Local::Found(Box::new(opened));
             }
         }
     }

@@ -162,6 +162,7 @@ impl RemoteStorageActor {
         };
         let (backend, began) = (Arc::clone(&self.tier.backend), Instant::now());
         let (name, progress) = (self.tier.guard.name(&key), to.progress());
+        self.breaker.watch(&ticket, to.progress());
         let call = async move {
             let progress = to.progress();
             while_it_comes(hand_on(backend.as_ref(), &name, &mut to), &progress).await

@@ -1,12 +1,14 @@
 //! When a remote is left alone. Pure: the time is passed in.
 //!
 //! A build may lose a second to a dead remote, in all. So requests that a build waits for get [`ANSWER_LIMIT`];
-//! while one of them is [`OVERDUE`], no other goes out; and after [`MAX_TROUBLE`] failures in a row none does, until a
+//! while one of them is [`OVERDUE`] and nothing of its answer has come, no other goes out; and after [`MAX_TROUBLE`] failures in a row none does, until a
 //! probe that nobody waits for was answered.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend::BackendError;
+use super::sink::Progress;
 
 /// How long a request may wait for the first byte of its answer.
 pub const ANSWER_LIMIT: Duration = Duration::from_millis(450);
@@ -32,8 +34,8 @@ pub struct Ticket(u64);
 /// See the file's head.
 #[derive(Debug, Default)]
 pub struct Breaker {
-    /// When each request that is out began; tickets grow, so the first is the oldest.
-    out: BTreeMap<u64, Instant>,
+    /// When each request that is out began, and what of its answer has come.
+    out: BTreeMap<u64, (Instant, Arc<Progress>)>,
     next: u64,
     /// Failures since the last answer.
     trouble: u32,
@@ -46,8 +48,18 @@ pub struct Breaker {
 impl Breaker {
     /// Lets a request go out for which a build waits; `None` where it has to do without.
     pub fn begin(&mut self, now: Instant) -> Option<Ticket> {
-        let is_late = self.out.values().next().is_some_and(|began| now.duration_since(*began) >= OVERDUE);
+        let is_late = self
+            .out
+            .values()
+            .any(|(began, progress)| progress.bytes() == 0 && now.duration_since(*began) >= OVERDUE);
         (self.probe_at.is_none() && !is_late).then(|| self.go(now))
+    }
+
+    /// Takes note of how the answer to a request comes: one that takes its time keeps no other out.
+    pub fn watch(&mut self, ticket: &Ticket, progress: Arc<Progress>) {
+        if let Some((_, watched)) = self.out.get_mut(&ticket.0) {
+            *watched = progress;
+        }
     }
 
     /// Lets a probe go out, for which nobody waits: one at a time, and only where the remote has been left alone for
@@ -109,7 +121,7 @@ impl Breaker {
 
     fn go(&mut self, now: Instant) -> Ticket {
         self.next += 1;
-        self.out.insert(self.next, now);
+        self.out.insert(self.next, (now, Arc::default()));
         Ticket(self.next)
     }
 
@@ -157,6 +169,20 @@ mod tests {
         breaker.forget(second);
         breaker.forget(third);
         assert!(breaker.out.is_empty());
+    }
+
+    #[test]
+    fn one_whose_answer_comes_keeps_no_other_out() {
+        let (mut breaker, start, progress) = (Breaker::default(), Instant::now(), Arc::<Progress>::default());
+        let large = breaker.begin(start).unwrap();
+        breaker.watch(&large, Arc::clone(&progress));
+        assert_eq!(breaker.begin(start + OVERDUE), None);
+        progress.add(1);
+        let second = breaker.begin(start + OVERDUE).unwrap();
+        // The second has no answer yet.
+        assert_eq!(breaker.begin(start + OVERDUE * 2), None);
+        breaker.forget(second);
+        assert!(breaker.begin(start + OVERDUE * 2).is_some());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod masquerade;
 mod outputs;
 mod refused;
 mod remote;
+mod remote_large;
 mod rust;
 mod settings;
 mod user_headers;

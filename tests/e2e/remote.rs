@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 const TEXT: &str = "#include \"a.h\"\nint f(void) { return A; }\n";
 
-fn sandbox(name: &str) -> Sandbox {
+pub(crate) fn sandbox(name: &str) -> Sandbox {
     let sandbox = Sandbox::new(name).file("a.c", TEXT).file("a.h", "#define A 1\n");
     let remote = sandbox.root().join("remote");
     fs::create_dir(&remote).unwrap();
@@ -18,14 +18,14 @@ fn sandbox(name: &str) -> Sandbox {
 }
 
 /// The files in the remote, but for the one that the check leaves.
-fn objects(sandbox: &Sandbox) -> Vec<PathBuf> {
+pub(crate) fn objects(sandbox: &Sandbox) -> Vec<PathBuf> {
     let folders = fs::read_dir(sandbox.root().join("remote")).unwrap().flatten();
     let files = folders.flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten());
     files.map(|file| file.path()).filter(|path| !path.ends_with("cachepot-check")).collect()
 }
 
 /// Waits until everything is written to the remote.
-fn flush(sandbox: &Sandbox) -> Snapshot {
+pub(crate) fn flush(sandbox: &Sandbox) -> Snapshot {
     sandbox.quiet();
     wait_until("the writes", || sandbox.stats().remotes.iter().all(|remote| remote.pending_writes == 0));
     sandbox.stats().stats

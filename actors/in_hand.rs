@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a file weighs at least: a descriptor.
-const FILE_WEIGHT: usize = 1 << 20;
+/// What a file weighs at least: descriptors are few.
+const FILE_WEIGHT: usize = 2 << 20;
 /// A byte of a file weighs this much less than one in memory.
 const LIGHTER: usize = 16;
 

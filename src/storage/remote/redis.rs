@@ -17,8 +17,10 @@ use super::redis_url::{Address, at_once, read_url};
 use super::sink::Sink;
 use super::words::shown;
 
-/// Values are read in pieces of this size, to see that they are coming.
-const PIECE: usize = 256 << 10;
+/// Values are read in pieces, to see that they are coming: the first has this size.
+const FIRST_PIECE: usize = 256 << 10;
+/// The others are larger, for each costs a way there and back.
+const PIECE: usize = 1 << 20;
 /// The library wants a limit for clusters; the caller's is shorter.
 const NO_LIMIT: Duration = Duration::from_secs(3600);
 
@@ -153,20 +155,20 @@ impl Redis {
 
     async fn read(&self, key: &str, to: &mut Sink) -> Result<bool, BackendError> {
         let key = self.key(key);
-        let mut at = 0;
+        let (mut at, mut size) = (0, FIRST_PIECE);
         loop {
             let mut command = redis::cmd("GETRANGE");
-            command.arg(&key).arg(at).arg(at + PIECE - 1);
+            command.arg(&key).arg(at).arg(at + size - 1);
             let piece: Vec<u8> = self.ask(&self.reading, &command).await?;
-            if piece.len() > PIECE {
+            if piece.len() > size {
                 return Err(BackendError::Malformed("more than was asked for".to_owned()));
             }
             to.take(&piece).await?;
-            at += piece.len();
-            if piece.len() < PIECE {
+            if piece.len() < size {
                 // A range of a key that is not there is empty; no value of ours is.
-                return Ok(at > 0);
+                return Ok(to.bytes() > 0);
             }
+            (at, size) = (at + size, PIECE);
         }
     }
 

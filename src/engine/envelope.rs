@@ -122,7 +122,7 @@ pub fn open<'a>(kind: Kind, key: &Digest, file: &'a [u8]) -> Result<&'a [u8], En
     if head.length != payload.len() as u64 {
         return Err(EntryError::Length);
     }
-    head.expect(kind, key)?;
+    head.is_of(kind, key)?;
     Ok(payload)
 }
 
@@ -146,7 +146,7 @@ impl Head {
         Ok(Head { tag, owner: reader.array()?, length: reader.u64()? })
     }
 
-    fn expect(&self, kind: Kind, key: &Digest) -> Result<(), EntryError> {
+    fn is_of(&self, kind: Kind, key: &Digest) -> Result<(), EntryError> {
         if self.tag != kind.tag() {
             return Err(EntryError::OtherKind);
         }
@@ -171,7 +171,7 @@ impl<R: Read> Payload<R> {
         let mut bytes = [0; HEADER];
         from.read_exact(&mut bytes)?;
         let head = Head::read(&mut Reader(&bytes))?;
-        head.expect(kind, key)?;
+        head.is_of(kind, key)?;
         let mut hasher = ContentHasher::default();
         hasher.update(&bytes);
         Ok(Payload { from, left: head.length, hasher })

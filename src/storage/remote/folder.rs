@@ -10,7 +10,7 @@ use super::backend::{Backend, BackendError, Later, MAX_VALUE_BYTES, Rights, try_
 use super::sink::Sink;
 
 /// Values are read in pieces of this size: each is a step into the background.
-const PIECE_BYTES: usize = 1 << 20;
+const PIECE_BYTES: usize = 256 << 10;
 
 /// See the file's head.
 pub struct Folder {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::backend::{BackendError, MAX_VALUE_BYTES};
 
-/// Bytes are handed on in pieces of about this size.
+/// Bytes are handed on in pieces of this size, or as they come where they come in larger ones.
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that may wait: whoever brings more waits itself, so that memory has a bound.
 const MAX_WAITING: usize = 4;
@@ -81,7 +81,7 @@ impl Sink {
 
     async fn hand_on(&mut self) -> Result<(), BackendError> {
         let Some(to) = &self.to else { return Ok(()) };
-        let piece = std::mem::replace(&mut self.held, Vec::with_capacity(PIECE_BYTES));
+        let piece = std::mem::take(&mut self.held);
         let _waiting = self.progress.wait();
         to.send(piece).await.map_err(|_| BackendError::Unwanted)
     }

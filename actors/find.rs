@@ -133,8 +133,8 @@ async fn look_further(
             }
             if let (Local::Lost(result), Some((of, brought))) = (&seen.1, in_hand)
                 && *result == of
+                && let Some(opened) = question.hand_over(key, of, &brought)
             {
-                let opened = question.hand_over(key, of, brought).await;
                 seen.1 = Local::Found(Box::new(opened));
             }
         }

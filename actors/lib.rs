@@ -14,6 +14,8 @@ mod elsewhere;
 mod find;
 mod hasher;
 mod idle;
+mod in_hand;
+mod in_time;
 mod inputs;
 mod jobserver;
 mod jobserver_actor;

@@ -38,6 +38,8 @@ pub(crate) struct Permits {
     pub checks: Arc<Semaphore>,
     /// Checks that run: one, whatever the machine.
     pub checking: Arc<Semaphore>,
+    /// Objects of remotes that are being unpacked while they come.
+    pub(crate) unpacking: Arc<Semaphore>,
     /// Results in memory that are being written to remotes, in KiB.
     pub uploading: Arc<Semaphore>,
     /// Results in memory that wait for this because the local store may not have them then, in KiB.
@@ -56,6 +58,7 @@ impl Permits {
             recording: Arc::new(Semaphore::new(MAX_RECORDING)),
             checks: Arc::new(Semaphore::new(MAX_CHECKS_KIB)),
             checking: Arc::new(Semaphore::new(1)),
+            unpacking: Arc::new(Semaphore::new(16.max(cores * 2))),
             uploading: Arc::new(Semaphore::new(MAX_UPLOADING_KIB as usize)),
             carrying: Arc::new(Semaphore::new(MAX_CARRIED_KIB as usize)),
         }

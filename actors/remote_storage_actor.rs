@@ -3,6 +3,7 @@
 //! no hit of the local store waits for. When one dies, its request is answered with an error, which is a miss; writes
 //! that were not done lie in the queue's folder for its next life.
 use crate::carried::Carried;
+use crate::in_time::{hand_on, while_it_comes, within};
 use crate::keeper::Obituary;
 use crate::pending::{Pending, Write};
 use crate::permits::MAX_UPLOADING_KIB;
@@ -13,8 +14,10 @@ use actix::fut::ready;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::Stat;
-use cachepot_storage::remote::backend::{BackendError, Progress, Rights};
-use cachepot_storage::remote::breaker::{Breaker, Ticket, transfer_limit};
+use cachepot_storage::remote::backend::{BackendError, Rights, get_whole};
+use cachepot_storage::remote::breaker::{Breaker, Ticket};
+use cachepot_storage::remote::sink::Sink;
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,10 +37,15 @@ const MAX_REFUSED_READS: u32 = 8;
 /// How long a write may take, beside a second for each 256 KiB.
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
 
-/// Asks for an object.
+/// Asks for an object: whether it is there, and was handed on as it came.
 #[derive(Message)]
-#[rtype(result = "Option<Vec<u8>>")]
-pub(crate) struct Fetch(pub(crate) Digest);
+#[rtype(result = "bool")]
+pub(crate) struct Fetch {
+    /// Its key.
+    pub(crate) key: Digest,
+    /// Where it goes.
+    pub(crate) to: Sink,
+}
 
 /// Has a result written, some time.
 #[derive(Clone, Message)]
@@ -78,7 +86,7 @@ impl RemoteStorageActor {
         RemoteStorageActor {
             tier,
             shared,
-            breaker: Breaker::default(),
+            breaker: Breaker::new(RandomState::new().hash_one(0)),
             tried: watch::Sender::new(false),
             started: Instant::now(),
             may_read,
@@ -152,45 +160,45 @@ impl RemoteStorageActor {
         self.tier.pending.store(self.pending.len(), Ordering::Relaxed);
     }
 
-    fn read(&mut self, key: Digest) -> ResponseActFuture<Self, Option<Vec<u8>>> {
+    fn read(&mut self, key: Digest, mut to: Sink) -> ResponseActFuture<Self, bool> {
         let is_there = self.may_read && *self.tried.borrow();
         let Some(ticket) = is_there.then(|| self.breaker.begin(Instant::now())).flatten() else {
             self.bump(Stat::RemoteSkipped);
-            return Box::pin(ready(None).into_actor(self));
+            return Box::pin(ready(false).into_actor(self));
         };
         let (backend, began) = (Arc::clone(&self.tier.backend), Instant::now());
-        let name = self.tier.guard.name(&key);
+        let (name, progress) = (self.tier.guard.name(&key), to.progress());
+        self.breaker.watch(&ticket, to.progress());
         let call = async move {
-            let progress = Progress::default();
-            while_it_comes(backend.get(&name, &progress), &progress).await
+            let progress = to.progress();
+            while_it_comes(hand_on(backend.as_ref(), &name, &mut to), &progress).await
         };
         Box::pin(call.into_actor(self).map(move |outcome, actor, _| {
             let is_news = actor.breaker.end(ticket, outcome.as_ref().map(drop), Instant::now());
-            actor.note_read(outcome, is_news, began.elapsed())
+            actor.note_read(outcome, is_news, began.elapsed().saturating_sub(progress.waited()))
         }))
     }
 
     fn note_read(
         &mut self,
-        outcome: Result<Option<Vec<u8>>, BackendError>,
+        outcome: Result<Option<u64>, BackendError>,
         is_left_alone: bool,
         took: Duration,
-    ) -> Option<Vec<u8>> {
+    ) -> bool {
         self.show_state();
         match outcome {
             Ok(found) => {
                 self.tier.note_answer(found.is_some(), took);
                 self.refused_reads = 0;
                 self.bump(if found.is_some() { Stat::RemoteHits } else { Stat::RemoteMisses });
-                let bytes = found.as_ref().map_or(0, Vec::len);
-                self.shared.stats.add_named(Stat::RemoteBytesRead, self.tier.name, bytes as u64);
-                found
+                self.shared.stats.add_named(Stat::RemoteBytesRead, self.tier.name, found.unwrap_or_default());
+                found.is_some()
             }
             Err(BackendError::Denied(_)) if self.refused_reads < MAX_REFUSED_READS => {
                 self.tier.note_answer(false, took);
                 self.refused_reads += 1;
                 self.bump(Stat::RemoteMisses);
-                None
+                false
             }
             Err(error) => {
                 self.bump(Stat::RemoteErrors);
@@ -201,7 +209,7 @@ impl RemoteStorageActor {
                 } else {
                     tracing::debug!(remote = self.tier.name, %error, "no answer from a remote");
                 }
-                None
+                false
             }
         }
     }
@@ -275,11 +283,11 @@ impl Actor for RemoteStorageActor {
 }
 
 impl Handler<Fetch> for RemoteStorageActor {
-    type Result = ResponseActFuture<Self, Option<Vec<u8>>>;
+    type Result = ResponseActFuture<Self, bool>;
 
-    fn handle(&mut self, Fetch(key): Fetch, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Fetch { key, to }: Fetch, _: &mut Self::Context) -> Self::Result {
         if *self.tried.borrow() {
-            return self.read(key);
+            return self.read(key, to);
         }
         let mut tried = self.tried.subscribe();
         let left = START_LIMIT.saturating_sub(self.started.elapsed());
@@ -287,7 +295,7 @@ impl Handler<Fetch> for RemoteStorageActor {
             // Whether it was tried in time or not: `read` looks for itself.
             let _ = tokio::time::timeout(left, tried.wait_for(|tried| *tried)).await;
         };
-        Box::pin(wait.into_actor(self).then(move |(), actor, _| actor.read(key)))
+        Box::pin(wait.into_actor(self).then(move |(), actor, _| actor.read(key, to)))
     }
 }
 
@@ -317,7 +325,7 @@ async fn publish(
     let Ok(_room) = shared.permits.uploading.acquire_many(kib).await else { return Ok(0) };
     let Some(whole) = blocking(move || to_read.whole(write)).await? else { return Ok(0) };
     let (backend, name) = (&tier.backend, tier.guard.name(&write.job));
-    let theirs = match within(WRITE_LIMIT, backend.get(&name, &Progress::default())).await {
+    let theirs = match within(WRITE_LIMIT, get_whole(backend.as_ref(), &name)).await {
         // Whoever may only write cannot know.
         Err(BackendError::Denied(_)) => None,
         other => other?,
@@ -346,32 +354,4 @@ async fn publish(
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, BackendError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| BackendError::Malformed(error.to_string()))
-}
-
-async fn within<T>(
-    limit: Duration,
-    call: impl Future<Output = Result<T, BackendError>>,
-) -> Result<T, BackendError> {
-    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(late()))
-}
-
-/// Waits for an answer as long as it comes fast enough.
-async fn while_it_comes<T>(
-    call: impl Future<Output = Result<T, BackendError>>,
-    progress: &Progress,
-) -> Result<T, BackendError> {
-    let began = tokio::time::Instant::now();
-    tokio::pin!(call);
-    loop {
-        let end = began + transfer_limit(progress.bytes());
-        match tokio::time::timeout_at(end, &mut call).await {
-            Ok(outcome) => return outcome,
-            Err(_) if began + transfer_limit(progress.bytes()) > end => {}
-            Err(_) => return Err(late()),
-        }
-    }
-}
-
-fn late() -> BackendError {
-    BackendError::Unreachable("no answer in time".to_owned())
 }

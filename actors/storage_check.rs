@@ -2,7 +2,8 @@
 use crate::remotes;
 use crate::tiers;
 use cachepot_config::{Environment, Loaded, Remote, Remotes};
-use cachepot_storage::remote::backend::{Backend, BackendError, CHECK_KEY, Progress, Rights};
+use cachepot_storage::remote::backend::{Backend, BackendError, Rights, check_key};
+use cachepot_storage::remote::sink::Sink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -86,10 +87,10 @@ async fn check(remote: &Remote, settings: &Remotes, environment: &Environment) -
 
 /// The fastest of some answers: what the way there takes.
 async fn answer_time(backend: &dyn Backend) -> Option<Duration> {
-    let mut best = None;
+    let (mut best, key) = (None, check_key());
     for _ in 0..QUESTIONS {
         let began = Instant::now();
-        let answer = tokio::time::timeout(LIMIT, backend.get(CHECK_KEY, &Progress::default())).await;
+        let answer = tokio::time::timeout(LIMIT, backend.get(&key, &mut Sink::default())).await;
         answer.ok()?.ok()?;
         best = best.into_iter().chain([began.elapsed()]).min();
     }
@@ -126,7 +127,7 @@ fn advice(error: &BackendError) -> String {
     let help = match error {
         BackendError::Unreachable(_) => "check address, port, certificate and firewall",
         BackendError::Malformed(_) => "check that the address is that of such a server",
-        BackendError::Throttled { .. } => "try again later",
+        BackendError::Throttled { .. } | BackendError::Unwanted => "try again later",
         BackendError::Denied(_) => "check user, password and rights there",
         BackendError::Full(_) => "let the server evict what is old",
         BackendError::TooLarge => "the server should take larger values",

@@ -1,6 +1,7 @@
 //! Remotes behind the local store: what a request that found nothing does to bring results here. A plain async policy over
 //! the RemoteStorageActors; what it brings is put into the local store, and the look-up goes there again.
 use crate::carried::Carried;
+use crate::in_hand::InHand;
 use crate::latency::Latencies;
 use crate::odds::Odds;
 use crate::packer::Packer;
@@ -11,15 +12,16 @@ use crate::shared::Shared;
 use cachepot_config::Mode;
 use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
-use cachepot_engine::entry::{Body, Entry};
+use cachepot_engine::entry::Entry;
 use cachepot_engine::stats::{RemoteReport, Stat};
-use cachepot_storage::error::StoreError;
-use cachepot_storage::local::{EntryMeta, Fetched};
+use cachepot_storage::local::{Fetched, Ingested};
 use cachepot_storage::recent::Recent;
 use cachepot_storage::remote::backend::{Backend, Later, Rights, try_reading};
 use cachepot_storage::remote::bundle::{self, JobBundle};
 use cachepot_storage::remote::guard::Guard;
+use cachepot_storage::remote::sink::Sink;
 use std::collections::HashMap;
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -122,13 +124,6 @@ pub(crate) struct Question<'a> {
     pub(crate) deadline: Deadline,
 }
 
-/// A result that was brought.
-pub(crate) struct InHand {
-    entry: Arc<Entry>,
-    /// Whether somebody puts it into the tiers above, or has done so.
-    is_put: AtomicBool,
-}
-
 /// What came of asking a remote.
 #[derive(Clone)]
 pub(crate) enum Brought {
@@ -154,11 +149,18 @@ impl Tiers {
     }
 
     /// Takes a result in hand, for whoever asks for it next.
-    fn take(&self, result: Digest, entry: Entry) -> Brought {
-        let bytes = bytes_inside(&entry) + entry.stdout.len() + entry.stderr.len() + 1024;
-        let taken = Arc::new(InHand { entry: Arc::new(entry), is_put: AtomicBool::new(false) });
-        hold(&self.in_hand).insert(result, Arc::clone(&taken), bytes);
-        Brought::Entry(result, taken)
+    fn take(&self, result: Digest, entry: Entry, files: Vec<Ingested>) -> Brought {
+        match InHand::new(entry, files) {
+            Ok(taken) => {
+                let taken = Arc::new(taken);
+                hold(&self.in_hand).insert(result, Arc::clone(&taken), taken.weight());
+                Brought::Entry(result, taken)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a result from a remote cannot be opened");
+                Brought::Nothing
+            }
+        }
     }
 
     /// A result that was brought a moment ago.
@@ -243,11 +245,11 @@ impl Question<'_> {
     /// Brings what the remote knows of a job.
     pub(crate) async fn bring_job(&self, job: Digest, bases: &Bases) -> Brought {
         let (to, bases) = (Arc::clone(self.shared), bases.clone());
-        let take_in = move |object: Vec<u8>| {
-            let JobBundle { manifest, newest } = JobBundle::open(&job, &object).ok()?;
+        let take_in = move |object: &mut dyn Read| {
+            let JobBundle { manifest, newest } = JobBundle::open(&job, object).ok()?;
             let result = manifest.records.front().map(|record| record.result);
             // The result before its record, as everywhere.
-            let taken = result.zip(newest).map(|(result, entry)| to.tiers.take(result, entry));
+            let taken = result.zip(newest).map(|(result, entry)| to.tiers.take(result, entry, Vec::new()));
             let is_new = to.manifests.merge(&job, manifest, &to.memory, &bases);
             Some(match taken {
                 Some(taken) => taken,
@@ -261,9 +263,10 @@ impl Question<'_> {
     /// Brings a result.
     pub(crate) async fn bring_result(&self, result: Digest) -> Brought {
         let to = Arc::clone(self.shared);
-        let take_in = move |object: Vec<u8>| {
-            let entry = bundle::open_result(&result, &object).ok()?;
-            Some(to.tiers.take(result, entry))
+        let take_in = move |object: &mut dyn Read| {
+            let mut outputs = to.store.incoming();
+            let entry = bundle::read_result(&result, object, &mut outputs).ok()?;
+            Some(to.tiers.take(result, entry, outputs.into_files()))
         };
         self.bring(result, take_in).await
     }
@@ -273,7 +276,7 @@ impl Question<'_> {
     async fn bring(
         &self,
         key: Digest,
-        take_in: impl FnOnce(Vec<u8>) -> Option<Brought> + Send + 'static,
+        take_in: impl FnOnce(&mut dyn Read) -> Option<Brought> + Send + 'static,
     ) -> Brought {
         let tiers = &self.shared.tiers;
         let what = (self.at, key);
@@ -299,17 +302,27 @@ impl Question<'_> {
     async fn fetch(
         &self,
         key: Digest,
-        take_in: impl FnOnce(Vec<u8>) -> Option<Brought> + Send + 'static,
+        take_in: impl FnOnce(&mut dyn Read) -> Option<Brought> + Send + 'static,
     ) -> Brought {
         let routes = self.shared.routes();
         let Some(tier) = self.shared.tiers.list.get(self.at) else { return Brought::Nothing };
         let route = routes.remotes.get(self.at).and_then(Option::as_ref);
-        let answer = ask(route, Fetch(key), Deadline::after(self.left())).await;
-        let guard = Arc::clone(&tier.guard);
-        let open = move |object| take_in(guard.open(&key, object).ok()?);
-        let brought = match answer {
-            Ok(Some(object)) => tokio::task::spawn_blocking(move || open(object)).await.ok().flatten(),
-            Ok(None) | Err(_) => Some(Brought::Nothing),
+        let (to, mut pieces) = Sink::stream();
+        let (guard, room) = (Arc::clone(&tier.guard), Arc::clone(&self.shared.permits.unpacking));
+        // Goes on where this request has no more time for it: the next one finds the result in hand.
+        let taken = actix::spawn(async move {
+            // No thread waits for a remote that may have nothing.
+            let is_coming = pieces.begin().await;
+            let _permit = if is_coming { room.acquire_owned().await.ok()? } else { return None };
+            let open = move || take_in(guard.read(&key, pieces).ok()?.as_mut());
+            tokio::task::spawn_blocking(open).await.ok().flatten()
+        });
+        let brought = match ask(route, Fetch { key, to }, Deadline::after(self.left())).await {
+            Ok(true) => match tokio::time::timeout(self.left(), taken).await {
+                Ok(taken) => taken.ok().flatten(),
+                Err(_) => Some(Brought::Nothing),
+            },
+            Ok(false) | Err(_) => Some(Brought::Nothing),
         };
         if brought.is_none() {
             tracing::warn!(remote = tier.name, "an object is damaged or not to be believed; it is a miss");
@@ -328,52 +341,27 @@ impl Question<'_> {
 }
 
 impl Question<'_> {
-    /// Puts a result that stands into the tiers above this remote, once, and opens it. A small one is answered at once
-    /// and stored behind the build.
-    pub(crate) async fn hand_over(&self, job: Digest, result: Digest, brought: Arc<InHand>) -> Fetched {
-        let in_memory = Fetched { entry: Arc::clone(&brought.entry), blobs: Vec::new() };
-        let is_taken = self.shared.store.takes(bytes_inside(&brought.entry) as u64);
-        if !is_taken || brought.is_put.swap(true, Ordering::Relaxed) {
-            return in_memory;
+    /// Opens a result that stands, and has it put into the tiers above this remote, once, behind the build. `None` where
+    /// it cannot be opened.
+    pub(crate) fn hand_over(&self, job: Digest, result: Digest, brought: &InHand) -> Option<Fetched> {
+        // Before it is put: a store that fails removes its files.
+        let opened = brought.opened();
+        if let Some(to_put) = brought.to_put() {
+            let (to, at, has_files) = (Arc::clone(self.shared), self.at, brought.has_files());
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = to_put.put(&to.store, &result) {
+                    tracing::debug!(%error, "a result from a remote does not go into the local store");
+                    return;
+                }
+                if has_files {
+                    hold(&to.tiers.in_hand).remove(&result);
+                }
+                // What is written there is read from the local store.
+                to.tiers.push_above(&to, at, Push { job, result, carried: None });
+            });
         }
-        let (of, to, at) = (Arc::clone(&brought.entry), Arc::clone(self.shared), self.at);
-        let put = tokio::task::spawn_blocking(move || {
-            if let Err(error) = put(&to, &result, &of) {
-                tracing::debug!(%error, "a result from a remote does not go into the local store");
-                return None;
-            }
-            // What is written there is read from the local store.
-            to.tiers.push_above(&to, at, Push { job, result, carried: None });
-            to.store.fetch(&result).ok().flatten()
-        });
-        if bundle::travels_with_job(&brought.entry) {
-            return in_memory;
-        }
-        // A large one is better copied by the kernel.
-        put.await.ok().flatten().unwrap_or(in_memory)
+        opened.ok()
     }
-}
-
-fn put(shared: &Shared, result: &Digest, entry: &Entry) -> Result<(), StoreError> {
-    let Entry { status, stdout, stderr, outputs } = entry;
-    let meta = EntryMeta { status: *status, stdout: stdout.clone(), stderr: stderr.clone() };
-    let outputs = outputs.iter().map(|output| {
-        let content = match &output.body {
-            Body::Inline(content) => content.clone(),
-            // `bundle` lets none of these through.
-            Body::Blob { .. } => Vec::new(),
-        };
-        Ok((output.role, output.executable, shared.store.ingest_bytes(content)?))
-    });
-    shared.store.put_entry(result, meta, outputs.collect::<Result<_, StoreError>>()?)
-}
-
-fn bytes_inside(entry: &Entry) -> usize {
-    let bytes = entry.outputs.iter().map(|output| match &output.body {
-        Body::Inline(content) => content.len(),
-        Body::Blob { .. } => 0,
-    });
-    bytes.sum()
 }
 
 fn hold<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -11,6 +11,7 @@ use crate::storage_actor::LiftWindow;
 use actix::Actor;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::Stat;
+use cachepot_storage::remote::sink::Sink;
 use cachepot_wire::{CompileRequest, EnvBlock};
 use std::ffi::OsStr;
 use std::sync::{Arc, Mutex, mpsc};
@@ -98,7 +99,8 @@ async fn a_remote_comes_back_after_a_panic() {
     let remote = || world.shared.routes().remotes[0].clone();
     assert!(ask(remote().as_ref(), Poison::Panic, limit()).await.is_err());
     world.reaches_life(ActorName::RemoteStorage(0), 1).await;
-    assert_eq!(ask(remote().as_ref(), Fetch(Digest([0; 32])), limit()).await, Ok(None));
+    let fetch = Fetch { key: Digest([0; 32]), to: Sink::default() };
+    assert_eq!(ask(remote().as_ref(), fetch, limit()).await, Ok(false));
 }
 
 #[actix::test]

@@ -10,7 +10,9 @@
 //! length   = u64                      of the payload
 //! checksum = 32 bytes                 blake3 of everything before it
 //! ```
-use crate::digest::Digest;
+use std::io::{self, Read};
+
+use crate::digest::{ContentHasher, Digest};
 
 const MAGIC: &[u8; 8] = b"cachepot";
 const HEADER: usize = MAGIC.len() + 2 + 1 + 32 + 8;
@@ -71,6 +73,26 @@ pub enum EntryError {
     Malformed(&'static str),
 }
 
+/// Why a file that is read as it comes is not the one that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is not.
+    #[error(transparent)]
+    File(#[from] EntryError),
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Read(io::Error),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => ReadError::File(EntryError::Length),
+            _ => ReadError::Read(error),
+        }
+    }
+}
+
 /// Puts the envelope around a payload.
 pub fn seal(kind: Kind, key: &Digest, payload: &[u8]) -> Vec<u8> {
     let mut file = Vec::with_capacity(HEADER + payload.len() + CHECKSUM);
@@ -91,31 +113,95 @@ pub fn seal(kind: Kind, key: &Digest, payload: &[u8]) -> Vec<u8> {
 /// Whatever is not exactly the file of this kind and key; see [`EntryError`].
 pub fn open<'a>(kind: Kind, key: &Digest, file: &'a [u8]) -> Result<&'a [u8], EntryError> {
     let mut reader = Reader(file);
-    if reader.take(MAGIC.len())? != MAGIC {
-        return Err(EntryError::Foreign);
-    }
-    let version = u16::from_le_bytes(reader.array()?);
-    if version != VERSION {
-        return Err(EntryError::OtherVersion(version));
-    }
+    let head = Head::read(&mut reader)?;
     let (content, checksum) = file.split_last_chunk::<CHECKSUM>().ok_or(EntryError::Length)?;
     if Digest::of(content).0 != *checksum {
         return Err(EntryError::Checksum);
     }
-    let [tag] = reader.array()?;
-    let owner = reader.array::<32>()?;
     let payload = content.get(HEADER..).ok_or(EntryError::Length)?;
-    let length = file.get(HEADER - 8..).map(Reader).ok_or(EntryError::Length)?.u64()?;
-    if length != payload.len() as u64 {
+    if head.length != payload.len() as u64 {
         return Err(EntryError::Length);
     }
-    if tag != kind.tag() {
-        return Err(EntryError::OtherKind);
-    }
-    if owner != key.0 {
-        return Err(EntryError::OtherKey);
-    }
+    head.is_of(kind, key)?;
     Ok(payload)
+}
+
+/// What stands before the payload.
+struct Head {
+    tag: u8,
+    owner: [u8; 32],
+    length: u64,
+}
+
+impl Head {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, EntryError> {
+        if reader.take(MAGIC.len())? != MAGIC {
+            return Err(EntryError::Foreign);
+        }
+        let version = u16::from_le_bytes(reader.array()?);
+        if version != VERSION {
+            return Err(EntryError::OtherVersion(version));
+        }
+        let [tag] = reader.array()?;
+        Ok(Head { tag, owner: reader.array()?, length: reader.u64()? })
+    }
+
+    fn is_of(&self, kind: Kind, key: &Digest) -> Result<(), EntryError> {
+        if self.tag != kind.tag() {
+            return Err(EntryError::OtherKind);
+        }
+        if self.owner != key.0 { Err(EntryError::OtherKey) } else { Ok(()) }
+    }
+}
+
+/// The payload of a file that is read as it comes: what [`open`] is for one in memory. Nothing that it gives is verified
+/// before [`Payload::finish`] says so.
+pub struct Payload<R> {
+    from: R,
+    left: u64,
+    hasher: ContentHasher,
+}
+
+impl<R: Read> Payload<R> {
+    /// Reads and checks what stands before the payload.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn open(kind: Kind, key: &Digest, mut from: R) -> Result<Self, ReadError> {
+        let mut bytes = [0; HEADER];
+        from.read_exact(&mut bytes)?;
+        let head = Head::read(&mut Reader(&bytes))?;
+        head.is_of(kind, key)?;
+        let mut hasher = ContentHasher::default();
+        hasher.update(&bytes);
+        Ok(Payload { from, left: head.length, hasher })
+    }
+
+    /// Checks that all of the payload was read, and that it is what was written; gives back the source, behind the file.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn finish(mut self) -> Result<R, ReadError> {
+        let mut checksum = [0; CHECKSUM];
+        self.from.read_exact(&mut checksum)?;
+        if self.left != 0 {
+            return Err(EntryError::Length.into());
+        }
+        if self.hasher.finish().0 != checksum {
+            return Err(EntryError::Checksum.into());
+        }
+        Ok(self.from)
+    }
+}
+
+impl<R: Read> Read for Payload<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(to.len());
+        let read = self.from.read(to.get_mut(..most).unwrap_or_default())?;
+        self.hasher.update(to.get(..read).unwrap_or_default());
+        self.left -= read as u64;
+        Ok(read)
+    }
 }
 
 /// Reads fields off the front of bytes that nobody has vouched for.
@@ -134,10 +220,5 @@ impl<'a> Reader<'a> {
     }
     pub(crate) fn u64(&mut self) -> Result<u64, EntryError> {
         self.array().map(u64::from_le_bytes)
-    }
-    /// A length and that many bytes. The length is compared with what is there before anything is made of it.
-    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], EntryError> {
-        let length = usize::try_from(self.u64()?).map_err(|_| EntryError::Length)?;
-        self.take(length)
     }
 }

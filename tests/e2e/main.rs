@@ -14,6 +14,7 @@ mod outputs;
 mod packing;
 mod refused;
 mod remote;
+mod remote_large;
 mod rust;
 mod settings;
 mod user_headers;

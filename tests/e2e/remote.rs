@@ -9,7 +9,7 @@ use crate::harness::{CLIENT, Sandbox, wait_for, wait_until};
 use cachepot_engine::stats::{Snapshot, Stat};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const TEXT: &str = "#include \"a.h\"\nint f(void) { return A; }\n";
 
@@ -19,22 +19,26 @@ fn noise() -> String {
     format!("unsigned a[] = {{{numbers}}};\n")
 }
 
-fn sandbox(name: &str) -> Sandbox {
+pub(crate) fn sandbox(name: &str) -> Sandbox {
     let sandbox = Sandbox::new(name).file("a.c", TEXT).file("a.h", "#define A 1\n");
     let remote = sandbox.root().join("remote");
     fs::create_dir(&remote).unwrap();
     sandbox.env("CACHEPOT_FOLDER", remote)
 }
 
+fn is_check(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("cachepot-check-"))
+}
+
 /// The files in the remote, but for the one that the check leaves.
-fn objects(sandbox: &Sandbox) -> Vec<PathBuf> {
+pub(crate) fn objects(sandbox: &Sandbox) -> Vec<PathBuf> {
     let folders = fs::read_dir(sandbox.root().join("remote")).unwrap().flatten();
     let files = folders.flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten());
-    files.map(|file| file.path()).filter(|path| !path.ends_with("cachepot-check")).collect()
+    files.map(|file| file.path()).filter(|path| !is_check(path)).collect()
 }
 
 /// Waits until everything is written to the remote.
-fn flush(sandbox: &Sandbox) -> Snapshot {
+pub(crate) fn flush(sandbox: &Sandbox) -> Snapshot {
     sandbox.quiet();
     wait_until("the writes", || sandbox.stats().remotes.iter().all(|remote| remote.pending_writes == 0));
     sandbox.stats().stats

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
+use cachepot_engine::digest::Digest;
+
 use super::clone;
 use super::place::fits;
 use super::temp::TempFile;
@@ -20,7 +22,12 @@ pub struct Ingested(pub(crate) Content);
 #[derive(Debug)]
 pub(crate) enum Content {
     Inline(Vec<u8>),
-    File { file: TempFile, size: u64 },
+    /// The digest is known where the content came by us.
+    File {
+        file: TempFile,
+        size: u64,
+        digest: Option<Digest>,
+    },
 }
 
 impl Ingested {
@@ -31,7 +38,7 @@ impl Ingested {
     pub fn read(&self) -> io::Result<Vec<u8>> {
         match &self.0 {
             Content::Inline(bytes) => Ok(bytes.clone()),
-            Content::File { file, size } => {
+            Content::File { file, size, .. } => {
                 let mut bytes = vec![0; usize::try_from(*size).map_err(io::Error::other)?];
                 file.file.read_exact_at(&mut bytes, 0)?;
                 Ok(bytes)
@@ -53,7 +60,7 @@ impl Ingested {
         };
         match &self.0 {
             Content::Inline(bytes) => look(bytes),
-            Content::File { file, size } => {
+            Content::File { file, size, .. } => {
                 let overlap = texts.iter().map(|text| text.len()).max().unwrap_or_default();
                 let mut buffer = vec![0; SEARCHED_AT_ONCE + overlap];
                 let mut offset = 0;
@@ -67,6 +74,17 @@ impl Ingested {
             }
         }
         Ok(found)
+    }
+
+    /// Opens the file for reading only; `None` where there is none.
+    ///
+    /// # Errors
+    /// As from opening a file.
+    pub fn open(&self) -> io::Result<Option<File>> {
+        match &self.0 {
+            Content::Inline(_) => Ok(None),
+            Content::File { file, .. } => File::open(file.path()).map(Some),
+        }
     }
 
     /// Bytes.
@@ -99,7 +117,7 @@ impl LocalStore {
                 _ => StoreError::of_write("copy into", file.path(), error),
             })?;
             expect_size(&file.file, size)?;
-            Content::File { file, size }
+            Content::File { file, size, digest: None }
         };
         expect_size(from, size)?;
         Ok(Ingested(content))
@@ -116,7 +134,7 @@ impl LocalStore {
             return Ok(Ingested(Content::Inline(bytes)));
         }
         let file = self.write_temp(&bytes)?;
-        Ok(Ingested(Content::File { file, size }))
+        Ok(Ingested(Content::File { file, size, digest: None }))
     }
 
     /// Writes a file in `tmp/`.

@@ -17,6 +17,7 @@
 mod blobs;
 mod clone;
 mod evict;
+mod incoming;
 mod index;
 mod ingest;
 mod layout;
@@ -27,6 +28,7 @@ mod temp;
 mod upkeep;
 mod verify;
 
+pub use incoming::Incoming;
 pub use ingest::Ingested;
 pub use place::EntryMeta;
 pub use store::{Fetched, LocalSettings, LocalStore, Usage};

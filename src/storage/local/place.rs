@@ -68,9 +68,10 @@ impl LocalStore {
         for (role, executable, Ingested(content)) in outputs {
             let body = match content {
                 Content::Inline(content) => Body::Inline(content),
-                Content::File { file, size } => {
-                    let digest =
-                        digest_of(&file.file).map_err(|error| StoreError::of_read(file.path(), error))?;
+                Content::File { file, size, digest } => {
+                    let read = || digest_of(&file.file);
+                    let digest = digest.map_or_else(read, Ok);
+                    let digest = digest.map_err(|error| StoreError::of_read(file.path(), error))?;
                     bytes += size;
                     blobs.push(file);
                     Body::Blob { size, digest }

@@ -8,9 +8,10 @@ use reqwest::{RequestBuilder, Url};
 use serde_json::Value;
 
 use super::aws_credentials::{Credentials, Lookup, region};
-use super::backend::{BackendError, Progress, UnusableSetting};
+use super::backend::{BackendError, UnusableSetting};
 use super::http::answer::Answer;
 use super::http::{Http, HttpSettings, dates, names, xml};
+use super::sink::Progress;
 
 /// For a question to a service that is somewhere else.
 const FAR_LIMIT: Duration = Duration::from_secs(10);

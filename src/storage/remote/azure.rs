@@ -8,12 +8,11 @@ use md5::{Digest as _, Md5};
 use reqwest::{Method, Url};
 use ring::hmac;
 
-use super::backend::{
-    Backend, BackendError, Later, MAX_VALUE_BYTES, Progress, Rights, UnusableSetting, try_both,
-};
+use super::backend::{Backend, BackendError, Later, MAX_VALUE_BYTES, Rights, UnusableSetting, try_both};
 use super::http::answer::Answer;
 use super::http::proxies::Proxies;
 use super::http::{Http, HttpSettings, aside, dates, names, xml};
+use super::sink::{Progress, Sink};
 
 const OCTETS: &str = "application/octet-stream";
 const VERSION: &str = "2017-04-17";
@@ -145,13 +144,13 @@ impl Backend for Azure {
         &self.name
     }
 
-    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>> {
+    fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
         Box::pin(async move {
-            let answer = self.send(Method::GET, key, None, progress).await?;
+            let answer = self.send(Method::GET, key, None, &to.progress()).await?;
             if answer.status().is_success() {
-                return answer.value(progress).await.map(Some);
+                return answer.value(to).await.map(|()| true);
             }
-            self.refusal(answer).await.map(|()| None)
+            self.refusal(answer).await.map(|()| false)
         })
     }
 

@@ -1,14 +1,14 @@
 //! What a remote has to offer: get, put, a check of rights, and a name. Nothing has a default body, so that a wrapper
 //! cannot lose a method. Keys are short ASCII names (`[0-9a-z-]`); values are opaque here.
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use super::sink::Sink;
 
 /// The largest value that is read from a remote or written there; more is [`BackendError::TooLarge`].
 pub const MAX_VALUE_BYTES: u64 = 256 << 20;
-/// The key of the value that [`try_both`] reads and writes.
-pub const CHECK_KEY: &str = "cachepot-check";
 
 /// What a call of a [`Backend`] comes to, later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
@@ -20,27 +20,12 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + S
 pub trait Backend: Send + Sync {
     /// What statistics and the log call it, without secrets, as in `Redis: redis://:*****@host`.
     fn name(&self) -> &str;
-    /// The value of a key; `None` where there is none. Tells of all bytes as they come.
-    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>>;
+    /// Gives the value of a key to `to` as it comes; false where there is none, and then what was given is none of it.
+    fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool>;
     /// Stores a value, replacing the one that the key had; done when the remote has said so.
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()>;
     /// What may be done there, as found by trying.
     fn check(&self) -> Later<'_, Rights>;
-}
-
-/// How many bytes of an answer have come: what comes late may still be coming.
-#[derive(Debug, Default)]
-pub struct Progress(AtomicU64);
-
-impl Progress {
-    /// Some more have come.
-    pub fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-    /// All that have come.
-    pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// What may be done at a remote.
@@ -54,13 +39,19 @@ pub struct Rights {
     pub trouble: String,
 }
 
+/// The key of a value that is read and written to find out what may be done: one of a few hundred, for all machines of a
+/// team may start at once, and servers let one value be written a few times a second only.
+pub fn check_key() -> String {
+    format!("cachepot-check-{:02x}", RandomState::new().hash_one(0) & 0xff)
+}
+
 /// Finds out what may be done by doing it: reads a value that may be absent, and writes it.
 ///
 /// # Errors
 /// What says nothing of rights: no connection, no sense in the answer, too much asked.
 pub async fn try_both(backend: &dyn Backend) -> Result<Rights, BackendError> {
     let mut rights = try_reading(backend).await?;
-    match backend.put(CHECK_KEY, b"cachepot".to_vec()).await {
+    match backend.put(&check_key(), b"cachepot".to_vec()).await {
         Ok(()) => rights.write = true,
         Err(error) => rights.note(error)?,
     }
@@ -73,7 +64,7 @@ pub async fn try_both(backend: &dyn Backend) -> Result<Rights, BackendError> {
 /// As [`try_both`].
 pub async fn try_reading(backend: &dyn Backend) -> Result<Rights, BackendError> {
     let mut rights = Rights::default();
-    match backend.get(CHECK_KEY, &Progress::default()).await {
+    match backend.get(&check_key(), &mut Sink::default()).await {
         Ok(_) => rights.read = true,
         Err(error) => rights.note(error)?,
     }
@@ -120,6 +111,19 @@ pub enum BackendError {
     /// It answered, but not in its protocol, or that it has trouble of its own.
     #[error("the answer of the remote makes no sense: {0}")]
     Malformed(String),
+    /// Whoever asked wants no more of the value.
+    #[error("the rest of the value is not wanted")]
+    Unwanted,
+}
+
+/// The value of a key, in memory; `None` where there is none.
+///
+/// # Errors
+/// Those of [`Backend::get`].
+pub async fn get_whole(backend: &dyn Backend, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+    let mut sink = Sink::default();
+    let is_there = backend.get(key, &mut sink).await?;
+    Ok(is_there.then(|| sink.into_value()))
 }
 
 /// A setting of a remote that cannot be used.

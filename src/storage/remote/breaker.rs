@@ -1,12 +1,14 @@
 //! When a remote is left alone. Pure: the time is passed in.
 //!
 //! A build may lose a second to a dead remote, in all. So requests that a build waits for get [`ANSWER_LIMIT`];
-//! while one of them is [`OVERDUE`], no other goes out; and after [`MAX_TROUBLE`] failures in a row none does, until a
+//! while one of them is [`OVERDUE`] and nothing of its answer has come, no other goes out; and after [`MAX_TROUBLE`] failures in a row none does, until a
 //! probe that nobody waits for was answered.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend::BackendError;
+use super::sink::Progress;
 
 /// How long a request may wait for the first byte of its answer.
 pub const ANSWER_LIMIT: Duration = Duration::from_millis(450);
@@ -32,8 +34,8 @@ pub struct Ticket(u64);
 /// See the file's head.
 #[derive(Debug, Default)]
 pub struct Breaker {
-    /// When each request that is out began; tickets grow, so the first is the oldest.
-    out: BTreeMap<u64, Instant>,
+    /// When each request that is out began, and what of its answer has come.
+    out: BTreeMap<u64, (Instant, Arc<Progress>)>,
     next: u64,
     /// Failures since the last answer.
     trouble: u32,
@@ -41,13 +43,29 @@ pub struct Breaker {
     probe_at: Option<Instant>,
     /// The last pause; each grows upon the one before.
     pause: Duration,
+    seed: u64,
 }
 
 impl Breaker {
+    /// One whose pauses are others than those of one with another seed.
+    pub fn new(seed: u64) -> Self {
+        Breaker { seed, ..Breaker::default() }
+    }
+
     /// Lets a request go out for which a build waits; `None` where it has to do without.
     pub fn begin(&mut self, now: Instant) -> Option<Ticket> {
-        let is_late = self.out.values().next().is_some_and(|began| now.duration_since(*began) >= OVERDUE);
+        let is_late = self
+            .out
+            .values()
+            .any(|(began, progress)| progress.bytes() == 0 && now.duration_since(*began) >= OVERDUE);
         (self.probe_at.is_none() && !is_late).then(|| self.go(now))
+    }
+
+    /// Takes note of how the answer to a request comes: one that takes its time keeps no other out.
+    pub fn watch(&mut self, ticket: &Ticket, progress: Arc<Progress>) {
+        if let Some((_, watched)) = self.out.get_mut(&ticket.0) {
+            *watched = progress;
+        }
     }
 
     /// Lets a probe go out, for which nobody waits: one at a time, and only where the remote has been left alone for
@@ -73,7 +91,13 @@ impl Breaker {
         let was_open = self.is_open();
         match outcome {
             // It lives: what it says of this one value says nothing of others.
-            Ok(()) | Err(BackendError::TooLarge | BackendError::Full(_) | BackendError::Denied(_)) => {
+            Ok(())
+            | Err(
+                BackendError::TooLarge
+                | BackendError::Full(_)
+                | BackendError::Denied(_)
+                | BackendError::Unwanted,
+            ) => {
                 (self.trouble, self.probe_at, self.pause) = (0, None, Duration::ZERO);
             }
             Err(BackendError::Throttled { retry_after }) => {
@@ -101,16 +125,23 @@ impl Breaker {
         self.out.remove(&ticket.0);
     }
 
+    /// Up to half of the pause, so that not all machines come back at once.
+    fn jitter(&mut self) -> Duration {
+        // Knuth's MMIX generator; its upper bits are the good ones.
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.pause * u32::from((self.seed >> 56) as u8) / (2 * u32::from(u8::MAX))
+    }
+
     fn go(&mut self, now: Instant) -> Ticket {
         self.next += 1;
-        self.out.insert(self.next, now);
+        self.out.insert(self.next, (now, Arc::default()));
         Ticket(self.next)
     }
 
     fn leave_alone(&mut self, now: Instant, at_least: Duration) {
         let grown = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         self.pause = grown.max(at_least.min(LONGEST_PAUSE));
-        self.probe_at = Some(now + self.pause);
+        self.probe_at = Some(now + self.pause + self.jitter());
     }
 }
 
@@ -154,6 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn one_whose_answer_comes_keeps_no_other_out() {
+        let (mut breaker, start, progress) = (Breaker::default(), Instant::now(), Arc::<Progress>::default());
+        let large = breaker.begin(start).unwrap();
+        breaker.watch(&large, Arc::clone(&progress));
+        assert_eq!(breaker.begin(start + OVERDUE), None);
+        progress.add(1);
+        let second = breaker.begin(start + OVERDUE).unwrap();
+        // The second has no answer yet.
+        assert_eq!(breaker.begin(start + OVERDUE * 2), None);
+        breaker.forget(second);
+        assert!(breaker.begin(start + OVERDUE * 2).is_some());
+    }
+
+    #[test]
     fn only_an_answered_probe_lets_requests_out_again() {
         let (mut breaker, start) = (Breaker::default(), Instant::now());
         let fail = |breaker: &mut Breaker, now| {
@@ -162,14 +207,15 @@ mod tests {
         };
         assert_eq!((fail(&mut breaker, start), fail(&mut breaker, start)), (false, true));
         assert_eq!(breaker.begin_probe(start), None);
-        let later = start + FIRST_PAUSE;
+        assert_eq!(breaker.begin_probe(start + FIRST_PAUSE / 2), None);
+        let later = breaker.probe_at.unwrap();
         assert_eq!(breaker.begin(later), None);
         let probe = breaker.begin_probe(later).unwrap();
         assert_eq!(breaker.begin_probe(later), None);
         // Told once, and the pause grows.
         assert!(!breaker.end(probe, Err(&lost()), later));
         assert_eq!(breaker.begin_probe(later + FIRST_PAUSE), None);
-        let later = later + FIRST_PAUSE * 2;
+        let later = breaker.probe_at.unwrap();
         let probe = breaker.begin_probe(later).unwrap();
         assert!(!breaker.end(probe, Ok(()), later));
         assert!(breaker.begin(later).is_some());
@@ -182,7 +228,20 @@ mod tests {
         let ticket = breaker.begin(start).unwrap();
         assert!(breaker.end(ticket, Err(&BackendError::Throttled { retry_after: Some(wait) }), start));
         assert_eq!(breaker.begin_probe(start + wait / 2), None);
-        assert!(breaker.begin_probe(start + wait).is_some());
+        assert!(breaker.begin_probe(start + wait * 3 / 2).is_some());
+    }
+
+    #[test]
+    fn t268_machines_do_not_come_back_all_at_once() {
+        let start = Instant::now();
+        let pauses = (0..20).map(|seed| {
+            let mut breaker = Breaker::new(seed);
+            breaker.trip(start);
+            breaker.probe_at.unwrap() - start
+        });
+        let pauses: std::collections::BTreeSet<Duration> = pauses.collect();
+        assert!(pauses.len() > 10);
+        assert!(pauses.iter().all(|pause| (FIRST_PAUSE..=FIRST_PAUSE * 3 / 2).contains(pause)));
     }
 
     #[test]
@@ -210,7 +269,7 @@ mod tests {
                     _ => breaker.forget(ticket),
                 }
             }
-            now += LONGEST_PAUSE;
+            now += LONGEST_PAUSE * 3 / 2;
             prop_assert!(breaker.begin(now).is_some() || breaker.begin_probe(now).is_some());
         }
     }

@@ -12,9 +12,11 @@
 use std::io::Read;
 
 use cachepot_engine::digest::Digest;
-use cachepot_engine::entry::{Body, Entry};
-use cachepot_engine::envelope::{self, EntryError, Kind};
+use cachepot_engine::entry::{Body, Entry, Outputs};
+use cachepot_engine::envelope::{self, EntryError, Kind, ReadError};
 use cachepot_engine::manifest::Manifest;
+
+use super::unpack::Content;
 
 /// The newest result travels with its job where outputs and messages have no more than this: one question instead of two.
 pub const SMALL_BYTES: usize = 256 << 10;
@@ -22,13 +24,11 @@ pub const SMALL_BYTES: usize = 256 << 10;
 pub const MAX_CONTENT_BYTES: u64 = 256 << 20;
 /// Of zstd, for what is small.
 const LEVEL: i32 = 3;
-/// What is not small are mostly crates, whose metadata is in two of their files: a search far back finds it. 69 of them (245 MB) are
-/// 54 MB at level 1 with that, and 59 MB at level 3 without, which takes a fifth more of the processor.
+/// What is not small are mostly crates, whose metadata is in two of their files: a search far back finds it. 69 of them (257 MB) are
+/// 57 MB at level 1 with that, and 62 MB at level 3 without, which takes a fifth more of the processor.
 const LEVEL_FAR: i32 = 1;
-/// How far back, as the logarithm of bytes.
-const WINDOW_LOG_FAR: u32 = 25;
-/// Windows above this size are none of ours; each reader would have to allocate one.
-const WINDOW_LOG_MAX: u32 = 27;
+/// How far back, as the logarithm of bytes: who reads holds so much in memory, and another 24 MB make it 2 % smaller.
+const WINDOW_LOG_FAR: u32 = 23;
 
 /// Why an object cannot be made or is not the one that was asked for: a miss in either case.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,15 @@ pub enum BundleError {
     /// It cannot be packed or unpacked.
     #[error("the object cannot be packed or unpacked: {0}")]
     Zstd(#[from] std::io::Error),
+}
+
+impl From<ReadError> for BundleError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::File(error) => BundleError::Envelope(error),
+            ReadError::Read(error) => BundleError::Zstd(error),
+        }
+    }
 }
 
 /// The object of a job.
@@ -78,8 +87,11 @@ impl JobBundle {
     ///
     /// # Errors
     /// Whatever is not [`JobBundle::content`], [`pack`]ed for this very key.
-    pub fn open(job: &Digest, object: &[u8]) -> Result<Self, BundleError> {
-        let content = unpack(job, object)?;
+    pub fn open(job: &Digest, object: impl Read) -> Result<Self, BundleError> {
+        let mut unpacked = Content::open(job, object)?;
+        let mut content = Vec::new();
+        unpacked.read_to_end(&mut content)?;
+        unpacked.finish()?;
         let Some(([0], rest)) = content.split_first_chunk() else {
             return Err(BundleError::Malformed("no job"));
         };
@@ -107,16 +119,25 @@ pub fn result_content(result: &Digest, entry: &Entry) -> Result<Vec<u8>, BundleE
     Ok([&[1], entry.encode(result).as_slice()].concat())
 }
 
-/// Reads and verifies the object of a result.
+/// Reads and verifies the object of a result as it comes; `outputs` gets what must not be believed before this comes back.
 ///
 /// # Errors
 /// Whatever is not [`result_content`], [`pack`]ed for this very key.
-pub fn open_result(result: &Digest, object: &[u8]) -> Result<Entry, BundleError> {
-    let content = unpack(result, object)?;
-    match content.split_first() {
-        Some((1, file)) => entry_of(file, result),
-        _ => Err(BundleError::Malformed("no result")),
+pub fn read_result(
+    result: &Digest,
+    object: impl Read,
+    outputs: &mut dyn Outputs,
+) -> Result<Entry, BundleError> {
+    let mut content = Content::open(result, object)?;
+    let mut sort = [0];
+    content.read_exact(&mut sort)?;
+    if sort != [1] {
+        return Err(BundleError::Malformed("no result"));
     }
+    let entry = Entry::read(&mut content, result, outputs)?;
+    content.finish()?;
+    expect_success(&entry)?;
+    Ok(entry)
 }
 
 /// Whether a result travels with its job; else it needs an object of its own.
@@ -135,12 +156,14 @@ fn is_inside(entry: &Entry) -> bool {
 
 fn entry_of(file: &[u8], result: &Digest) -> Result<Entry, BundleError> {
     let entry = Entry::decode(file, result)?;
-    // Nobody stores a failure: whoever writes one wants a build to fail.
-    if entry.status != 0 {
-        return Err(BundleError::Malformed("a failure"));
-    }
+    expect_success(&entry)?;
     // A blob would be one of this machine's store, which the writer cannot know.
     is_inside(&entry).then_some(entry).ok_or(BundleError::Malformed("an output is not inside"))
+}
+
+/// Nobody stores a failure: whoever writes one wants a build to fail.
+fn expect_success(entry: &Entry) -> Result<(), BundleError> {
+    if entry.status == 0 { Ok(()) } else { Err(BundleError::Malformed("a failure")) }
 }
 
 /// The object of a content.
@@ -164,18 +187,4 @@ fn compress(content: &[u8]) -> std::io::Result<Vec<u8>> {
     far.long_distance_matching(true)?;
     far.window_log(WINDOW_LOG_FAR)?;
     far.compress(content)
-}
-
-fn unpack(key: &Digest, object: &[u8]) -> Result<Vec<u8>, BundleError> {
-    let payload = envelope::open(Kind::Bundle, key, object)?;
-    let (size, packed) = payload.split_first_chunk().ok_or(BundleError::Malformed("cut short"))?;
-    let size = u64::from_le_bytes(*size);
-    if size > MAX_CONTENT_BYTES {
-        return Err(BundleError::TooLarge);
-    }
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
-    decoder.window_log_max(WINDOW_LOG_MAX)?;
-    let mut content = Vec::new();
-    decoder.take(size + 1).read_to_end(&mut content)?;
-    if content.len() as u64 == size { Ok(content) } else { Err(BundleError::Malformed("another size")) }
 }

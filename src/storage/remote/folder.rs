@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::backend::{Backend, BackendError, Later, MAX_VALUE_BYTES, Progress, Rights, try_both};
+use super::backend::{Backend, BackendError, Later, MAX_VALUE_BYTES, Rights, try_both};
+use super::sink::Sink;
+
+/// Values are read in pieces of this size: each is a step into the background.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// See the file's head.
 pub struct Folder {
@@ -31,13 +35,18 @@ impl Backend for Folder {
         &self.name
     }
 
-    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>> {
+    fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
         let place = self.place(key);
         Box::pin(async move {
-            // All at once: a disk tells nothing in between that anybody could use.
-            let value = in_background(move || read(&place)).await?;
-            progress.add(value.as_ref().map_or(0, Vec::len));
-            Ok(value)
+            let begin = move || open(&place)?.map(read).transpose();
+            let Some((mut file, mut piece)) = in_background(begin).await? else { return Ok(false) };
+            loop {
+                to.take(&piece).await?;
+                if piece.len() < PIECE_BYTES {
+                    return Ok(true);
+                }
+                (file, piece) = in_background(move || read(file)).await?;
+            }
         })
     }
 
@@ -67,24 +76,27 @@ fn host() -> String {
     name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect()
 }
 
-fn read(place: &Path) -> Result<Option<Vec<u8>>, BackendError> {
+fn open(place: &Path) -> Result<Option<File>, BackendError> {
     let open = || -> io::Result<(File, u64)> {
         let file = File::open(place)?;
         let metadata = file.metadata()?;
         if metadata.is_file() { Ok((file, metadata.len())) } else { Err(io::ErrorKind::IsADirectory.into()) }
     };
-    let (file, size) = match open() {
-        Ok(opened) => opened,
+    match open() {
+        Ok((_, size)) if size > MAX_VALUE_BYTES => Err(BackendError::TooLarge),
+        Ok((file, _)) => Ok(Some(file)),
         // Another machine may not have made the folder of this key yet.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(trouble(&error)),
-    };
-    if size > MAX_VALUE_BYTES {
-        return Err(BackendError::TooLarge);
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(trouble(&error)),
     }
-    let mut value = Vec::new();
-    file.take(MAX_VALUE_BYTES).read_to_end(&mut value).map_err(|error| trouble(&error))?;
-    Ok(Some(value))
+}
+
+/// The next piece; a shorter one is the last.
+fn read(mut file: File) -> Result<(File, Vec<u8>), BackendError> {
+    let mut piece = Vec::with_capacity(PIECE_BYTES);
+    let read = (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut piece);
+    read.map_err(|error| trouble(&error))?;
+    Ok((file, piece))
 }
 
 fn write(dir: &Path, place: &Path, temp: &str, value: &[u8]) -> Result<(), BackendError> {

@@ -7,13 +7,14 @@ use reqwest::{Method, RequestBuilder, Url};
 use serde_json::Value;
 
 use super::backend::{
-    Backend, BackendError, CHECK_KEY, Later, MAX_VALUE_BYTES, Progress, Rights, UnusableSetting, try_both,
+    Backend, BackendError, Later, MAX_VALUE_BYTES, Rights, UnusableSetting, try_both, try_reading,
 };
 use super::gcs_token::{ServiceAccount, TokenSource};
 use super::http::answer::Answer;
 use super::http::proxies::Proxies;
 use super::http::renewed::Renewed;
 use super::http::{Http, HttpSettings, names};
+use super::sink::{Progress, Sink};
 
 const OCTETS: &str = "application/octet-stream";
 const USUAL_BASE: &str = "https://www.googleapis.com";
@@ -167,19 +168,19 @@ impl Backend for Gcs {
         &self.name
     }
 
-    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>> {
+    fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
         Box::pin(async move {
             let object = format!("/{}", self.object(key));
             let request = self.request(Method::GET, "download", &object, "alt=media");
-            let answer = self.send(request, progress).await?;
+            let answer = self.send(request, &to.progress()).await?;
             let status = answer.status();
             if status.is_success() {
-                return answer.value(progress).await.map(Some);
+                return answer.value(to).await.map(|()| true);
             }
             let (error, text) = refusal(answer).await;
             // Both are a 404, with the same code and in different forms.
             let no_bucket = text.contains("bucket does not exist");
-            if status == 404 && !no_bucket { Ok(None) } else { Err(error) }
+            if status == 404 && !no_bucket { Ok(false) } else { Err(error) }
         })
     }
 
@@ -208,13 +209,7 @@ impl Backend for Gcs {
         Box::pin(async move {
             let mut rights = match self.read_write {
                 true => try_both(self).await?,
-                false => match self.get(CHECK_KEY, &Progress::default()).await {
-                    Ok(_) => Rights { read: true, ..Rights::default() },
-                    Err(error @ BackendError::Denied(_)) => {
-                        Rights { trouble: error.to_string(), ..Rights::default() }
-                    }
-                    Err(error) => return Err(error),
-                },
+                false => try_reading(self).await?,
             };
             if !self.trouble.is_empty() {
                 rights.trouble.clone_from(&self.trouble);

@@ -10,9 +10,10 @@ use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 
-use super::backend::{BackendError, Progress, UnusableSetting};
+use super::backend::{BackendError, UnusableSetting};
 use super::http::answer::Answer;
 use super::http::{Http, dates, names};
+use super::sink::Progress;
 
 /// How long an assertion may be used.
 const ASSERTION_LIFE: Duration = Duration::from_secs(59 * 60);

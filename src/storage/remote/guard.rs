@@ -11,6 +11,7 @@
 //! those of users without keys.
 use std::fmt;
 use std::fs;
+use std::io::{Cursor, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -129,6 +130,22 @@ impl Guard {
             guarded.extend_from_slice(signature.as_ref());
         }
         Some(guarded)
+    }
+
+    /// The object in what comes from a remote. One that is not guarded is handed on as it comes; of all others ring takes the
+    /// whole, since no part can be verified by itself.
+    ///
+    /// # Errors
+    /// [`GuardError`].
+    pub fn read<'a>(&self, key: &Digest, mut from: impl Read + 'a) -> Result<Box<dyn Read + 'a>, GuardError> {
+        let (is_open, mut bytes) = (self.trusted.is_empty() && self.cipher.is_none(), Vec::new());
+        let mut beginning = from.by_ref().take(MAGIC.len() as u64);
+        beginning.read_to_end(&mut bytes).map_err(|_| GuardError::Malformed)?;
+        if is_open && bytes != MAGIC {
+            return Ok(Box::new(Cursor::new(bytes).chain(from)));
+        }
+        from.read_to_end(&mut bytes).map_err(|_| GuardError::Malformed)?;
+        Ok(Box::new(Cursor::new(self.open(key, bytes)?)))
     }
 
     /// The object in what a remote holds.

@@ -10,12 +10,13 @@
 //! ```
 use std::time::{Duration, SystemTime};
 
-use cachepot_engine::digest::Digest;
+use cachepot_engine::digest::{ContentHasher, Digest};
 
 use super::backend::{
-    Backend, BackendError, CHECK_KEY, Later, MAX_VALUE_BYTES, Progress, Rights, UnusableSetting, try_both,
+    Backend, BackendError, Later, MAX_VALUE_BYTES, Rights, UnusableSetting, check_key, try_both,
 };
 use super::memcached_server::{Link, Login, Server};
+use super::sink::Sink;
 
 const SMALL: u8 = 0;
 const HEAD: u8 = 1;
@@ -108,9 +109,9 @@ impl Memcached {
         }
     }
 
-    async fn read(&self, key: &str, progress: &Progress) -> Result<Option<Vec<u8>>, BackendError> {
+    async fn read(&self, key: &str, to: &mut Sink) -> Result<bool, BackendError> {
         let key = self.key(key);
-        read_at(self.server(&key)?, &key, progress).await
+        read_at(self.server(&key)?, &key, to).await
     }
 
     async fn write(&self, key: &str, value: &[u8]) -> Result<(), BackendError> {
@@ -133,7 +134,7 @@ impl Memcached {
     /// Each server on its own: the one key that is tried lies on one of them.
     async fn check_each(&self) -> Result<Rights, BackendError> {
         for server in &self.servers {
-            match read_at(server, &self.key(CHECK_KEY), &Progress::default()).await {
+            match read_at(server, &self.key(&check_key()), &mut Sink::default()).await {
                 Err(error @ BackendError::Denied(_)) => {
                     return Ok(Rights { trouble: error.to_string(), ..Rights::default() });
                 }
@@ -168,47 +169,41 @@ fn login(user: Option<String>, password: Option<String>) -> Result<Option<Login>
     Ok(Some(Login { user, password }))
 }
 
-async fn read_at(server: &Server, key: &str, progress: &Progress) -> Result<Option<Vec<u8>>, BackendError> {
+async fn read_at(server: &Server, key: &str, to: &mut Sink) -> Result<bool, BackendError> {
     let mut may_reuse = true;
     loop {
         let mut link = server.link(may_reuse).await?;
-        let outcome = fetch(server, &mut link, key, progress).await;
-        if !server.take_back(link, &outcome) {
+        let outcome = fetch(server, &mut link, key, to).await;
+        // What was handed on once is not handed on again.
+        if !server.take_back(link, &outcome) || to.bytes() > 0 {
             return outcome;
         }
         may_reuse = false;
     }
 }
 
-async fn fetch(
-    server: &Server,
-    link: &mut Link,
-    key: &str,
-    progress: &Progress,
-) -> Result<Option<Vec<u8>>, BackendError> {
-    let Some(mut value) = server.get(link, key, progress).await? else { return Ok(None) };
-    match value.first() {
-        Some(&SMALL) => {
-            value.remove(0);
-            return Ok(Some(value));
-        }
-        Some(&HEAD) => {}
-        _ => return Ok(None),
+async fn fetch(server: &Server, link: &mut Link, key: &str, to: &mut Sink) -> Result<bool, BackendError> {
+    let progress = to.progress();
+    let Some(value) = server.get(link, key, &progress).await? else { return Ok(false) };
+    if let Some((&SMALL, value)) = value.split_first() {
+        return to.take(value).await.map(|()| true);
     }
-    let Some(head) = Head::read(&value) else { return Ok(None) };
+    let Some(head) = Head::read(&value) else { return Ok(false) };
     if head.length > MAX_VALUE_BYTES {
         return Err(BackendError::TooLarge);
     }
-    value.clear();
+    let (mut length, mut hasher) = (0, ContentHasher::default());
     for n in 0..head.chunks {
-        let chunk = server.get(link, &format!("{key}.{n}"), progress).await?;
-        let Some(chunk) = chunk.filter(|chunk| !chunk.is_empty()) else { return Ok(None) };
-        value.extend_from_slice(&chunk);
-        if value.len() as u64 > head.length {
-            return Ok(None);
+        let chunk = server.get(link, &format!("{key}.{n}"), &progress).await?;
+        let Some(chunk) = chunk.filter(|chunk| !chunk.is_empty()) else { return Ok(false) };
+        length += chunk.len() as u64;
+        if length > head.length {
+            return Ok(false);
         }
+        hasher.update(&chunk);
+        to.take(&chunk).await?;
     }
-    Ok(Some(value).filter(|value| Head::of(value, head.chunks) == head))
+    Ok(length == head.length && hasher.finish() == head.digest)
 }
 
 async fn store(
@@ -230,7 +225,6 @@ async fn store(
 }
 
 /// What the chunks together have to be.
-#[derive(PartialEq, Eq)]
 struct Head {
     chunks: u32,
     length: u64,
@@ -262,8 +256,8 @@ impl Backend for Memcached {
         &self.name
     }
 
-    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>> {
-        Box::pin(self.read(key, progress))
+    fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
+        Box::pin(self.read(key, to))
     }
 
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()> {

@@ -9,7 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::backend::{BackendError, MAX_VALUE_BYTES, Progress};
+use super::backend::{BackendError, MAX_VALUE_BYTES};
+use super::sink::Progress;
 use super::words::shown;
 
 const DEFAULT_PORT: u16 = 11_211;

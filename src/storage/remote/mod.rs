@@ -1,6 +1,7 @@
 //! Remote tiers: caches that several machines share. `backend.rs` is the one small trait that each kind of server
 //! implements, in one file each and behind the Cargo feature of its name (`folder.rs` is always there); `http/` is what several of
-//! them share. `breaker.rs` decides when a remote is left alone; `bundle.rs` is the form of what lies there.
+//! them share. `breaker.rs` decides when a remote is left alone; `bundle.rs` is the form of what lies there, which
+//! `sink.rs` and `unpack.rs` read as it comes.
 //!
 //! Absent on purpose: actors, settings, retries, and any belief in what a remote answers.
 
@@ -39,6 +40,8 @@ mod redis_url;
 pub mod s3;
 #[cfg(feature = "s3")]
 mod sigv4;
+pub mod sink;
+mod unpack;
 #[cfg(feature = "webdav")]
 pub mod webdav;
 #[cfg(any(feature = "redis", feature = "memcached"))]

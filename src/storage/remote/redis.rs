@@ -12,14 +12,15 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, Value};
 
-use super::backend::{
-    Backend, BackendError, Later, MAX_VALUE_BYTES, Progress, Rights, UnusableSetting, try_both,
-};
+use super::backend::{Backend, BackendError, Later, MAX_VALUE_BYTES, Rights, UnusableSetting, try_both};
 use super::redis_url::{self, Address, at_once};
+use super::sink::Sink;
 use super::words::shown;
 
-/// Values are read in pieces of this size, to see that they are coming.
-const PIECE: usize = 256 << 10;
+/// Values are read in pieces, to see that they are coming: the first has this size.
+const FIRST_PIECE: usize = 256 << 10;
+/// The others are larger, for each costs a way there and back.
+const PIECE: usize = 1 << 20;
 /// The library wants a limit for clusters; the caller's is shorter.
 const NO_LIMIT: Duration = Duration::from_secs(3600);
 
@@ -159,25 +160,22 @@ impl Redis {
         format!("{}{key}", self.key_prefix)
     }
 
-    async fn read(&self, key: &str, progress: &Progress) -> Result<Option<Vec<u8>>, BackendError> {
+    async fn read(&self, key: &str, to: &mut Sink) -> Result<bool, BackendError> {
         let key = self.key(key);
-        let mut value = Vec::new();
+        let (mut at, mut size) = (0, FIRST_PIECE);
         loop {
             let mut command = redis::cmd("GETRANGE");
-            command.arg(&key).arg(value.len()).arg(value.len() + PIECE - 1);
+            command.arg(&key).arg(at).arg(at + size - 1);
             let piece: Vec<u8> = self.ask(&self.reading, &command).await?;
-            progress.add(piece.len());
-            if piece.len() > PIECE {
+            if piece.len() > size {
                 return Err(BackendError::Malformed("more than was asked for".to_owned()));
             }
-            value.extend_from_slice(&piece);
-            if value.len() as u64 > MAX_VALUE_BYTES {
-                return Err(BackendError::TooLarge);
-            }
-            if piece.len() < PIECE {
+            to.take(&piece).await?;
+            if piece.len() < size {
                 // A range of a key that is not there is empty; no value of ours is.
-                return Ok(Some(value).filter(|value| !value.is_empty()));
+                return Ok(to.bytes() > 0);
             }
+            (at, size) = (at + size, PIECE);
         }
     }
 
@@ -292,8 +290,8 @@ impl Backend for Redis {
         &self.name
     }
 
-    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>> {
-        Box::pin(self.read(key, progress))
+    fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
+        Box::pin(self.read(key, to))
     }
 
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()> {

@@ -7,13 +7,12 @@ use reqwest::header::CACHE_CONTROL;
 use reqwest::{Method, Url};
 
 use super::aws_credentials::{AwsCredentials, AwsSources, Credentials};
-use super::backend::{
-    Backend, BackendError, Later, MAX_VALUE_BYTES, Progress, Rights, UnusableSetting, try_both,
-};
+use super::backend::{Backend, BackendError, Later, MAX_VALUE_BYTES, Rights, UnusableSetting, try_both};
 use super::http::answer::Answer;
 use super::http::proxies::Proxies;
 use super::http::{Http, HttpSettings, aside, dates, names, xml};
 use super::sigv4::{Signable, Signer, sha256_hex};
+use super::sink::{Progress, Sink};
 
 /// Fifteen days: what is older has been stored anew, or is not asked for.
 const MAX_AGE: &str = "max-age=1296000";
@@ -181,13 +180,13 @@ impl Backend for S3 {
         &self.name
     }
 
-    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>> {
+    fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
         Box::pin(async move {
-            let answer = self.send(Method::GET, key, None, progress).await?;
+            let answer = self.send(Method::GET, key, None, &to.progress()).await?;
             if answer.status().is_success() {
-                return answer.value(progress).await.map(Some);
+                return answer.value(to).await.map(|()| true);
             }
-            self.refusal(answer).await.map(|()| None)
+            self.refusal(answer).await.map(|()| false)
         })
     }
 

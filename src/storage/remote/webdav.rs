@@ -3,12 +3,11 @@ use std::path::PathBuf;
 
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 
-use super::backend::{
-    Backend, BackendError, Later, MAX_VALUE_BYTES, Progress, Rights, UnusableSetting, try_both,
-};
+use super::backend::{Backend, BackendError, Later, MAX_VALUE_BYTES, Rights, UnusableSetting, try_both};
 use super::http::answer::Answer;
 use super::http::proxies::Proxies;
 use super::http::{Http, HttpSettings, names};
+use super::sink::{Progress, Sink};
 
 const OCTETS: &str = "application/octet-stream";
 
@@ -140,16 +139,16 @@ impl Backend for WebDav {
         &self.name
     }
 
-    fn get<'a>(&'a self, key: &'a str, progress: &'a Progress) -> Later<'a, Option<Vec<u8>>> {
+    fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
         Box::pin(async move {
-            let mut answer = self.http.send(self.request(Method::GET, self.at(key)), progress).await?;
+            let mut answer = self.http.send(self.request(Method::GET, self.at(key)), &to.progress()).await?;
             match answer.status() {
                 StatusCode::NOT_FOUND | StatusCode::GONE => {
                     // What is not read to its end costs the connection.
                     answer.text().await;
-                    Ok(None)
+                    Ok(false)
                 }
-                status if status.is_success() => answer.value(progress).await.map(Some),
+                status if status.is_success() => answer.value(to).await.map(|()| true),
                 _ => Err(self.refusal(&answer)),
             }
         })

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
-use super::super::backend::{BackendError, MAX_VALUE_BYTES, Progress};
+use super::super::backend::{BackendError, MAX_VALUE_BYTES};
+use super::super::sink::Sink;
 use super::{dates, trouble};
 
 /// As much of an explanation as is read.
@@ -32,9 +33,9 @@ impl Answer {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// The value that a 200 carries. Whatever is plainly not what was once stored is refused: a page of somebody in
+    /// Gives the value that a 200 carries to `to`. Whatever is plainly not what was once stored is refused: a page of somebody in
     /// between, what a proxy has packed, a length that is not the promised one.
-    pub(in super::super) async fn value(mut self, progress: &Progress) -> Result<Vec<u8>, BackendError> {
+    pub(in super::super) async fn value(mut self, to: &mut Sink) -> Result<(), BackendError> {
         if self.status() != StatusCode::OK {
             return Err(BackendError::Malformed(format!("status {}", self.status().as_u16())));
         }
@@ -48,17 +49,10 @@ impl Answer {
         if promised.is_some_and(|length| length > MAX_VALUE_BYTES) {
             return Err(BackendError::TooLarge);
         }
-        // The promise is believed as far as a value of usual size goes.
-        let expected = promised.unwrap_or_default().min(1 << 20);
-        let mut value = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
         while let Some(piece) = self.response.chunk().await.map_err(|error| trouble(&error))? {
-            progress.add(piece.len());
-            if (value.len() + piece.len()) as u64 > MAX_VALUE_BYTES {
-                return Err(BackendError::TooLarge);
-            }
-            value.extend_from_slice(&piece);
+            to.take(&piece).await?;
         }
-        Ok(value)
+        Ok(())
     }
 
     /// The beginning of what it says in words; empty where it breaks off.

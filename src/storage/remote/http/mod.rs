@@ -21,7 +21,8 @@ use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, redirect};
 
 use self::answer::Answer;
 use self::proxies::Proxies;
-use super::backend::{BackendError, Progress, UnusableSetting};
+use super::backend::{BackendError, UnusableSetting};
+use super::sink::Progress;
 
 /// Shorter than the time after which common servers close a connection themselves: a request that meets that moment
 /// is lost.

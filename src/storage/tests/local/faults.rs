@@ -2,6 +2,7 @@
 use std::fs;
 use std::process::Command;
 
+use cachepot_engine::entry::{Body, Outputs};
 use cachepot_engine::envelope::Kind;
 use cachepot_storage::error::StoreError;
 
@@ -57,6 +58,25 @@ fn t256_a_full_disk_fails_the_put_and_nothing_else() {
     store.remove(Kind::Result, &key(1)).unwrap();
     put(&store, stored, 100_000).unwrap();
     assert_eq!(get(&store, stored), Some(content(stored, 100_000)));
+}
+
+/// An output that comes in pieces, from a remote.
+#[test]
+fn t256_what_a_full_disk_does_not_take_stays_in_memory() {
+    let Some(mount) = Mount::new("size=1m") else { return };
+    let dir = mount.0.path().join("cache");
+    let store = open(&dir, ROOMY);
+    let (small, large) = (content(1, 100_000), content(2, 3 << 20));
+    let mut incoming = store.incoming();
+    let body = incoming.inside(small.len() as u64, &mut small.as_slice()).unwrap();
+    assert_eq!(body, Body::Blob { size: 100_000, digest: Digest::of(&small) });
+    let body = incoming.inside(large.len() as u64, &mut large.as_slice()).unwrap();
+    assert!(body == Body::Inline(large));
+    assert_eq!(leftovers(&dir), 1, "the small one");
+    let files = incoming.into_files();
+    assert!(files.len() == 1 && files[0].read().unwrap() == small);
+    drop(files);
+    assert_eq!(leftovers(&dir), 0);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What every remote has to do, whatever its server is.
+use std::io::Read;
 use std::time::Duration;
 
-use cachepot_storage::remote::backend::{Backend, BackendError, Progress};
+use cachepot_storage::remote::backend::{Backend, BackendError, get_whole};
+use cachepot_storage::remote::sink::Sink;
 
 use crate::scripted::{Script, scripted};
 use crate::server::{Server, free_port};
@@ -9,7 +11,7 @@ use crate::server::{Server, free_port};
 const KEY: &str = "0123-abc";
 
 pub(crate) async fn get(backend: &dyn Backend, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
-    backend.get(key, &Progress::default()).await
+    get_whole(backend, key).await
 }
 
 /// What is no text and does not shrink.
@@ -35,11 +37,38 @@ pub(crate) async fn keeps_values(backend: &dyn Backend) {
 
     let large = noise(50 << 20);
     backend.put("large", large.clone()).await.unwrap();
-    let progress = Progress::default();
-    let found = backend.get("large", &progress).await.unwrap().unwrap();
+    let mut sink = Sink::default();
+    assert!(backend.get("large", &mut sink).await.unwrap());
+    assert!(sink.progress().bytes() >= large.len() as u64);
+    let found = sink.into_value();
     // Not `assert_eq`, which would print both.
     assert!(found == large, "{} of {} bytes", found.len(), large.len());
-    assert!(progress.bytes() > large.len() as u64);
+    hands_on(backend, "large", &large).await;
+}
+
+/// A large value, while it comes: to one who reads it slowly, and to one who has seen enough after the first bytes.
+pub(crate) async fn hands_on(backend: &dyn Backend, key: &str, value: &[u8]) {
+    let (mut sink, mut pieces) = Sink::stream();
+    let progress = sink.progress();
+    let expected = value.len();
+    let reader = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        let (before, mut read) = (progress.bytes(), Vec::new());
+        pieces.read_to_end(&mut read).unwrap();
+        (before, read)
+    });
+    assert!(backend.get(key, &mut sink).await.unwrap());
+    sink.end().await.unwrap();
+    let (before, read) = reader.await.unwrap();
+    assert!(read == value, "{} of {expected} bytes", read.len());
+    assert!(before < expected as u64 / 2, "{before} of {expected} bytes had come before one was read");
+
+    let (mut sink, pieces) = Sink::stream();
+    drop(pieces);
+    assert_eq!(backend.get(key, &mut sink).await, Err(BackendError::Unwanted));
+    // Not all of it was fetched, and the next call is answered.
+    assert!(sink.bytes() < expected as u64 / 2, "{} of {expected} bytes", sink.bytes());
+    assert_eq!(get(backend, "0123-abd").await, Ok(None));
 }
 
 /// Neither read nor written, with a text that tells why and not the secret.
@@ -109,10 +138,10 @@ async fn waits_for_nobody<B: Backend>(at: impl Fn(&str) -> B) {
     let slow = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc".to_owned();
     let backend = at(&scripted(vec![Script::Silent, good(), Script::SayAndWait(slow), good()]));
     for bytes in [0, 3] {
-        let progress = Progress::default();
+        let mut sink = Sink::default();
         let limit = Duration::from_millis(200);
-        tokio::time::timeout(limit, backend.get(KEY, &progress)).await.unwrap_err();
-        assert_eq!(progress.bytes() > 0, bytes > 0);
+        tokio::time::timeout(limit, backend.get(KEY, &mut sink)).await.unwrap_err();
+        assert_eq!(sink.progress().bytes() > 0, bytes > 0);
         assert_eq!(get(&backend, KEY).await, Ok(Some(b"abc".to_vec())));
     }
     let nobody = at(&format!("http://127.0.0.1:{}", free_port()));

@@ -48,7 +48,7 @@ fn url(server: &Server) -> String {
 async fn values_are_kept_each_under_its_prefix() {
     let server = redis(&[]);
     let url = url(&server);
-    keeps_values(&at(&url), &[PIECE - 1, PIECE, PIECE + 1, 50 << 20]).await;
+    keeps_values(&at(&url), &[PIECE - 1, PIECE, PIECE + 1, PIECE + (1 << 20), 50 << 20]).await;
     for prefix in ["cc:", "a b/ä/../"] {
         with_prefix(&url, prefix).put("key", prefix.as_bytes().to_vec()).await.unwrap();
     }
@@ -61,7 +61,7 @@ async fn values_are_kept_each_under_its_prefix() {
     is_refused(&at(&format!("{url}/99")), "ERR DB index is out of range", SECRET).await;
 }
 
-/// What values are read in.
+/// The first piece in which values are read.
 const PIECE: usize = 256 << 10;
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! What every server that keeps values by key has to do.
 use std::time::Duration;
 
-use cachepot_storage::remote::backend::{Backend, BackendError, Progress};
+use cachepot_storage::remote::backend::{Backend, BackendError, get_whole};
+use cachepot_storage::remote::sink::Sink;
 
+use crate::contract::hands_on;
 use crate::server::Server;
 
 pub(crate) const KEY: &str = "0123-abc";
 
 pub(crate) async fn get(backend: &dyn Backend, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
-    backend.get(key, &Progress::default()).await
+    get_whole(backend, key).await
 }
 
 /// What is no text and does not shrink; another for each seed.
@@ -34,11 +36,15 @@ pub(crate) async fn keeps_values(backend: &dyn Backend, sizes: &[usize]) {
     for size in sizes {
         let value = noise(*size, 1);
         backend.put(KEY, value.clone()).await.unwrap();
-        let progress = Progress::default();
-        let found = backend.get(KEY, &progress).await.unwrap().unwrap();
+        let mut sink = Sink::default();
+        assert!(backend.get(KEY, &mut sink).await.unwrap());
+        assert!(sink.progress().bytes() >= *size as u64);
+        let found = sink.into_value();
         // Not `assert_eq`, which would print both.
         assert!(found == value, "{} of {} bytes", found.len(), size);
-        assert!(progress.bytes() >= *size as u64);
+        if *size > 10 << 20 {
+            hands_on(backend, KEY, &value).await;
+        }
     }
 }
 

@@ -1,0 +1,96 @@
+//! Results that go from a remote into the local store while they come.
+use crate::harness::Went::{Hit, Stored};
+use crate::harness::{CLIENT, Sandbox, wait_for};
+use crate::remote::{flush, objects, sandbox};
+use cachepot_engine::stats::Stat;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LINE: &str = "gcc -c -Wall a.c";
+
+/// A machine that has shared a result of some megabytes, which is the larger of two objects.
+fn shared(name: &str) -> (Sandbox, PathBuf) {
+    let noise: String = (0..400_000_u32).map(|n| format!("{},", n.wrapping_mul(2_654_435_761))).collect();
+    let one = sandbox(name).file("a.c", format!("unsigned a[] = {{{noise}}};\n"));
+    one.expect(Stored, LINE);
+    flush(&one);
+    let size = |object: &PathBuf| fs::metadata(object).unwrap().len();
+    let result = objects(&one).into_iter().max_by_key(size).unwrap();
+    assert!(size(&result) > 1 << 20);
+    (one, result)
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for file in fs::read_dir(folder).into_iter().flatten().flatten() {
+        match file.file_type().unwrap().is_dir() {
+            true => found.extend(files_below(&file.path())),
+            false => found.push(file.path()),
+        }
+    }
+    found
+}
+
+/// What is large in the cache of a machine, of an entry or half written.
+fn large_files(sandbox: &Sandbox, machine: &str) -> Vec<PathBuf> {
+    let mut found = files_below(&sandbox.root().join(format!("cache-{machine}")));
+    found.retain(|path| fs::metadata(path).is_ok_and(|metadata| metadata.len() > 1 << 20));
+    found
+}
+
+#[test]
+fn t273_t282_of_a_large_result_that_is_damaged_nothing_stays() {
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 4] = [
+        ("short", |bytes| bytes.truncate(bytes.len() / 2)),
+        ("long", |bytes| bytes.push(0)),
+        ("early", |bytes| bytes[1000] ^= 4),
+        ("late", |bytes| *bytes.last_mut().unwrap() ^= 1),
+    ];
+    let (mut machine, result) = shared("damaged");
+    let whole = fs::read(&result).unwrap();
+    for (name, damage) in damages {
+        let mut bytes = whole.clone();
+        damage(&mut bytes);
+        fs::write(&result, bytes).unwrap();
+        // It may not write, so that what it has is what it was given.
+        machine = machine.on_machine(name).env("CACHEPOT_FOLDER_RW_MODE", "READ_ONLY");
+        machine.expect(Stored, LINE);
+        assert_eq!(machine.stats().stats.count(Stat::RemoteErrors), 1, "{name}");
+        let in_tmp = machine.root().join(format!("cache-{name}/tmp"));
+        let large = large_files(&machine, name);
+        assert!(large.len() == 1 && !large[0].starts_with(in_tmp), "{large:?}");
+    }
+    let machine = machine.on_machine("writer").without("CACHEPOT_FOLDER_RW_MODE");
+    machine.expect(Stored, LINE);
+    flush(&machine);
+    assert!(fs::read(&result).unwrap() == whole);
+}
+
+#[test]
+fn t282_where_the_local_cache_takes_nothing_a_large_result_is_a_hit() {
+    let (mut machine, _) = shared("no-room");
+    for (name, size) in [("none", "0"), ("little", "100K")] {
+        machine = machine.on_machine(name).env("CACHEPOT_CACHE_SIZE", size);
+        machine.expect(Hit, LINE);
+        machine.expect(Hit, LINE);
+        assert!(large_files(&machine, name).is_empty());
+    }
+}
+
+#[test]
+fn t324_a_large_result_that_many_want_at_once_is_asked_for_once() {
+    let (one, _) = shared("many-large");
+    let other = one.on_machine("other");
+    let _ = other.cachepot(["--start-coordinator"]).succeeds();
+    let call = || other.command(CLIENT).args(["gcc", "-c", "-Wall", "a.c"]).spawn().unwrap();
+    let calls: Vec<_> = (0..6).map(|_| call()).collect();
+    for mut call in calls {
+        assert!(wait_for(&mut call).success());
+    }
+    let object = fs::read(other.work().join("a.o")).unwrap();
+    let stats = other.stats().stats;
+    // The job and the result.
+    assert_eq!((stats.count(Stat::CacheHits), stats.count(Stat::RemoteHits)), (6, 2));
+    assert!(other.expect(Hit, LINE).file("a.o") == object);
+}

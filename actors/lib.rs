@@ -15,7 +15,6 @@ mod find;
 mod hasher;
 mod idle;
 mod in_hand;
-mod in_time;
 mod inputs;
 mod jobserver;
 mod jobserver_actor;
@@ -53,6 +52,7 @@ mod tests;
 mod tiers;
 mod together;
 mod traffic;
+mod transfer;
 mod wrapper;
 mod writers;
 

@@ -3,13 +3,13 @@
 //! no hit of the local store waits for. When one dies, its request is answered with an error, which is a miss; writes
 //! that were not done lie in the queue's folder for its next life.
 use crate::carried::Carried;
-use crate::in_time::{hand_on, while_it_comes, within};
 use crate::keeper::Obituary;
 use crate::pending::{Pending, Write};
 use crate::permits::MAX_UPLOADING_KIB;
 use crate::publish::{self, Source};
 use crate::shared::Shared;
 use crate::tiers::Tier;
+use crate::transfer::{hand_on, within};
 use actix::fut::ready;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
 use cachepot_engine::digest::Digest;
@@ -169,10 +169,7 @@ impl RemoteStorageActor {
         let (backend, began) = (Arc::clone(&self.tier.backend), Instant::now());
         let (name, progress) = (self.tier.guard.name(&key), to.progress());
         self.breaker.watch(&ticket, to.progress());
-        let call = async move {
-            let progress = to.progress();
-            while_it_comes(hand_on(backend.as_ref(), &name, &mut to), &progress).await
-        };
+        let call = async move { hand_on(backend.as_ref(), &name, &mut to).await };
         Box::pin(call.into_actor(self).map(move |outcome, actor, _| {
             let is_news = actor.breaker.end(ticket, outcome.as_ref().map(drop), Instant::now());
             actor.note_read(outcome, is_news, began.elapsed().saturating_sub(progress.waited()))

@@ -1,6 +1,8 @@
 //! A cache that several machines share. Machines are coordinators with cache folders of their own; the remote here is a
 //! folder, so that a test can look into it. What servers do is in `src/storage/tests/remote/`.
 mod dav;
+mod large;
+mod packing;
 mod servers;
 mod writes;
 

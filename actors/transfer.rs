@@ -15,12 +15,13 @@ pub(crate) async fn within<T>(
     tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// Gives what a remote has to `to`: how many bytes.
+/// Gives what a remote has to `to`, as long as it comes fast enough: how many bytes.
 pub(crate) async fn hand_on(
     backend: &dyn Backend,
     name: &str,
     to: &mut Sink,
 ) -> Result<Option<u64>, BackendError> {
+    let progress = to.progress();
     let give = async {
         let is_there = backend.get(name, to).await?;
         if is_there {
@@ -28,7 +29,7 @@ pub(crate) async fn hand_on(
         }
         Ok(is_there)
     };
-    match give.await {
+    match while_it_comes(give, &progress).await {
         // It was there; that it is of no use says nothing of the remote.
         Ok(true) | Err(BackendError::Unwanted) => Ok(Some(to.bytes())),
         Ok(false) => Ok(None),
@@ -37,7 +38,7 @@ pub(crate) async fn hand_on(
 }
 
 /// Waits for an answer as long as it comes fast enough. The time for which it had to wait for us does not count.
-pub(crate) async fn while_it_comes<T>(
+async fn while_it_comes<T>(
     call: impl Future<Output = Result<T, BackendError>>,
     progress: &Progress,
 ) -> Result<T, BackendError> {

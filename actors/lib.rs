@@ -50,6 +50,7 @@ mod tests;
 mod tiers;
 mod together;
 mod traffic;
+mod transfer;
 mod wrapper;
 mod writers;
 

@@ -8,13 +8,14 @@ use crate::permits::MAX_UPLOADING_KIB;
 use crate::publish;
 use crate::shared::Shared;
 use crate::tiers::Tier;
+use crate::transfer::{hand_on, within};
 use actix::fut::ready;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::Stat;
-use cachepot_storage::remote::backend::{Backend, BackendError, Rights, get_whole};
-use cachepot_storage::remote::breaker::{Breaker, Ticket, transfer_limit};
-use cachepot_storage::remote::sink::{Progress, Sink};
+use cachepot_storage::remote::backend::{BackendError, Rights, get_whole};
+use cachepot_storage::remote::breaker::{Breaker, Ticket};
+use cachepot_storage::remote::sink::Sink;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,9 +34,6 @@ const MAX_WRITES: usize = 4;
 const MAX_REFUSED_READS: u32 = 8;
 /// How long a write may take, beside a second for each 256 KiB.
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
-
-/// How long a remote may have to wait for us, in all: nobody waits for the result any more then.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Asks for an object: whether it is there, and was handed on as it came.
 #[derive(Message)]
@@ -163,10 +161,7 @@ impl RemoteStorageActor {
         let (backend, began) = (Arc::clone(&self.tier.backend), Instant::now());
         let (name, progress) = (self.tier.guard.name(&key), to.progress());
         self.breaker.watch(&ticket, to.progress());
-        let call = async move {
-            let progress = to.progress();
-            while_it_comes(hand_on(backend.as_ref(), &name, &mut to), &progress).await
-        };
+        let call = async move { hand_on(backend.as_ref(), &name, &mut to).await };
         Box::pin(call.into_actor(self).map(move |outcome, actor, _| {
             let is_news = actor.breaker.end(ticket, outcome.as_ref().map(drop), Instant::now());
             actor.note_read(outcome, is_news, began.elapsed().saturating_sub(progress.waited()))
@@ -341,50 +336,4 @@ async fn publish(tier: Arc<Tier>, shared: Arc<Shared>, write: Write) -> Result<u
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, BackendError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| BackendError::Malformed(error.to_string()))
-}
-
-async fn within<T>(
-    limit: Duration,
-    call: impl Future<Output = Result<T, BackendError>>,
-) -> Result<T, BackendError> {
-    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(late()))
-}
-
-/// Gives what a remote has to `to`: how many bytes.
-async fn hand_on(backend: &dyn Backend, name: &str, to: &mut Sink) -> Result<Option<u64>, BackendError> {
-    let give = async {
-        let is_there = backend.get(name, to).await?;
-        if is_there {
-            to.end().await?;
-        }
-        Ok(is_there)
-    };
-    match give.await {
-        // It was there; that it is of no use says nothing of the remote.
-        Ok(true) | Err(BackendError::Unwanted) => Ok(Some(to.bytes())),
-        Ok(false) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Waits for an answer as long as it comes fast enough. The time for which it had to wait for us does not count.
-async fn while_it_comes<T>(
-    call: impl Future<Output = Result<T, BackendError>>,
-    progress: &Progress,
-) -> Result<T, BackendError> {
-    let began = tokio::time::Instant::now();
-    let end = || began + transfer_limit(progress.bytes()) + progress.waited().min(LONGEST_WAIT);
-    tokio::pin!(call);
-    loop {
-        let until = end();
-        match tokio::time::timeout_at(until, &mut call).await {
-            Ok(outcome) => return outcome,
-            Err(_) if end() > until => {}
-            Err(_) => return Err(late()),
-        }
-    }
-}
-
-fn late() -> BackendError {
-    BackendError::Unreachable("no answer in time".to_owned())
 }

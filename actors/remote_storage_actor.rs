@@ -48,7 +48,7 @@ pub(crate) struct Fetch {
 }
 
 /// Has a result written, some time.
-#[derive(Clone, Message)]
+#[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Push {
     /// The job's key.
@@ -57,6 +57,8 @@ pub(crate) struct Push {
     pub(crate) result: Digest,
     /// The result itself, where the local store may not have it then.
     pub(crate) carried: Option<Arc<Carried>>,
+    /// Says, while it is there, that this is still to be read: nobody takes the coordinator for idle.
+    pub(crate) announced: Arc<()>,
 }
 
 /// See the file's head.
@@ -157,7 +159,7 @@ impl RemoteStorageActor {
             self.pending.let_go();
         }
         self.tier.is_left_alone.store(self.breaker.is_open(), Ordering::Relaxed);
-        self.tier.pending.store(self.pending.len(), Ordering::Relaxed);
+        self.tier.pending.store(self.pending.len(), Ordering::Release);
     }
 
     fn read(&mut self, key: Digest, mut to: Sink) -> ResponseActFuture<Self, bool> {
@@ -299,11 +301,12 @@ impl Handler<Fetch> for RemoteStorageActor {
 impl Handler<Push> for RemoteStorageActor {
     type Result = ();
 
-    fn handle(&mut self, Push { job, result, carried }: Push, ctx: &mut Self::Context) {
+    fn handle(&mut self, Push { job, result, carried, announced }: Push, ctx: &mut Self::Context) {
         if !self.may_write || !self.pending.add(Write { job, result }, carried) {
             self.bump(Stat::RemoteWriteErrors);
         }
         self.show_state();
+        drop(announced);
         self.write_on(ctx);
     }
 }

@@ -5,6 +5,7 @@ use crate::in_hand::InHand;
 use crate::latency::Latencies;
 use crate::odds::Odds;
 use crate::packer::Packer;
+use crate::pending::Write;
 use crate::permits::Deadline;
 use crate::remote_storage_actor::{Fetch, Push};
 use crate::routes::ask;
@@ -51,8 +52,10 @@ pub(crate) struct Tier {
     pub(crate) guard: Arc<Guard>,
     /// What is done there.
     pub(crate) mode: Mode,
-    /// Writes that are not done.
+    /// Writes that the actor knows of and has not done.
     pub(crate) pending: AtomicUsize,
+    /// A copy goes with each write that the actor has not read yet.
+    pub(crate) announced: Arc<()>,
     /// Whether it is left alone just now.
     pub(crate) is_left_alone: AtomicBool,
     /// How long its answers took.
@@ -73,6 +76,13 @@ impl Tier {
         hold(&self.odds).note(is_hit, took);
     }
 
+    /// Writes that are not done.
+    fn pending(&self) -> usize {
+        // In this order: on its way from one to the other, a write counts twice rather than not at all.
+        let announced = Arc::strong_count(&self.announced) - 1;
+        announced + self.pending.load(Ordering::Acquire)
+    }
+
     /// For the statistics.
     pub(crate) fn report(&self) -> RemoteReport {
         let latencies = hold(&self.latencies).clone();
@@ -84,7 +94,7 @@ impl Tier {
             location: self.backend.name().to_owned(),
             mode: self.mode.name().to_owned(),
             is_left_alone: self.is_left_alone.load(Ordering::Relaxed),
-            pending_writes: self.pending.load(Ordering::Relaxed) as u64,
+            pending_writes: self.pending() as u64,
             latency_micros: match percentiles {
                 [Some(half), Some(most), Some(nearly_all)] => Some([half, most, nearly_all]),
                 _ => None,
@@ -176,7 +186,7 @@ impl Tiers {
 
     /// Writes that are not done.
     pub(crate) fn pending(&self) -> usize {
-        self.list.iter().map(|tier| tier.pending.load(Ordering::Relaxed)).sum()
+        self.list.iter().map(|tier| tier.pending()).sum()
     }
 
     /// Whether there is a remote that takes results now.
@@ -186,19 +196,23 @@ impl Tiers {
 
     /// Whether writes go on that the end of the coordinator should wait for.
     pub(crate) fn are_busy(&self) -> bool {
-        self.list.iter().any(|tier| {
-            tier.pending.load(Ordering::Relaxed) > 0 && !tier.is_left_alone.load(Ordering::Relaxed)
-        })
+        self.list.iter().any(|tier| tier.pending() > 0 && !tier.is_left_alone.load(Ordering::Relaxed))
     }
 
     /// Has a result written to all remotes, behind the build; from memory, where it is carried there, else from the
     /// local store.
     pub(crate) fn push(&self, shared: &Shared, job: Digest, result: Digest, carried: Option<Arc<Carried>>) {
-        self.push_above(shared, self.list.len(), Push { job, result, carried });
+        self.push_above(shared, self.list.len(), Write { job, result }, carried);
     }
 
     /// Has it written to those that are asked before the one at this place.
-    fn push_above(&self, shared: &Shared, at: usize, push: Push) {
+    fn push_above(
+        &self,
+        shared: &Shared,
+        at: usize,
+        Write { job, result }: Write,
+        carried: Option<Arc<Carried>>,
+    ) {
         if at == 0 {
             return;
         }
@@ -206,10 +220,9 @@ impl Tiers {
         let above = self.list.iter().take(at);
         let targets = above.zip(&routes.remotes).filter(|(tier, _)| tier.mode.writes());
         for (tier, route) in targets {
-            // Counted here, so that nobody takes the coordinator for idle before the actor has read it.
             if let Some(route) = route {
-                tier.pending.fetch_add(1, Ordering::Relaxed);
-                route.do_send(push.clone());
+                let announced = Arc::clone(&tier.announced);
+                route.do_send(Push { job, result, carried: carried.clone(), announced });
             }
         }
     }
@@ -357,7 +370,7 @@ impl Question<'_> {
                     hold(&to.tiers.in_hand).remove(&result);
                 }
                 // What is written there is read from the local store.
-                to.tiers.push_above(&to, at, Push { job, result, carried: None });
+                to.tiers.push_above(&to, at, Write { job, result }, None);
             });
         }
         opened.ok()

@@ -46,6 +46,8 @@ impl Miss {
         };
         let (result, stands) = (record.result, record.window.is_none());
         let room = if stands { carried::room(&self.shared, bytes, deadline).await } else { None };
+        // Held to the end: what is kept is not yet announced to the remotes.
+        let _recording = Arc::clone(&permit);
         let message = Keep { job, meta, outputs, record, room, permit };
         let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline)
             .await

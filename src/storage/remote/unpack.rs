@@ -9,7 +9,7 @@ use zstd::stream::read::Decoder;
 use super::bundle::{BundleError, MAX_CONTENT_BYTES};
 
 /// Windows above this size are none of ours; each reader would have to allocate one.
-const WINDOW_LOG_MAX: u32 = 27;
+const WINDOW_LOG_MAX: u32 = 23;
 
 /// See the file's head.
 pub(super) struct Content<'a, R: Read> {

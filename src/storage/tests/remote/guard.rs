@@ -3,6 +3,7 @@ use cachepot_engine::digest::Digest;
 use cachepot_storage::remote::guard::{Guard, GuardError, GuardSettings, generate};
 use proptest::prelude::*;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -134,4 +135,30 @@ fn keys_that_cannot_be_used_are_refused_with_the_reason() {
     let file = keys.file("public", &format!("{public}\n"), 0o644);
     let named = GuardSettings { trusted_keys: vec![file.display().to_string()], ..GuardSettings::default() };
     assert!(Guard::new(&named).is_ok());
+}
+
+#[test]
+fn what_comes_in_pieces_is_opened_as_what_is_there_at_once() {
+    let keys = Keys::new();
+    let ((sign, public), (cipher, _)) = (keys.pair("sign"), keys.pair("cipher"));
+    let object = b"object".repeat(1000);
+    let read = |guard: &Guard, bytes: &[u8]| {
+        let mut opened = Vec::new();
+        guard.read(&KEY, bytes)?.read_to_end(&mut opened).unwrap();
+        Ok::<_, GuardError>(opened)
+    };
+    let (signs, encrypts) = (guard(Some(&sign), &[], None), guard(None, &[], Some(&cipher)));
+    for (writer, reader, is_checked) in [
+        (&signs, &guard(None, &[&public], None), true),
+        (&signs, &Guard::default(), false),
+        (&encrypts, &encrypts, true),
+        (&Guard::default(), &Guard::default(), false),
+    ] {
+        let mut guarded = writer.protect(&KEY, object.clone()).unwrap();
+        assert_eq!(read(reader, &guarded).as_ref(), Ok(&object));
+        // The last byte is looked at before the first is given.
+        *guarded.last_mut().unwrap() ^= 1;
+        assert_eq!(read(reader, &guarded).is_err(), is_checked);
+    }
+    assert_eq!(read(&guard(None, &[&public], None), &object), Err(GuardError::Unsigned));
 }

@@ -1,26 +1,33 @@
-//! Packs what remotes get, in a process at idle priority: packing takes as much of the processor as a few compiles, and a build
-//! that keeps the processor busy must not wait for it. Where that process cannot be had, it is done here.
+//! Packs what remotes get. What is large goes to a process at idle priority: packing it takes as much of the processor as a few
+//! compiles, and a build that keeps the processor busy must not wait for it. Where that process cannot be had, gets nothing
+//! done on a busy machine, or the coordinator is to end, it is done here.
 use crate::idle;
 use cachepot_engine::digest::Digest;
-use cachepot_storage::remote::bundle::{BundleError, MAX_CONTENT_BYTES};
+use cachepot_storage::remote::bundle::{BundleError, MAX_CONTENT_BYTES, SMALL_BYTES};
 use cachepot_storage::remote::packing::Content;
 use std::io;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 /// The option that makes the coordinator's program pack what comes by its standard input.
 const OPTION: &str = "--pack-objects";
 /// Before the process starts, so that its session can be given its small share: see `idle::Session`.
 const PAUSE: Duration = Duration::from_millis(110);
+/// How long one object may take: the largest needs a second of a processor that has nothing else to do.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// An object may be larger than its content by its envelope, and what zstd adds where nothing can be packed.
 const MAX_OBJECT_BYTES: u64 = MAX_CONTENT_BYTES + (2 << 20);
 
 /// See the file's head.
 #[derive(Default)]
-pub(crate) struct Packer(Mutex<Option<Process>>);
+pub(crate) struct Packer {
+    process: Mutex<Option<Process>>,
+    /// True when there is no time left for idle priority.
+    hurries: watch::Sender<bool>,
+}
 
 struct Process {
     questions: ChildStdin,
@@ -30,36 +37,45 @@ struct Process {
 }
 
 impl Packer {
+    /// From now on nothing is packed at idle priority.
+    pub(crate) fn hurry(&self) {
+        self.hurries.send_replace(true);
+    }
+
     /// The object of a content.
     ///
     /// # Errors
     /// As [`Content::pack`].
     pub(crate) async fn pack(&self, key: Digest, content: Content) -> Result<Vec<u8>, BundleError> {
-        let mut place = self.0.lock().await;
-        // It comes back only after a whole answer: whoever is dropped at an await leaves no half of one to the next.
-        let packed = match place.take() {
-            Some(process) => Ok(process),
-            None => Process::start().await,
-        };
-        let packed = match packed {
-            Ok(mut process) => process.ask(&content.question(&key)).await.map(|object| (process, object)),
-            Err(error) => Err(error),
-        };
-        match packed {
-            Ok((process, object)) => {
-                *place = Some(process);
-                if object.is_empty() {
-                    Err(BundleError::Malformed("it cannot be packed"))
-                } else {
-                    Ok(object)
+        if content.bytes() > SMALL_BYTES as u64 {
+            let mut hurries = self.hurries.subscribe();
+            let packed = tokio::select! {
+                packed = self.at_idle_priority(&key, &content) => packed,
+                _ = hurries.wait_for(|hurries| *hurries) => Err(io::ErrorKind::Interrupted.into()),
+            };
+            match packed {
+                Ok(object) if object.is_empty() => {
+                    return Err(BundleError::Malformed("it cannot be packed"));
                 }
-            }
-            Err(error) => {
-                tracing::debug!(%error, "no process packs");
-                let work = tokio::task::spawn_blocking(move || content.pack(&key));
-                work.await.map_err(|error| io::Error::other(error.to_string()))?
+                Ok(object) => return Ok(object),
+                Err(error) => tracing::debug!(%error, "nothing is packed at idle priority"),
             }
         }
+        let work = tokio::task::spawn_blocking(move || content.pack(&key));
+        work.await.map_err(|error| io::Error::other(error.to_string()))?
+    }
+
+    async fn at_idle_priority(&self, key: &Digest, content: &Content) -> io::Result<Vec<u8>> {
+        let mut place = self.process.lock().await;
+        // It comes back only after a whole answer: whoever is dropped at an await leaves no half of one to the next.
+        let mut process = match place.take() {
+            Some(process) => process,
+            None => Process::start().await?,
+        };
+        let question = content.question(key);
+        let object = tokio::time::timeout(PATIENCE, process.ask(&question)).await??;
+        *place = Some(process);
+        Ok(object)
     }
 }
 

@@ -68,6 +68,7 @@ impl Gate {
 pub async fn drain(shared: &Shared, n: usize) {
     let busy = || shared.traffic.n_inside() > n || !shared.permits.recording_is_idle();
     until(Instant::now() + GRACE, || !busy()).await;
+    shared.tiers.packer.hurry();
     let (end, mut left, mut since) = (Instant::now() + FLUSH_LIMIT, usize::MAX, Instant::now());
     let gives_up = || {
         let now = shared.tiers.pending();

@@ -194,12 +194,17 @@ impl Remotes {
             list = in_order(&chain, list)?;
         }
         let ca_file = values.path(&keys::CA_FILE)?;
-        let trusted = values.text(&keys::TRUSTED_KEYS)?.unwrap_or_default();
         let keys = Keys {
             sign_key_file: values.path(&keys::SIGN_KEY_FILE)?,
-            trusted_keys: trusted.split_whitespace().map(str::to_owned).collect(),
+            trusted_keys: values.text(&keys::TRUSTED_KEYS)?.map_or_else(Vec::new, |text| trusted(&text)),
             encryption_key_file: values.path(&keys::ENCRYPTION_KEY_FILE)?,
         };
+        if !keys.trusted_keys.is_empty() && keys.sign_key_file.is_none() {
+            // Nobody here would believe what is written, and it would take the place of what others have signed.
+            list.iter_mut()
+                .filter(|remote| remote.mode.reads())
+                .for_each(|remote| remote.mode = Mode::ReadOnly);
+        }
         Ok(Remotes { list, ca_file, keys })
     }
 }
@@ -214,6 +219,12 @@ fn of(
     let Some(kind) = is_built.then(|| make(values)).transpose()?.flatten() else { return Ok(None) };
     let name = table.rsplit('.').next().unwrap_or(table);
     Ok(Some(Remote { name, mode: values.mode(mode)?, kind }))
+}
+
+/// Blanks alone are no key: with them nobody is believed, and not everybody.
+fn trusted(text: &str) -> Vec<String> {
+    let keys: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    if keys.is_empty() { vec![text.to_owned()] } else { keys }
 }
 
 fn in_order(chain: &str, mut list: Vec<Remote>) -> Result<Vec<Remote>, ConfigError> {

@@ -124,7 +124,7 @@ pub static MEMCACHED_URL: Key = Key {
     ..row(
         "cache.memcached.url",
         "CACHEPOT_MEMCACHED",
-        Kind::Text,
+        Kind::SecretUrl,
         "Memcached servers, separated by spaces: `tcp://host:port`, `unix:///path`.",
     )
 };
@@ -155,7 +155,7 @@ pub static S3_BUCKET: Key = row("cache.s3.bucket", "CACHEPOT_BUCKET", Kind::Text
 pub static S3_ENDPOINT: Key = row(
     "cache.s3.endpoint",
     "CACHEPOT_ENDPOINT",
-    Kind::Text,
+    Kind::SecretUrl,
     "Server that speaks S3, `host[:port]` or a URL; unset is Amazon's.",
 );
 /// `cache.s3.region`.
@@ -232,7 +232,7 @@ pub static GCS_SERVICE_ACCOUNT: Key = row(
 pub static GCS_ENDPOINT: Key = row(
     "cache.gcs.endpoint",
     "CACHEPOT_GCS_ENDPOINT",
-    Kind::Text,
+    Kind::SecretUrl,
     "Server that speaks the protocol of GCS; unset is Google's.",
 );
 /// `cache.gcs.rw_mode`.

@@ -172,6 +172,22 @@ fn a_remote_of_the_environment_takes_nothing_from_the_file() {
     assert_eq!(from_both.iter().map(|remote| remote.mode).collect::<Vec<_>>(), [crate::Mode::ReadWrite]);
 }
 
+#[test]
+fn who_trusts_and_cannot_sign_only_reads() {
+    let of = |variables: &[(&'static str, &'static str)]| {
+        let home = Home::new().variable("CACHEPOT_FOLDER", "/shared");
+        let home = variables.iter().fold(home, |home, (name, value)| home.variable(name, value));
+        let remotes = home.loads().settings.remotes;
+        (remotes.list[0].mode, remotes.keys.trusted_keys)
+    };
+    let (trusted, sign) = ("CACHEPOT_TRUSTED_KEYS", ("CACHEPOT_SIGN_KEY_FILE", "/key"));
+    assert_eq!(of(&[(trusted, "a b")]), (crate::Mode::ReadOnly, vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(of(&[(trusted, "a"), sign]).0, crate::Mode::ReadWrite);
+    // Of variables that are not there, as in `$A $B`: nobody is believed.
+    assert_eq!(of(&[(trusted, " ")]), (crate::Mode::ReadOnly, vec![" ".to_owned()]));
+    assert_eq!(of(&[(trusted, "a"), ("CACHEPOT_FOLDER_RW_MODE", "WRITE_ONLY")]).0, crate::Mode::WriteOnly);
+}
+
 #[cfg(feature = "redis")]
 #[test]
 fn redis_is_said_in_one_way() {

@@ -1,7 +1,8 @@
 //! A folder that several machines share, such as one of NFS. A value is the file `<first two characters>/<key>`: written
 //! beside its place and renamed, so that no half value is ever there.
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,16 +78,19 @@ fn host() -> String {
 }
 
 fn open(place: &Path) -> Result<Option<File>, BackendError> {
-    let open = || -> io::Result<(File, u64)> {
-        let file = File::open(place)?;
+    let open = || -> io::Result<(File, Metadata)> {
+        // A pipe in the place of a file must not be waited for.
+        let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(place)?;
         let metadata = file.metadata()?;
-        if metadata.is_file() { Ok((file, metadata.len())) } else { Err(io::ErrorKind::IsADirectory.into()) }
+        Ok((file, metadata))
     };
     match open() {
-        Ok((_, size)) if size > MAX_VALUE_BYTES => Err(BackendError::TooLarge),
-        Ok((file, _)) => Ok(Some(file)),
-        // Another machine may not have made the folder of this key yet.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Ok((_, metadata)) if metadata.is_file() && metadata.len() > MAX_VALUE_BYTES => {
+            Err(BackendError::TooLarge)
+        }
+        Ok((file, metadata)) => Ok(metadata.is_file().then_some(file)),
+        // Another machine may not have made the folder of this key yet; or somebody has put a link there.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ELOOP)) => Ok(None),
         Err(error) => Err(trouble(&error)),
     }
 }
@@ -103,12 +107,16 @@ fn write(dir: &Path, place: &Path, temp: &str, value: &[u8]) -> Result<(), Backe
     let folder = place.parent().unwrap_or(dir);
     let temp = folder.join(temp);
     let write = || -> io::Result<()> {
+        // Whoever may write into the shared folder may do so everywhere in it.
+        let mode = fs::metadata(dir)?.mode();
         // Not with its parents: where the shared folder itself is missing, it is not mounted.
         match fs::create_dir(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            Err(_) => {}
+            Ok(()) => fs::set_permissions(folder, Permissions::from_mode(mode & 0o7777))?,
         }
         let mut file = File::create_new(&temp)?;
+        file.set_permissions(Permissions::from_mode(mode & 0o666))?;
         file.write_all(value)?;
         file.sync_data()?;
         fs::rename(&temp, place)
@@ -116,7 +124,7 @@ fn write(dir: &Path, place: &Path, temp: &str, value: &[u8]) -> Result<(), Backe
     write().map_err(|error| {
         let _ = fs::remove_file(&temp);
         // It may be mounted later.
-        if fs::metadata(dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        if fs::metadata(dir).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return BackendError::Unreachable("the folder is not there".to_owned());
         }
         trouble(&error)
@@ -125,9 +133,10 @@ fn write(dir: &Path, place: &Path, temp: &str, value: &[u8]) -> Result<(), Backe
 
 fn trouble(error: &io::Error) -> BackendError {
     match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             BackendError::Denied(error.to_string())
         }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => BackendError::Full(error.to_string()),
         _ => BackendError::Unreachable(error.to_string()),
     }
 }

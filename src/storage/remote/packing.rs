@@ -28,6 +28,20 @@ pub enum Content {
 }
 
 impl Content {
+    /// How much there is to pack.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Content::Whole(content) => content.len() as u64,
+            Content::Result(entry, _) => {
+                let outputs = entry.outputs.iter().map(|output| match &output.body {
+                    Body::Inline(content) => content.len() as u64,
+                    Body::Blob { size, .. } => *size,
+                });
+                outputs.sum()
+            }
+        }
+    }
+
     /// The object for a key.
     ///
     /// # Errors

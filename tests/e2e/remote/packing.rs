@@ -2,6 +2,7 @@
 use crate::harness::Went::{Hit, Stored};
 use crate::harness::{Sandbox, wait_until};
 use std::fs;
+use std::process::Command;
 
 /// sched(7), as in proc(5).
 const SCHED_IDLE: &str = "5";
@@ -31,29 +32,56 @@ fn is_all_written(sandbox: &Sandbox) -> bool {
     sandbox.stats().remotes.iter().all(|remote| remote.pending_writes == 0)
 }
 
-#[test]
-fn a_process_at_idle_priority_packs_and_another_one_when_it_is_killed() {
-    let one = Sandbox::new("packing").file("a.c", large(3)).file("b.c", large(2_654_435_761));
+/// A machine with a folder as its remote.
+fn sharing(name: &str) -> Sandbox {
+    let one = Sandbox::new(name);
     let remote = one.root().join("remote");
     fs::create_dir(&remote).unwrap();
-    let one = one.env("CACHEPOT_FOLDER", remote);
-    let mut before = Vec::new();
-    for unit in ["a.c", "b.c"] {
+    one.env("CACHEPOT_FOLDER", remote)
+}
+
+/// One test, since the second part leaves nothing of the processor to the first.
+#[test]
+fn large_results_are_packed_at_idle_priority_while_there_is_time() {
+    a_process_packs_and_another_one_when_it_is_killed();
+    the_end_does_not_wait_for_a_processor_with_nothing_to_do();
+}
+
+fn a_process_packs_and_another_one_when_it_is_killed() {
+    let one = sharing("packing");
+    let (mut killed, mut units) = (Vec::new(), 0..20);
+    // Where other tests keep the processor busy for too long, it is done without the process.
+    while killed.len() < 2 {
+        let number = units.next().expect("two processes that pack");
+        let unit = format!("{number}.c");
+        one.write(&unit, large(2_654_435_761 + 2 * number));
         one.expect(Stored, format!("gcc -c {unit}"));
         one.quiet();
         wait_until("the writes", || is_all_written(&one));
         let [coordinator] = one.coordinators().try_into().unwrap();
-        let [(packer, policy)] = packers(coordinator).try_into().unwrap();
-        assert_eq!(policy, SCHED_IDLE);
-        assert!(!before.contains(&packer));
-        let _ = one.shell(&format!("kill -KILL {packer}")).succeeds();
-        before.push(packer);
+        for (packer, policy) in packers(coordinator) {
+            assert_eq!(policy, SCHED_IDLE);
+            assert!(!killed.contains(&packer));
+            let _ = one.shell(&format!("kill -KILL {packer}")).succeeds();
+            killed.push(packer);
+        }
     }
-    // Both results with their jobs.
     let [coordinator] = one.coordinators().try_into().unwrap();
     let _ = one.cachepot(["--stop-coordinator"]).succeeds();
     wait_until("the end of all that packs", || packers(coordinator).is_empty());
     let other = one.on_machine("other");
-    other.expect(Hit, "gcc -c a.c");
-    other.expect(Hit, "gcc -c b.c");
+    (0..units.start).for_each(|number| drop(other.expect(Hit, format!("gcc -c {number}.c"))));
+}
+
+fn the_end_does_not_wait_for_a_processor_with_nothing_to_do() {
+    let one = sharing("hurry").file("a.c", large(3));
+    let busy = || Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+    let mut others: Vec<_> = (0..6).map(|_| busy()).collect();
+    one.expect(Stored, "gcc -c a.c");
+    let _ = one.cachepot(["--stop-coordinator"]).succeeds();
+    for other in &mut others {
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+    one.on_machine("other").expect(Hit, "gcc -c a.c");
 }

@@ -7,6 +7,7 @@ mod aws;
 #[cfg(feature = "azure")]
 mod azure;
 mod contract;
+mod folder;
 #[cfg(feature = "gcs")]
 mod gcs;
 mod guard;

@@ -2,10 +2,10 @@
 use crate::remotes;
 use crate::tiers;
 use cachepot_config::{Environment, Loaded, Remote, Remotes};
-use cachepot_storage::remote::backend::{Backend, BackendError, Rights, check_key};
+use cachepot_storage::remote::backend::{Backend, BackendError, Rights, check_key, get_whole};
 use cachepot_storage::remote::sink::Sink;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long one remote may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -50,7 +50,9 @@ pub fn check_storage(loaded: &Loaded, environment: &Environment) -> std::io::Res
 fn local(folder: &Path) -> Finding {
     let tried = std::fs::create_dir_all(folder).and_then(|()| {
         let file = folder.join(format!(".check-{}", std::process::id()));
-        std::fs::write(&file, "").and_then(|()| std::fs::remove_file(&file))
+        // A full disk still takes an empty file.
+        let written = std::fs::write(&file, [0; 64 << 10]);
+        written.and(std::fs::remove_file(&file))
     });
     let text = match &tried {
         Ok(()) => "can be read and written".to_owned(),
@@ -72,6 +74,12 @@ async fn check(remote: &Remote, settings: &Remotes, environment: &Environment) -
     };
     match tokio::time::timeout(LIMIT, tiers::check(backend.as_ref(), remote.mode)).await {
         Ok(Ok(rights)) => {
+            let is_tried = rights.read && rights.write && remote.mode.reads() && remote.mode.writes();
+            if is_tried && !keeps(backend.as_ref()).await {
+                let text = "takes what is written, but answers with something else; check that the address is \
+                            that of such a server, and that nothing in between answers for it";
+                return of(backend.name(), text.to_owned(), false);
+            }
             let answer = answer_time(backend.as_ref()).await;
             let (text, is_fine) = judge(remote, &rights, answer);
             of(backend.name(), text, is_fine)
@@ -83,6 +91,16 @@ async fn check(remote: &Remote, settings: &Remotes, environment: &Environment) -
             of(backend.name(), text, false)
         }
     }
+}
+
+/// Whether what is written is what is read.
+async fn keeps(backend: &dyn Backend) -> bool {
+    let (key, value) = (check_key(), format!("cachepot {:?}", SystemTime::now()).into_bytes());
+    let read = async {
+        backend.put(&key, value.clone()).await?;
+        get_whole(backend, &key).await
+    };
+    tokio::time::timeout(LIMIT, read).await.is_ok_and(|read| read == Ok(Some(value)))
 }
 
 /// The fastest of some answers: what the way there takes.

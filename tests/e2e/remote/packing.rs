@@ -52,7 +52,7 @@ fn a_process_packs_and_another_one_when_it_is_killed() {
     let (mut killed, mut units) = (Vec::new(), 0..20);
     // Where other tests keep the processor busy for too long, it is done without the process.
     while killed.len() < 2 {
-        let number = units.next().expect("two processes that pack");
+        let Some(number) = units.next() else { panic!("no two processes packed") };
         let unit = format!("{number}.c");
         one.write(&unit, large(2_654_435_761 + 2 * number));
         one.expect(Stored, format!("gcc -c {unit}"));

@@ -4,6 +4,7 @@ use crate::harness::Went::{Hit, Stored};
 use crate::harness::{Sandbox, wait_until};
 use cachepot_engine::stats::Stat;
 use std::fs;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 /// A server that takes connections and never answers: it costs the first requests a moment, and nothing after that.
@@ -156,6 +157,23 @@ fn storage_check_says_what_is_wrong_and_how_to_mend_it() {
     let unusable = wrong.env("CACHEPOT_REDIS", "http://:wr0ng@host");
     let said = unusable.cachepot(["--storage-check"]).fails_with(2).stdout();
     assert!(said.contains("its settings cannot be used: URL") && !said.contains("wr0ng"), "{said}");
+}
+
+/// A server that says yes to all.
+#[test]
+fn t273_storage_check_compares_what_it_reads() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        }
+    });
+    let said = sandbox("yes").env("CACHEPOT_WEBDAV_ENDPOINT", address);
+    let said = said.cachepot(["--storage-check"]).fails_with(2).stdout();
+    assert!(said.contains("answers with something else"), "{said}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::shared::Shared;
 use crate::storage_actor::Keep;
 use cachepot_engine::entry::{Body, Entry, EntryOutput};
 use cachepot_engine::manifest::Record;
+use cachepot_storage::remote::bundle::MAX_CONTENT_BYTES;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,10 @@ impl Carried {
 /// there is none. Only for what the store does not take somebody waits: nothing is lost by that.
 pub(crate) async fn room(shared: &Shared, bytes: u64, deadline: Deadline) -> Option<Permit> {
     if !shared.tiers.take_writes() || shared.loaded.settings.disk.max_bytes.as_bytes() >= LARGE_STORE {
+        return None;
+    }
+    // No object holds more.
+    if bytes > MAX_CONTENT_BYTES {
         return None;
     }
     let patience = if shared.store.takes(bytes) { Duration::ZERO } else { deadline.left() };

@@ -53,6 +53,7 @@ mod tiers;
 mod together;
 mod traffic;
 mod transfer;
+mod upload;
 mod wrapper;
 mod writers;
 

@@ -7,7 +7,7 @@ use cachepot_storage::remote::bundle::{BundleError, MAX_CONTENT_BYTES, SMALL_BYT
 use cachepot_storage::remote::packing::Content;
 use std::io;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Mutex, watch};
@@ -17,16 +17,25 @@ const OPTION: &str = "--pack-objects";
 /// Before the process starts, so that its session can be given its small share: see `idle::Session`.
 const PAUSE: Duration = Duration::from_millis(110);
 /// How long one object may take: the largest needs a second of a processor that has nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
+/// For so long nothing is tried at idle priority after one that took longer.
+const BUSY: Duration = Duration::from_secs(60);
 /// An object may be larger than its content by its envelope, and what zstd adds where nothing can be packed.
 const MAX_OBJECT_BYTES: u64 = MAX_CONTENT_BYTES + (2 << 20);
 
 /// See the file's head.
 #[derive(Default)]
 pub(crate) struct Packer {
-    process: Mutex<Option<Process>>,
+    state: Mutex<State>,
     /// True when there is no time left for idle priority.
     hurries: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    process: Option<Process>,
+    /// Until when the processor is taken for too busy.
+    busy_until: Option<Instant>,
 }
 
 struct Process {
@@ -58,6 +67,8 @@ impl Packer {
                     return Err(BundleError::Malformed("it cannot be packed"));
                 }
                 Ok(object) => return Ok(object),
+                // It may have died of this very content.
+                Err(error) if is_dead(&error) => return Err(error.into()),
                 Err(error) => tracing::debug!(%error, "nothing is packed at idle priority"),
             }
         }
@@ -66,17 +77,28 @@ impl Packer {
     }
 
     async fn at_idle_priority(&self, key: &Digest, content: &Content) -> io::Result<Vec<u8>> {
-        let mut place = self.process.lock().await;
+        let mut state = self.state.lock().await;
+        if state.busy_until.is_some_and(|until| Instant::now() < until) {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
         // It comes back only after a whole answer: whoever is dropped at an await leaves no half of one to the next.
-        let mut process = match place.take() {
+        let mut process = match state.process.take() {
             Some(process) => process,
             None => Process::start().await?,
         };
         let question = content.question(key);
-        let object = tokio::time::timeout(PATIENCE, process.ask(&question)).await??;
-        *place = Some(process);
+        let Ok(object) = tokio::time::timeout(PATIENCE, process.ask(&question)).await else {
+            state.busy_until = Some(Instant::now() + BUSY);
+            return Err(io::ErrorKind::TimedOut.into());
+        };
+        let object = object?;
+        state.process = Some(process);
         Ok(object)
     }
+}
+
+fn is_dead(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe)
 }
 
 impl Process {

@@ -14,11 +14,21 @@ use std::sync::Arc;
 
 /// What is written of a result.
 pub(crate) struct Whole {
-    record: Record,
-    /// With all outputs inside, where they are small or in memory.
-    entry: Entry,
-    /// The files of the others.
-    files: Vec<PathBuf>,
+    /// For the object of its job.
+    pub(crate) record: Record,
+    /// The same, where it travels there; all outputs inside.
+    pub(crate) newest: Option<Entry>,
+    /// Where not, an object of its own.
+    pub(crate) large: Option<Content>,
+}
+
+impl Whole {
+    fn new(record: Record, entry: Entry, files: Vec<PathBuf>) -> Self {
+        if bundle::travels_with_job(&entry) {
+            return Whole { record, newest: Some(entry), large: None };
+        }
+        Whole { record, newest: None, large: Some(Content::Result(entry, files)) }
+    }
 }
 
 /// Where a result is that is to be written.
@@ -45,7 +55,7 @@ impl Source {
         match self {
             Source::Carried(carried) => {
                 let (record, entry) = carried.content();
-                Some(Whole { record, entry, files: Vec::new() })
+                Some(Whole::new(record, entry, Vec::new()))
             }
             Source::Store(store) => stored(store, write),
         }
@@ -69,7 +79,7 @@ fn stored(store: &LocalStore, write: Write) -> Option<Whole> {
     let entry = store.look_up(&write.result).ok()??;
     if bytes(&entry) > SMALL_BYTES as u64 {
         let files = store.blob_paths(&write.result, &entry);
-        return Some(Whole { record, entry: Arc::unwrap_or_clone(entry), files });
+        return Some(Whole::new(record, Arc::unwrap_or_clone(entry), files));
     }
     let fetched = store.fetch(&write.result).ok()??;
     let mut blobs = fetched.blobs.into_iter();
@@ -81,19 +91,20 @@ fn stored(store: &LocalStore, write: Write) -> Option<Whole> {
             output.body = Body::Inline(content);
         }
     }
-    Some(Whole { record, entry, files: Vec::new() })
+    Some(Whole::new(record, entry, Vec::new()))
 }
 
 /// Keys and contents of the objects to write, in this order.
 pub(crate) type Contents = Vec<(Digest, Content)>;
 
-/// What adds a result to a remote which has `theirs` for the job.
+/// What adds a record, and the result that travels with it, to a remote which has `theirs` for the job.
 ///
 /// # Errors
 /// [`BundleError`]: what the remote has cannot be written again.
 pub(crate) fn contents(
     write: Write,
-    Whole { record, entry, files }: Whole,
+    record: Record,
+    ours: Option<Entry>,
     theirs: Option<&[u8]>,
 ) -> Result<Contents, BundleError> {
     let JobBundle { mut manifest, newest } =
@@ -108,11 +119,7 @@ pub(crate) fn contents(
         contents.push((result, Content::Whole(bundle::result_content(&result, &entry)?)));
     }
     manifest.add(record);
-    let newest = bundle::travels_with_job(&entry).then(|| entry.clone());
-    if newest.is_none() {
-        contents.push((write.result, Content::Result(entry, files)));
-    }
     // Last: whoever reads it finds the results.
-    contents.push((write.job, Content::Whole(JobBundle { manifest, newest }.content())));
+    contents.push((write.job, Content::Whole(JobBundle { manifest, newest: ours }.content())));
     Ok(contents)
 }

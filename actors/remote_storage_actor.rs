@@ -5,16 +5,15 @@
 use crate::carried::Carried;
 use crate::keeper::Obituary;
 use crate::pending::{Pending, Write};
-use crate::permits::MAX_UPLOADING_KIB;
-use crate::publish::{self, Source};
 use crate::shared::Shared;
 use crate::tiers::Tier;
 use crate::transfer::{hand_on, within};
+use crate::upload::{Written, upload};
 use actix::fut::ready;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::Stat;
-use cachepot_storage::remote::backend::{BackendError, Rights, get_whole};
+use cachepot_storage::remote::backend::{BackendError, Rights};
 use cachepot_storage::remote::breaker::{Breaker, Ticket};
 use cachepot_storage::remote::sink::Sink;
 use std::hash::{BuildHasher, RandomState};
@@ -34,8 +33,6 @@ const TICK: Duration = Duration::from_secs(1);
 const MAX_WRITES: usize = 4;
 /// Refused reads in a row after which none is tried: some servers refuse what is not there.
 const MAX_REFUSED_READS: u32 = 8;
-/// How long a write may take, beside a second for each 256 KiB.
-const WRITE_LIMIT: Duration = Duration::from_secs(20);
 
 /// Asks for an object: whether it is there, and was handed on as it came.
 #[derive(Message)]
@@ -84,7 +81,7 @@ impl RemoteStorageActor {
     pub(crate) fn new(tier: Arc<Tier>, shared: Arc<Shared>, folder: PathBuf, obituary: Obituary) -> Self {
         let (may_read, may_write) = (tier.mode.reads(), tier.mode.writes());
         let pending = Pending::open(folder);
-        tier.pending.store(pending.len(), Ordering::Relaxed);
+        tier.queued.store(pending.len(), Ordering::Relaxed);
         RemoteStorageActor {
             tier,
             shared,
@@ -159,7 +156,7 @@ impl RemoteStorageActor {
             self.pending.let_go();
         }
         self.tier.is_left_alone.store(self.breaker.is_open(), Ordering::Relaxed);
-        self.tier.pending.store(self.pending.len(), Ordering::Release);
+        self.tier.queued.store(self.pending.len(), Ordering::Release);
     }
 
     fn read(&mut self, key: Digest, mut to: Sink) -> ResponseActFuture<Self, bool> {
@@ -221,7 +218,7 @@ impl RemoteStorageActor {
             let (tier, shared) = (Arc::clone(&self.tier), Arc::clone(&self.shared));
             let carried = self.pending.carried(write);
             let done =
-                publish(tier, shared, write, carried).into_actor(self).map(move |outcome, actor, ctx| {
+                upload(tier, shared, write, carried).into_actor(self).map(move |outcome, actor, ctx| {
                     actor.writing -= 1;
                     actor.note_write(write, outcome);
                     actor.write_on(ctx);
@@ -230,17 +227,23 @@ impl RemoteStorageActor {
         }
     }
 
-    fn note_write(&mut self, write: Write, outcome: Result<u64, BackendError>) {
-        let is_left_alone = self.breaker.note(outcome.as_ref().map(drop), Instant::now());
+    fn note_write(&mut self, write: Write, outcome: Result<Written, BackendError>) {
         match outcome {
-            Ok(bytes) => {
+            Ok(Written::Bytes(bytes)) => {
+                self.breaker.note(Ok(()), Instant::now());
                 self.pending.done(write);
                 if bytes > 0 {
                     self.bump(Stat::RemoteWrites);
                     self.shared.stats.add_named(Stat::RemoteBytesWritten, self.tier.name, bytes);
                 }
             }
+            Ok(Written::Gone) => self.pending.done(write),
+            Ok(Written::NotPacked) => {
+                self.bump(Stat::RemoteWriteErrors);
+                self.pending.again(write);
+            }
             Err(error) => {
+                let is_left_alone = self.breaker.note(Err(&error), Instant::now());
                 self.bump(Stat::RemoteWriteErrors);
                 match &error {
                     BackendError::Denied(_) => {
@@ -309,49 +312,4 @@ impl Handler<Push> for RemoteStorageActor {
         drop(announced);
         self.write_on(ctx);
     }
-}
-
-/// Writes a result with its job; the bytes that went out.
-async fn publish(
-    tier: Arc<Tier>,
-    shared: Arc<Shared>,
-    write: Write,
-    carried: Option<Arc<Carried>>,
-) -> Result<u64, BackendError> {
-    let source = carried.map_or_else(|| Source::Store(Arc::clone(&shared.store)), Source::Carried);
-    let (to_ask, to_read) = (source.clone(), source);
-    let Some(size) = blocking(move || to_ask.size(write)).await? else { return Ok(0) };
-    let kib = u32::try_from(size >> 10).unwrap_or(u32::MAX).min(MAX_UPLOADING_KIB);
-    let Ok(_room) = shared.permits.uploading.acquire_many(kib).await else { return Ok(0) };
-    let Some(whole) = blocking(move || to_read.whole(write)).await? else { return Ok(0) };
-    let (backend, name) = (&tier.backend, tier.guard.name(&write.job));
-    let theirs = match within(WRITE_LIMIT, get_whole(backend.as_ref(), &name)).await {
-        // Whoever may only write cannot know.
-        Err(BackendError::Denied(_)) => None,
-        other => other?,
-    };
-    let guard = Arc::clone(&tier.guard);
-    let make = move || {
-        // What is not to be believed is not kept either.
-        let theirs = theirs.and_then(|object| guard.open(&write.job, object).ok());
-        publish::contents(write, whole, theirs.as_deref()).ok()
-    };
-    let contents = blocking(make).await?.ok_or(BackendError::TooLarge)?;
-    let mut bytes = 0;
-    for (key, content) in contents {
-        let object = shared.tiers.packer.pack(key, content).await.map_err(|_| BackendError::TooLarge)?;
-        let guard = Arc::clone(&tier.guard);
-        let protected = blocking(move || Some((guard.name(&key), guard.protect(&key, object)?))).await?;
-        let (name, object) = protected.ok_or(BackendError::TooLarge)?;
-        let size = object.len() as u64;
-        let limit = WRITE_LIMIT + Duration::from_secs(size >> 18);
-        within(limit, backend.put(&name, object)).await?;
-        bytes += size;
-    }
-    Ok(bytes)
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, BackendError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| BackendError::Malformed(error.to_string()))
 }

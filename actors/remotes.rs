@@ -41,7 +41,7 @@ pub(crate) fn open(settings: &Remotes, environment: &Environment) -> Vec<Arc<Tie
             backend,
             guard: Arc::clone(&guard),
             mode: remote.mode,
-            pending: AtomicUsize::new(0),
+            queued: AtomicUsize::new(0),
             announced: Arc::default(),
             is_left_alone: AtomicBool::new(false),
             latencies: Mutex::default(),

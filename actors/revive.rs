@@ -119,7 +119,7 @@ impl Reviver {
                 }
                 // Nobody writes any more: nothing is to be waited for.
                 if let Some(tier) = self.shared.tiers.list().get(at) {
-                    tier.pending.store(0, Ordering::Relaxed);
+                    tier.queued.store(0, Ordering::Relaxed);
                 }
             }
         });

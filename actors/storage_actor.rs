@@ -134,7 +134,10 @@ impl LocalStorageActor {
         // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
         let put = self.store.put_entry(&record.result, message.meta, message.outputs);
         match put.and_then(|()| self.manifests.add(&message.job, record)) {
-            Err(StoreError::TooLarge { .. }) if carried.is_some() => Ok(carried),
+            Err(error) if carried.is_some() => {
+                tracing::debug!(%error, "a result goes to remotes alone");
+                Ok(carried)
+            }
             outcome => outcome.map(|()| carried),
         }
     }

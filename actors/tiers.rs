@@ -23,7 +23,7 @@ use cachepot_storage::remote::guard::Guard;
 use cachepot_storage::remote::sink::Sink;
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ pub(crate) struct Tier {
     /// What is done there.
     pub(crate) mode: Mode,
     /// Writes that the actor knows of and has not done.
-    pub(crate) pending: AtomicUsize,
+    pub(crate) queued: AtomicUsize,
     /// A copy goes with each write that the actor has not read yet.
     pub(crate) announced: Arc<()>,
     /// Whether it is left alone just now.
@@ -80,7 +80,8 @@ impl Tier {
     fn pending(&self) -> usize {
         // In this order: on its way from one to the other, a write counts twice rather than not at all.
         let announced = Arc::strong_count(&self.announced) - 1;
-        announced + self.pending.load(Ordering::Acquire)
+        fence(Ordering::Acquire);
+        announced + self.queued.load(Ordering::Relaxed)
     }
 
     /// For the statistics.

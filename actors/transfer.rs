@@ -51,6 +51,8 @@ async fn while_it_comes<T>(
         match timeout_at(until, &mut call).await {
             Ok(outcome) => return outcome,
             Err(_) if end() > until => {}
+            // We are too slow ourselves.
+            Err(_) if progress.waited() >= LONGEST_WAIT => return Err(BackendError::Unwanted),
             Err(_) => return Err(late()),
         }
     }

@@ -37,7 +37,7 @@ impl Incoming<'_> {
     }
 
     fn new_file(&self, size: u64) -> Result<TempFile, StoreError> {
-        fits(size, self.store.max_copy)?;
+        fits(size, self.store.max_bytes)?;
         self.store.new_temp()
     }
 }

@@ -121,7 +121,8 @@ impl Breaker {
     }
 
     /// Takes note of a request that was given up by whoever made it: nothing is known of the remote.
-    pub fn forget(&mut self, ticket: Ticket) {
+    #[cfg(test)]
+    fn forget(&mut self, ticket: Ticket) {
         self.out.remove(&ticket.0);
     }
 

@@ -9,8 +9,10 @@
 //! bytes    = length:u64 byte*
 //! ```
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use cachepot_engine::digest::Digest;
@@ -128,8 +130,11 @@ fn read_blob(path: &Path, size: u64, digest: &Digest) -> Result<Vec<u8>, BundleE
     if size > MAX_CONTENT_BYTES {
         return Err(BundleError::TooLarge);
     }
+    // A pipe in its place must not be waited for.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
     let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-    std::fs::File::open(path)?.take(size).read_to_end(&mut content)?;
+    file.take(size).read_to_end(&mut content)?;
     let is_right = content.len() as u64 == size && Digest::of(&content) == *digest;
     is_right.then_some(content).ok_or(BundleError::Malformed("a blob is damaged"))
 }

@@ -84,7 +84,7 @@ async fn check(remote: &Remote, settings: &Remotes, environment: &Environment) -
             let (text, is_fine) = judge(remote, &rights, answer);
             of(backend.name(), text, is_fine)
         }
-        Ok(Err(error)) => of(backend.name(), advice(&error), false),
+        Ok(Err(error)) => of(backend.name(), advice(remote, &error), false),
         Err(_) => {
             let text =
                 format!("gives no answer within {} s; check address, port and firewall", LIMIT.as_secs());
@@ -141,8 +141,9 @@ fn judge(remote: &Remote, rights: &Rights, answer: Option<Duration>) -> (String,
     (text, is_fine)
 }
 
-fn advice(error: &BackendError) -> String {
+fn advice(remote: &Remote, error: &BackendError) -> String {
     let help = match error {
+        BackendError::Unreachable(_) if remote.name == "folder" => "mount it, or make it",
         BackendError::Unreachable(_) => "check address, port, certificate and firewall",
         BackendError::Malformed(_) => "check that the address is that of such a server",
         BackendError::Throttled { .. } | BackendError::Unwanted => "try again later",

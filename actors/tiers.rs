@@ -1,5 +1,5 @@
 //! Remotes behind the local store: what a request that found nothing does to bring results here. A plain async policy over
-//! the RemoteStorageActors; what it brings is put into the local store, and the look-up goes there again.
+//! the RemoteStorageActors; the look-up begins again with what it brings, and what stands is put into the local store.
 use crate::carried::Carried;
 use crate::in_hand::InHand;
 use crate::latency::Latencies;

@@ -22,6 +22,8 @@ use super::unpack::Content;
 pub const SMALL_BYTES: usize = 256 << 10;
 /// The most that an object may hold, unpacked.
 pub const MAX_CONTENT_BYTES: u64 = 256 << 20;
+/// The most that the object of a job may hold: a manifest of 32 MiB, and a small result.
+const MAX_JOB_BYTES: u64 = 33 << 20;
 /// Of zstd, for what is small.
 const LEVEL: i32 = 3;
 /// What is not small are mostly crates, whose metadata is in two of their files: a search far back finds it. 69 of them (257 MB) are
@@ -90,7 +92,10 @@ impl JobBundle {
     pub fn open(job: &Digest, object: impl Read) -> Result<Self, BundleError> {
         let mut unpacked = Content::open(job, object)?;
         let mut content = Vec::new();
-        unpacked.read_to_end(&mut content)?;
+        (&mut unpacked).take(MAX_JOB_BYTES + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > MAX_JOB_BYTES {
+            return Err(BundleError::TooLarge);
+        }
         unpacked.finish()?;
         let Some(([0], rest)) = content.split_first_chunk() else {
             return Err(BundleError::Malformed("no job"));

@@ -158,6 +158,10 @@ fn a_size_that_is_claimed_or_grown_into_is_refused() {
         let refused = open_result(&RESULT, &envelope::seal(Kind::Bundle, &RESULT, &payload)).unwrap_err();
         assert_eq!(matches!(refused, BundleError::TooLarge), is_large, "{refused}");
     }
+    // Few records need much, and a job's object is in memory as a whole.
+    let payload = [&(64_u64 << 20).to_le_bytes(), bomb.as_slice()].concat();
+    let refused = JobBundle::open(&JOB, envelope::seal(Kind::Bundle, &JOB, &payload).as_slice()).unwrap_err();
+    assert!(matches!(refused, BundleError::TooLarge), "{refused}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use crate::detect::{Compiler, CompilerQuery};
 use crate::hasher::Confirm;
 use crate::inputs::{Compiled, Observed};
+use crate::pending::{ToShare, Write};
 use crate::permits::{Deadline, Permit, acquire};
 use crate::routes::ask;
 use crate::shared::Shared;
@@ -23,8 +24,6 @@ const LIMIT: Duration = Duration::from_secs(4 * 3600);
 const STEP_LIMIT: Duration = Duration::from_secs(120);
 /// Before each run, so that its session can be given its small share: see `idle::Session`.
 const PAUSE: Duration = Duration::from_millis(110);
-/// A build asks again sooner, unless it works on something else: there the low priority has to do.
-const CALM: Duration = Duration::from_secs(1);
 /// About what a path costs in memory beside its text, with what is known of its file.
 const PIECE: usize = 100;
 
@@ -34,6 +33,8 @@ pub struct Check {
     pub job: Digest,
     /// The result's.
     pub result: Digest,
+    /// For the remotes.
+    pub is_large: bool,
     /// The compiler as the client ran it.
     pub query: CompilerQuery,
     /// Who it was.
@@ -78,7 +79,8 @@ impl Check {
         let (permit, deadline) = (Arc::new(permit), Deadline::after(LIMIT));
         let _turn = acquire(&shared.permits.checking, deadline).await.ok_or("no turn in time")?;
         tokio::time::sleep(PAUSE).await;
-        while !shared.traffic.is_idle_for(CALM) {
+        // A build that works on something else has the low priority.
+        while !shared.traffic.is_calm() {
             if deadline.has_passed() {
                 return Err("no calm in time");
             }
@@ -87,7 +89,7 @@ impl Check {
         if self.uses_date(deadline).await? {
             return Ok("used");
         }
-        let Check { job, result, query, compiled, observed: seen, .. } = self;
+        let Check { job, result, is_large, query, compiled, observed: seen, .. } = self;
         let step = Deadline::after(STEP_LIMIT);
         // The preprocessed text must speak of the same files.
         let message = Confirm { cwd: query.cwd, compiled, seen, permit: Arc::clone(&permit) };
@@ -98,7 +100,8 @@ impl Check {
         let message = LiftWindow { job, result, permit };
         match ask(shared.routes().local_store.as_ref(), message, step).await {
             Ok(Ok(Ok(()))) => {
-                shared.tiers.push(shared, job, result, None);
+                let write = Write { job, result };
+                shared.tiers.push(shared, ToShare { write, is_large, carried: None });
                 Ok("not used")
             }
             _ => Err("the store failed"),

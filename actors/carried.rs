@@ -75,7 +75,7 @@ pub(crate) async fn room(shared: &Shared, bytes: u64, deadline: Deadline) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pending::{Pending, Write};
+    use crate::pending::{Pending, ToShare, Write};
     use cachepot_engine::digest::Digest;
     use cachepot_storage::local::EntryMeta;
     use tokio::sync::Semaphore;
@@ -104,10 +104,12 @@ mod tests {
         let job = write.job;
         let keep = Keep { job, meta, outputs: Vec::new(), record, room: None, permit: Arc::new(permit()) };
         let mut pending = Pending::open(folder.path().to_path_buf());
+        let share =
+            |carried: &Arc<Carried>| ToShare { write, is_large: false, carried: Some(Arc::clone(carried)) };
         for left in [2, 2] {
             let carried = Carried::new(&keep, permit()).unwrap();
             assert_eq!(carried.content().1.stdout, b"text");
-            assert!(pending.add(write, Some(Arc::clone(&carried))));
+            assert!(pending.add(share(&carried)));
             assert!(pending.carried(write).is_some_and(|it| Arc::ptr_eq(&it, &carried)));
             drop(carried);
             assert_eq!(all.available_permits(), 1);
@@ -115,7 +117,7 @@ mod tests {
             // It is still to be written.
             assert_eq!((all.available_permits(), pending.len()), (left, 1));
         }
-        assert!(pending.add(write, Some(Carried::new(&keep, permit()).unwrap())));
+        assert!(pending.add(share(&Carried::new(&keep, permit()).unwrap())));
         pending.done(write);
         assert_eq!(all.available_permits(), 2);
     }

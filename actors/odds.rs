@@ -2,7 +2,7 @@
 //! it is asked beside the compile, and waited for again when it has something. Pure.
 use std::time::Duration;
 
-/// How much of the estimate each answer replaces.
+/// How much of the estimate each answer replaces at least: the first ones replace more.
 const WEIGHT: f64 = 0.25;
 /// The estimate never falls below this, so that a remote near by is always asked.
 const LEAST: f64 = 0.02;
@@ -14,18 +14,22 @@ pub(crate) struct Odds {
     hits: f64,
     /// How long answers take, in seconds; likewise.
     seconds: f64,
+    /// The answers so far, and one for what is assumed before.
+    count: f64,
 }
 
 impl Default for Odds {
     fn default() -> Self {
-        Odds { hits: 0.5, seconds: 0.0 }
+        Odds { hits: 0.5, seconds: 0.0, count: 1.0 }
     }
 }
 
 impl Odds {
     /// Takes note of an answer.
     pub(crate) fn note(&mut self, is_hit: bool, took: Duration) {
-        let mix = |old: f64, new: f64| old + WEIGHT * (new - old);
+        self.count += 1.0;
+        let weight = WEIGHT.max(1.0 / self.count);
+        let mix = |old: f64, new: f64| old + weight * (new - old);
         self.hits = mix(self.hits, f64::from(u8::from(is_hit))).max(LEAST);
         // What is large takes longer, and says nothing of the questions that find nothing.
         if self.seconds == 0.0 {
@@ -63,7 +67,7 @@ mod tests {
     fn one_far_away_is_waited_for_while_it_has_something() {
         let far = Duration::from_millis(60);
         assert!(after(&[], far) && after(&[true; 100], far) && after(&[true, false, true, false], far));
-        assert!(!after(&[false; 4], far));
+        assert!(!after(&[false; 2], far));
         let found_again: Vec<bool> = [false; 100].into_iter().chain([true; 2]).collect();
         assert!(after(&found_again, far));
     }

@@ -51,16 +51,26 @@ impl Packer {
         self.hurries.send_replace(true);
     }
 
+    /// Whether that was said.
+    pub(crate) fn hurries(&self) -> bool {
+        *self.hurries.borrow()
+    }
+
+    /// Waits until it is said.
+    pub(crate) async fn wait_for_hurry(&self) {
+        // The sender is ours: it does not end first.
+        let _ = self.hurries.subscribe().wait_for(|hurries| *hurries).await;
+    }
+
     /// The object of a content.
     ///
     /// # Errors
     /// As [`Content::pack`].
     pub(crate) async fn pack(&self, key: Digest, content: Content) -> Result<Vec<u8>, BundleError> {
         if content.bytes() > SMALL_BYTES as u64 {
-            let mut hurries = self.hurries.subscribe();
             let packed = tokio::select! {
                 packed = self.at_idle_priority(&key, &content) => packed,
-                _ = hurries.wait_for(|hurries| *hurries) => Err(io::ErrorKind::Interrupted.into()),
+                () = self.wait_for_hurry() => Err(io::ErrorKind::Interrupted.into()),
             };
             match packed {
                 Ok(object) if object.is_empty() => {

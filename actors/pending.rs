@@ -5,12 +5,16 @@ use cachepot_engine::digest::Digest;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// More than a build makes while a remote is away for a while; further ones are dropped.
 const MAX_PENDING: usize = 4096;
 
 /// One that was tried this often in vain is left to the next coordinator.
 const MAX_TRIES: u8 = 5;
+
+/// A write that may wait for the end of a build waits so long for it: others are to have the result, too.
+const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// A result of a job that a remote is to get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,11 +35,24 @@ impl Write {
     }
 }
 
+/// A result for remotes.
+#[derive(Clone)]
+pub(crate) struct ToShare {
+    /// Which.
+    pub(crate) write: Write,
+    /// Packing it takes so much of the processor that it should wait for the end of a build.
+    pub(crate) is_large: bool,
+    /// The result itself, where the local store may not have it then.
+    pub(crate) carried: Option<Arc<Carried>>,
+}
+
 /// See the file's head.
 pub(crate) struct Pending {
     folder: PathBuf,
     queue: VecDeque<Write>,
-    /// In the queue or taken out of it and not done yet.
+    /// Those that wait for the end of a build, and since when.
+    resting: VecDeque<(Instant, Write)>,
+    /// In a queue or taken out of it and not done yet.
     known: HashMap<Write, Known>,
 }
 
@@ -54,7 +71,7 @@ impl Pending {
         let left = entries.filter_map(|entry| Write::of_file_name(entry.file_name().to_str()?));
         let queue: VecDeque<Write> = left.take(MAX_PENDING).collect();
         let known = queue.iter().map(|write| (*write, Known::default())).collect();
-        Pending { folder, queue, known }
+        Pending { folder, queue, resting: VecDeque::new(), known }
     }
 
     /// How many are not done.
@@ -63,7 +80,7 @@ impl Pending {
     }
 
     /// Adds one; false where there are too many.
-    pub(crate) fn add(&mut self, write: Write, carried: Option<Arc<Carried>>) -> bool {
+    pub(crate) fn add(&mut self, ToShare { write, is_large, carried }: ToShare) -> bool {
         if let Some(known) = self.known.get_mut(&write) {
             known.carried = known.carried.take().or(carried);
             return true;
@@ -72,14 +89,23 @@ impl Pending {
             return false;
         }
         self.keep(write);
+        // Memory is for the next one.
+        let rests = is_large && carried.is_none();
         self.known.insert(write, Known { tries: 0, carried });
-        self.queue.push_back(write);
+        if rests {
+            self.resting.push_back((Instant::now(), write));
+        } else {
+            self.queue.push_back(write);
+        }
         true
     }
 
-    /// Takes the next one out, to be given back by [`Pending::done`] or [`Pending::again`].
-    pub(crate) fn take(&mut self) -> Option<Write> {
-        self.queue.pop_front()
+    /// Takes the next one out, to be given back by [`Pending::done`] or [`Pending::again`]. None rests where it `is_calm`.
+    pub(crate) fn take(&mut self, is_calm: bool, now: Instant) -> Option<Write> {
+        let has_rested =
+            |(since, _): &(Instant, Write)| is_calm || now.duration_since(*since) >= LONGEST_REST;
+        let rested = || self.resting.pop_front_if(|first| has_rested(first)).map(|(_, write)| write);
+        self.queue.pop_front().or_else(rested)
     }
 
     /// What is to be written, where it is carried.
@@ -111,7 +137,8 @@ impl Pending {
 
     /// Drops all: the remote takes none.
     pub(crate) fn clear(&mut self) {
-        for write in std::mem::take(&mut self.queue) {
+        let resting = std::mem::take(&mut self.resting).into_iter().map(|(_, write)| write);
+        for write in std::mem::take(&mut self.queue).into_iter().chain(resting) {
             self.done(write);
         }
     }
@@ -133,21 +160,43 @@ mod tests {
         Write { job: Digest([n; 32]), result: Digest([n + 1; 32]) }
     }
 
+    fn share(write: Write, is_large: bool) -> ToShare {
+        ToShare { write, is_large, carried: None }
+    }
+
+    fn take(pending: &mut Pending) -> Option<Write> {
+        pending.take(false, Instant::now())
+    }
+
+    #[test]
+    fn what_may_rest_rests_for_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut pending = Pending::open(folder.path().join("p"));
+        assert!((1..4).all(|n| pending.add(share(write(n), n < 3))));
+        assert_eq!((take(&mut pending), take(&mut pending)), (Some(write(3)), None));
+        assert_eq!(pending.take(true, Instant::now()), Some(write(1)));
+        let later = Instant::now() + LONGEST_REST;
+        assert_eq!((pending.take(false, later), pending.take(true, later)), (Some(write(2)), None));
+        assert!(pending.add(share(write(4), true)));
+        pending.clear();
+        assert_eq!((pending.take(true, later), pending.len()), (None, 3));
+    }
+
     #[test]
     fn what_is_not_done_is_there_for_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
         let place = || folder.path().join("pending/redis");
         let mut pending = Pending::open(place());
-        assert!((1..4).all(|n| pending.add(write(n), None)) && pending.add(write(1), None));
-        let first = pending.take().unwrap();
+        assert!((1..4).all(|n| pending.add(share(write(n), false))) && pending.add(share(write(1), false)));
+        let first = take(&mut pending).unwrap();
         pending.done(first);
-        let second = pending.take().unwrap();
+        let second = take(&mut pending).unwrap();
         assert_eq!((first, second, pending.len()), (write(1), write(2), 2));
         std::fs::write(place().join("junk"), "").unwrap();
         let mut next = Pending::open(place());
-        let mut left = [next.take().unwrap(), next.take().unwrap()];
+        let mut left = [take(&mut next).unwrap(), take(&mut next).unwrap()];
         left.sort_by_key(|write| write.job.0);
-        assert_eq!((left, next.take()), ([write(2), write(3)], None));
+        assert_eq!((left, take(&mut next)), ([write(2), write(3)], None));
     }
 
     #[test]
@@ -155,11 +204,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut pending = Pending::open(folder.path().join("p"));
         let numbered = |n: usize| Write { job: Digest::of(&n.to_le_bytes()), result: Digest([0; 32]) };
-        assert!((0..MAX_PENDING).all(|n| pending.add(numbered(n), None)));
-        assert!(!pending.add(numbered(MAX_PENDING), None));
-        let first = pending.take().unwrap();
+        assert!((0..MAX_PENDING).all(|n| pending.add(share(numbered(n), false))));
+        assert!(!pending.add(share(numbered(MAX_PENDING), false)));
+        let first = take(&mut pending).unwrap();
         pending.again(first);
-        assert_eq!((pending.take(), pending.len()), (Some(numbered(1)), MAX_PENDING));
+        assert_eq!((take(&mut pending), pending.len()), (Some(numbered(1)), MAX_PENDING));
         pending.clear();
         assert_eq!(pending.len(), 1);
         (0..MAX_TRIES).for_each(|_| pending.again(numbered(1)));

@@ -2,9 +2,8 @@
 //! (`breaker.rs`), what it refuses, and the queue of writes (`pending.rs`). Called by `tiers.rs`; all of them share one thread, which
 //! no hit of the local store waits for. When one dies, its request is answered with an error, which is a miss; writes
 //! that were not done lie in the queue's folder for its next life.
-use crate::carried::Carried;
 use crate::keeper::Obituary;
-use crate::pending::{Pending, Write};
+use crate::pending::{Pending, ToShare, Write};
 use crate::shared::Shared;
 use crate::tiers::Tier;
 use crate::transfer::{hand_on, within};
@@ -13,7 +12,7 @@ use actix::fut::ready;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::Stat;
-use cachepot_storage::remote::backend::{BackendError, Rights};
+use cachepot_storage::remote::backend::{BackendError, Rights, try_reading};
 use cachepot_storage::remote::breaker::{Breaker, Ticket};
 use cachepot_storage::remote::sink::Sink;
 use std::hash::{BuildHasher, RandomState};
@@ -48,12 +47,8 @@ pub(crate) struct Fetch {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Push {
-    /// The job's key.
-    pub(crate) job: Digest,
-    /// The result's.
-    pub(crate) result: Digest,
-    /// The result itself, where the local store may not have it then.
-    pub(crate) carried: Option<Arc<Carried>>,
+    /// The result.
+    pub(crate) what: ToShare,
     /// Says, while it is there, that this is still to be read: nobody takes the coordinator for idle.
     pub(crate) announced: Arc<()>,
 }
@@ -63,8 +58,10 @@ pub(crate) struct RemoteStorageActor {
     tier: Arc<Tier>,
     shared: Arc<Shared>,
     breaker: Breaker,
-    /// True when the first try is over.
+    /// True when the first try is over, or has shown that reading works.
     tried: watch::Sender<bool>,
+    /// What may be written is known.
+    is_checked: bool,
     started: Instant,
     may_read: bool,
     may_write: bool,
@@ -87,6 +84,7 @@ impl RemoteStorageActor {
             shared,
             breaker: Breaker::new(RandomState::new().hash_one(0)),
             tried: watch::Sender::new(false),
+            is_checked: false,
             started: Instant::now(),
             may_read,
             may_write,
@@ -103,8 +101,16 @@ impl RemoteStorageActor {
 
     /// Finds out, without anybody waiting, whether the remote answers and what may be done there.
     fn try_it(&mut self, ticket: Option<Ticket>, ctx: &mut Context<Self>) {
-        let tier = Arc::clone(&self.tier);
-        let check = async move { within(PROBE_LIMIT, tier.check()).await };
+        let (tier, tried) = (Arc::clone(&self.tier), self.tried.clone());
+        let check = async move {
+            // Whoever waits to read need not wait until something is written.
+            let reads = tier.mode.reads() && tier.mode.writes();
+            if reads && try_reading(tier.backend.as_ref()).await.is_ok_and(|rights| rights.read) {
+                tried.send_replace(true);
+            }
+            tier.check().await
+        };
+        let check = within(PROBE_LIMIT, check);
         let done = check.into_actor(self).map(move |outcome, actor, ctx| {
             if let Ok(rights) = &outcome {
                 actor.note_rights(rights);
@@ -121,6 +127,7 @@ impl RemoteStorageActor {
                 (None, Ok(_)) => {}
             }
             actor.tried.send_replace(true);
+            actor.is_checked = true;
             actor.show_state();
             actor.write_on(ctx);
         });
@@ -212,8 +219,9 @@ impl RemoteStorageActor {
 
     /// Starts as many writes as may be.
     fn write_on(&mut self, ctx: &mut Context<Self>) {
-        while self.writing < MAX_WRITES && *self.tried.borrow() && !self.breaker.is_open() && self.may_write {
-            let Some(write) = self.pending.take() else { break };
+        let is_calm = self.shared.traffic.is_calm() || self.shared.tiers.packer.hurries();
+        while self.writing < MAX_WRITES && self.is_checked && !self.breaker.is_open() && self.may_write {
+            let Some(write) = self.pending.take(is_calm, Instant::now()) else { break };
             self.writing += 1;
             let (tier, shared) = (Arc::clone(&self.tier), Arc::clone(&self.shared));
             let carried = self.pending.carried(write);
@@ -280,7 +288,11 @@ impl Actor for RemoteStorageActor {
             if let Some(ticket) = actor.breaker.begin_probe(Instant::now()) {
                 actor.try_it(Some(ticket), ctx);
             }
+            actor.write_on(ctx);
         });
+        let shared = Arc::clone(&self.shared);
+        let hurry = async move { shared.tiers.packer.wait_for_hurry().await };
+        ctx.spawn(hurry.into_actor(self).map(|(), actor, ctx| actor.write_on(ctx)));
     }
 }
 
@@ -304,8 +316,8 @@ impl Handler<Fetch> for RemoteStorageActor {
 impl Handler<Push> for RemoteStorageActor {
     type Result = ();
 
-    fn handle(&mut self, Push { job, result, carried, announced }: Push, ctx: &mut Self::Context) {
-        if !self.may_write || !self.pending.add(Write { job, result }, carried) {
+    fn handle(&mut self, Push { what, announced }: Push, ctx: &mut Self::Context) {
+        if !self.may_write || !self.pending.add(what) {
             self.bump(Stat::RemoteWriteErrors);
         }
         self.show_state();

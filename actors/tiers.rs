@@ -1,11 +1,10 @@
 //! Remotes behind the local store: what a request that found nothing does to bring results here. A plain async policy over
 //! the RemoteStorageActors; the look-up begins again with what it brings, and what stands is put into the local store.
-use crate::carried::Carried;
 use crate::in_hand::InHand;
 use crate::latency::Latencies;
 use crate::odds::Odds;
 use crate::packer::Packer;
-use crate::pending::Write;
+use crate::pending::{ToShare, Write};
 use crate::permits::Deadline;
 use crate::remote_storage_actor::{Fetch, Push};
 use crate::routes::ask;
@@ -202,18 +201,12 @@ impl Tiers {
 
     /// Has a result written to all remotes, behind the build; from memory, where it is carried there, else from the
     /// local store.
-    pub(crate) fn push(&self, shared: &Shared, job: Digest, result: Digest, carried: Option<Arc<Carried>>) {
-        self.push_above(shared, self.list.len(), Write { job, result }, carried);
+    pub(crate) fn push(&self, shared: &Shared, what: ToShare) {
+        self.push_above(shared, self.list.len(), what);
     }
 
     /// Has it written to those that are asked before the one at this place.
-    fn push_above(
-        &self,
-        shared: &Shared,
-        at: usize,
-        Write { job, result }: Write,
-        carried: Option<Arc<Carried>>,
-    ) {
+    fn push_above(&self, shared: &Shared, at: usize, what: ToShare) {
         if at == 0 {
             return;
         }
@@ -223,7 +216,7 @@ impl Tiers {
         for (tier, route) in targets {
             if let Some(route) = route {
                 let announced = Arc::clone(&tier.announced);
-                route.do_send(Push { job, result, carried: carried.clone(), announced });
+                route.do_send(Push { what: what.clone(), announced });
             }
         }
     }
@@ -371,7 +364,8 @@ impl Question<'_> {
                     hold(&to.tiers.in_hand).remove(&result);
                 }
                 // What is written there is read from the local store.
-                to.tiers.push_above(&to, at, Write { job, result }, None);
+                let write = Write { job, result };
+                to.tiers.push_above(&to, at, ToShare { write, is_large: has_files, carried: None });
             });
         }
         opened.ok()

@@ -3,6 +3,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// A build asks again sooner, unless it works on something else.
+const CALM: Duration = Duration::from_secs(1);
+
 /// See the file's head.
 pub struct Traffic {
     inside: AtomicUsize,
@@ -24,6 +27,10 @@ impl Traffic {
     /// The sessions in flight.
     pub(crate) fn n_inside(&self) -> usize {
         self.inside.load(Ordering::Relaxed)
+    }
+    /// Whether no build seems to be going on.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.is_idle_for(CALM)
     }
     /// Whether none is, and none was for so long.
     pub(crate) fn is_idle_for(&self, limit: Duration) -> bool {

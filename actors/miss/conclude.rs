@@ -5,6 +5,7 @@ use crate::carried;
 use crate::elsewhere;
 use crate::hasher::Confirm;
 use crate::inputs::{Compiled, Observed};
+use crate::pending::{ToShare, Write};
 use crate::permits::{Deadline, Permit};
 use crate::routes::ask;
 use crate::statistics::{self, NotStored};
@@ -13,6 +14,7 @@ use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::Record;
 use cachepot_engine::scan::Hidden;
+use cachepot_storage::remote::bundle::SMALL_BYTES;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,11 +37,13 @@ impl Miss {
         let job = self.call.key;
         let (date_is_fixed, start) = (self.call.date_is_fixed, self.start);
         let bytes = outputs.iter().map(|(_, _, output)| output.size()).sum();
+        let is_large = bytes > SMALL_BYTES as u64;
         // What is kept nowhere else cannot wait for a check.
         let waits = self.shared.store.takes(bytes) || !self.shared.tiers.take_writes();
         let (record, check) = match observed.record_for_now(&job, date_is_fixed, start) {
             Some(record) if waits || record.window.is_none() => {
-                let check = record.window.is_some().then(|| self.check(compiled, observed, record.result));
+                let check =
+                    record.window.is_some().then(|| self.check(compiled, observed, record.result, is_large));
                 (record, check)
             }
             _ => (self.checked_record(&compiled, observed, &permit, deadline).await?, None),
@@ -56,7 +60,8 @@ impl Miss {
         if let Some(check) = check {
             behind::queue(&self.shared, check);
         } else if stands {
-            self.shared.tiers.push(&self.shared, job, result, carried);
+            let write = Write { job, result };
+            self.shared.tiers.push(&self.shared, ToShare { write, is_large, carried });
         }
         Ok(())
     }
@@ -76,11 +81,11 @@ impl Miss {
         marked.map_err(NotStored::skipped)
     }
 
-    fn check(&self, compiled: Arc<Compiled>, observed: Observed, result: Digest) -> Check {
+    fn check(&self, compiled: Arc<Compiled>, observed: Observed, result: Digest, is_large: bool) -> Check {
         let Call { key: job, query, compiler, words, .. } = &self.call;
         let words = gnu::preprocessing(&self.subject.driver, words);
         let (query, compiler) = (query.clone(), Arc::clone(compiler));
-        Check { job: *job, result, query, compiler, words, compiled, observed }
+        Check { job: *job, result, is_large, query, compiler, words, compiled, observed }
     }
 
     async fn checked_record(

@@ -42,7 +42,16 @@ async fn check(world: &World) -> Check {
     let (compiled, observed) = seen.unwrap();
     let words = ["gcc", "a.c", "-E"].map(Into::into).to_vec();
     let (job, result) = (Digest::of(b"job"), Digest::of(b"result"));
-    Check { job, result, query, compiler: Arc::new(compiler), words, compiled: Arc::new(compiled), observed }
+    Check {
+        job,
+        result,
+        is_large: false,
+        query,
+        compiler: Arc::new(compiler),
+        words,
+        compiled: Arc::new(compiled),
+        observed,
+    }
 }
 
 #[actix::test]

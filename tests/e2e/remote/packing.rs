@@ -1,8 +1,10 @@
-//! What is written to a remote is packed in a process of its own, which a build does not wait for.
+//! What is written to a remote is packed in a process of its own, which a build does not wait for; what is large, when it has ended.
 use crate::harness::Went::{Hit, Stored};
-use crate::harness::{Sandbox, wait_until};
+use crate::harness::{CLIENT, Sandbox, wait_for, wait_until};
+use cachepot_engine::stats::Stat;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 /// sched(7), as in proc(5).
 const SCHED_IDLE: &str = "5";
@@ -84,4 +86,27 @@ fn the_end_does_not_wait_for_a_processor_with_nothing_to_do() {
         other.wait().unwrap();
     }
     one.on_machine("other").expect(Hit, "gcc -c a.c");
+}
+
+/// As long as there is a file `busy`, this compiler compiles.
+const SLOW: &str = "#!/bin/sh\nwhile [ -e busy ]; do sleep 0.05; done\nexec gcc \"$@\"\n";
+
+#[test]
+fn a_large_result_is_written_when_the_build_has_ended() {
+    let one = sharing("rest").file("large.c", large(7)).file("small.c", "int a;\n");
+    one.write("slow", SLOW).sh("chmod +x slow").settle();
+    one.expect(Stored, "./slow -c small.c");
+    one.write("busy", "");
+    let mut compile =
+        one.command(CLIENT).args(["./slow", "-c", "small.c", "-DA", "-o", "b.o"]).spawn().unwrap();
+    one.sh(&format!("{CLIENT} gcc -c large.c && {CLIENT} gcc -c small.c"));
+    let pending = || one.stats().remotes[0].pending_writes;
+    let written = || one.stats().stats.count(Stat::RemoteWrites);
+    wait_until("the small ones", || written() == 2 && pending() == 1);
+    // Longer than a build is quiet between two compiles.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!((written(), pending()), (2, 1));
+    one.sh("rm busy");
+    assert!(wait_for(&mut compile).success());
+    wait_until("the end of the build", || pending() == 0);
 }

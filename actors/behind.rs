@@ -3,7 +3,7 @@
 //!
 //! A check that does not fit, fails or is given up leaves the result with its window. So it waits until nobody has asked
 //! for a while, and runs when the machine has nothing better to do: it holds no slot and no permit that a request or a
-//! result needs, and ends with the coordinator.
+//! result needs, and ends with the coordinator. Where remotes take results, the end waits for the checks, and they for nothing.
 use crate::detect::{Compiler, CompilerQuery};
 use crate::hasher::Confirm;
 use crate::inputs::{Compiled, Observed};
@@ -78,15 +78,8 @@ impl Check {
     async fn run(self, shared: &Shared, permit: Permit) -> Result<&'static str, &'static str> {
         let (permit, deadline) = (Arc::new(permit), Deadline::after(LIMIT));
         let _turn = acquire(&shared.permits.checking, deadline).await.ok_or("no turn in time")?;
-        tokio::time::sleep(PAUSE).await;
-        // A build that works on something else has the low priority.
-        while !shared.traffic.is_calm() {
-            if deadline.has_passed() {
-                return Err("no calm in time");
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        if self.uses_date(deadline).await? {
+        wait_for_calm(shared, deadline).await?;
+        if self.uses_date(shared, deadline).await? {
             return Ok("used");
         }
         let Check { job, result, is_large, query, compiled, observed: seen, .. } = self;
@@ -97,6 +90,8 @@ impl Check {
         if !confirmed.is_ok_and(|confirmed| confirmed.unwrap_or(false)) {
             return Err("the inputs are not as they were");
         }
+        // Until it is announced to the remotes.
+        let _checking = Arc::clone(&permit);
         let message = LiftWindow { job, result, permit };
         match ask(shared.routes().local_store.as_ref(), message, step).await {
             Ok(Ok(Ok(()))) => {
@@ -108,9 +103,12 @@ impl Check {
         }
     }
 
-    async fn uses_date(&self, deadline: Deadline) -> Result<bool, &'static str> {
-        let words = self.words.iter().skip(1);
-        let answer = self.query.question().with(words).ask_idly(deadline.left()).await;
+    async fn uses_date(&self, shared: &Shared, deadline: Deadline) -> Result<bool, &'static str> {
+        let question = self.query.question().with(self.words.iter().skip(1));
+        let answer = tokio::select! {
+            answer = question.ask_idly(deadline.left()), if !shared.traffic.hurries() => answer,
+            () = shared.traffic.wait_for_hurry() => question.ask().await,
+        };
         let text = answer.ok().filter(|answer| answer.succeeded).ok_or("the preprocessor failed")?.stdout;
         // Another compiler may see the date elsewhere.
         if !self.compiler.is_current() {
@@ -119,5 +117,19 @@ impl Check {
         // The texts can make up nothing else.
         let used = tokio::task::spawn_blocking(move || Hidden::in_preprocessed(&text)).await;
         used.map(|used| used.date).map_err(|_| "the text could not be read")
+    }
+}
+
+async fn wait_for_calm(shared: &Shared, deadline: Deadline) -> Result<(), &'static str> {
+    let calm = async {
+        tokio::time::sleep(PAUSE).await;
+        // A build that works on something else has the low priority.
+        while !shared.traffic.is_calm() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::select! {
+        calm = tokio::time::timeout(deadline.left(), calm) => calm.map_err(|_| "no calm in time"),
+        () = shared.traffic.wait_for_hurry() => Ok(()),
     }
 }

@@ -2,15 +2,17 @@
 //! compiles, and a build that keeps the processor busy must not wait for it. Where that process cannot be had, gets nothing
 //! done on a busy machine, or the coordinator is to end, it is done here.
 use crate::idle;
+use crate::traffic::Traffic;
 use cachepot_engine::digest::Digest;
 use cachepot_storage::remote::bundle::{BundleError, MAX_CONTENT_BYTES, SMALL_BYTES};
 use cachepot_storage::remote::packing::Content;
 use std::io;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 /// The option that makes the coordinator's program pack what comes by its standard input.
 const OPTION: &str = "--pack-objects";
@@ -24,11 +26,9 @@ const BUSY: Duration = Duration::from_secs(60);
 const MAX_OBJECT_BYTES: u64 = MAX_CONTENT_BYTES + (2 << 20);
 
 /// See the file's head.
-#[derive(Default)]
 pub(crate) struct Packer {
     state: Mutex<State>,
-    /// True when there is no time left for idle priority.
-    hurries: watch::Sender<bool>,
+    traffic: Arc<Traffic>,
 }
 
 #[derive(Default)]
@@ -46,20 +46,9 @@ struct Process {
 }
 
 impl Packer {
-    /// From now on nothing is packed at idle priority.
-    pub(crate) fn hurry(&self) {
-        self.hurries.send_replace(true);
-    }
-
-    /// Whether that was said.
-    pub(crate) fn hurries(&self) -> bool {
-        *self.hurries.borrow()
-    }
-
-    /// Waits until it is said.
-    pub(crate) async fn wait_for_hurry(&self) {
-        // The sender is ours: it does not end first.
-        let _ = self.hurries.subscribe().wait_for(|hurries| *hurries).await;
+    /// One without a process yet.
+    pub(crate) fn new(traffic: Arc<Traffic>) -> Self {
+        Packer { state: Mutex::default(), traffic }
     }
 
     /// The object of a content.
@@ -70,7 +59,7 @@ impl Packer {
         if content.bytes() > SMALL_BYTES as u64 {
             let packed = tokio::select! {
                 packed = self.at_idle_priority(&key, &content) => packed,
-                () = self.wait_for_hurry() => Err(io::ErrorKind::Interrupted.into()),
+                () = self.traffic.wait_for_hurry() => Err(io::ErrorKind::Interrupted.into()),
             };
             match packed {
                 Ok(object) if object.is_empty() => {

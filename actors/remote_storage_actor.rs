@@ -219,7 +219,7 @@ impl RemoteStorageActor {
 
     /// Starts as many writes as may be.
     fn write_on(&mut self, ctx: &mut Context<Self>) {
-        let is_calm = self.shared.traffic.is_calm() || self.shared.tiers.packer.hurries();
+        let is_calm = self.shared.traffic.is_calm();
         while self.writing < MAX_WRITES && self.is_checked && !self.breaker.is_open() && self.may_write {
             let Some(write) = self.pending.take(is_calm, Instant::now()) else { break };
             self.writing += 1;
@@ -291,7 +291,7 @@ impl Actor for RemoteStorageActor {
             actor.write_on(ctx);
         });
         let shared = Arc::clone(&self.shared);
-        let hurry = async move { shared.tiers.packer.wait_for_hurry().await };
+        let hurry = async move { shared.traffic.wait_for_hurry().await };
         ctx.spawn(hurry.into_actor(self).map(|(), actor, ctx| actor.write_on(ctx)));
     }
 }

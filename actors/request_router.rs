@@ -68,8 +68,14 @@ impl Gate {
 pub async fn drain(shared: &Shared, n: usize) {
     let busy = || shared.traffic.n_inside() > n || !shared.permits.recording_is_idle();
     until(Instant::now() + GRACE, || !busy()).await;
-    shared.tiers.packer.hurry();
-    let (end, mut left, mut since) = (Instant::now() + FLUSH_LIMIT, usize::MAX, Instant::now());
+    let end = Instant::now() + FLUSH_LIMIT;
+    if shared.tiers.take_writes() {
+        shared.traffic.hurry();
+        shared.permits.checking.add_permits(crate::cores());
+        // What they let stand is for the remotes, too.
+        until(end - FLUSH_LIMIT / 2, || shared.permits.checks_are_idle()).await;
+    }
+    let (mut left, mut since) = (usize::MAX, Instant::now());
     let gives_up = || {
         let now = shared.tiers.pending();
         if now != left {

@@ -68,7 +68,8 @@ impl Shared {
     pub fn new(parts: Parts) -> Self {
         let Parts { stats: (stats_file, stats), permits, store, loaded, started_with, scratch, observer } =
             parts;
-        let tiers = Tiers::new(remotes::open(&loaded.settings.remotes, &started_with));
+        let traffic = Arc::default();
+        let tiers = Tiers::new(remotes::open(&loaded.settings.remotes, &started_with), &traffic);
         let folder = &loaded.settings.disk.dir;
         let routes = watch::Sender::new(Routes::default());
         Shared {
@@ -85,7 +86,7 @@ impl Shared {
             store,
             memory: Arc::default(),
             writers: Arc::default(),
-            traffic: Arc::default(),
+            traffic,
             loaded,
             started_with,
             scratch,

@@ -9,6 +9,7 @@ use crate::permits::Deadline;
 use crate::remote_storage_actor::{Fetch, Push};
 use crate::routes::ask;
 use crate::shared::Shared;
+use crate::traffic::Traffic;
 use cachepot_config::Mode;
 use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
@@ -147,10 +148,10 @@ pub(crate) enum Brought {
 
 impl Tiers {
     /// These remotes, in the order in which they are asked; at most [`MAX_TIERS`].
-    pub(crate) fn new(list: Vec<Arc<Tier>>) -> Self {
+    pub(crate) fn new(list: Vec<Arc<Tier>>, traffic: &Arc<Traffic>) -> Self {
         let absent = Mutex::new(Recent::new(MAX_ABSENCE_BYTES));
         let in_hand = Mutex::new(Recent::new(MAX_IN_HAND_BYTES));
-        Tiers { list, packer: Packer::default(), absent, coming: Mutex::default(), in_hand }
+        Tiers { list, packer: Packer::new(Arc::clone(traffic)), absent, coming: Mutex::default(), in_hand }
     }
 
     /// All of them.

@@ -53,6 +53,16 @@ def in_turn(commands: list[tuple], runs: int, unlink: list[pathlib.Path] = [], b
     return {row.name: row for row in rows}
 
 
+def has_reflinks(folder: pathlib.Path) -> bool:
+    """Whether files there can share their blocks."""
+    one, other = folder / "reflink-1", folder / "reflink-2"
+    one.write_bytes(b"x" * 8192)
+    done = subprocess.run(["cp", "--reflink=always", one, other], stderr=subprocess.DEVNULL)
+    one.unlink()
+    other.unlink(missing_ok=True)
+    return done.returncode == 0
+
+
 def strace_total(report: str) -> int | None:
     """The number of calls in the last line of a `strace -c` report."""
     found = re.findall(r"^\s*100\.00\s+\S+\s+(?:\S+\s+)?(\d+)\s+(?:\d+\s+)?total$", report, re.MULTILINE)

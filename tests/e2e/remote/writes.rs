@@ -7,6 +7,9 @@ use cachepot_engine::stats::Stat;
 use std::fs;
 use std::time::{Duration, Instant};
 
+/// It might make up the date: elsewhere it is of use only when a preprocessor run has said that it does not.
+const SUSPECT: &str = "#define JOIN(a, b) a##b\nenum { JOIN(A, _), DATE_, __ };\n";
+
 #[test]
 fn t267_writes_that_were_not_done_are_done_by_the_next_coordinator() {
     let sandbox = sandbox("pending");
@@ -41,9 +44,7 @@ fn the_end_of_a_coordinator_waits_for_its_writes() {
 /// A machine of the CI that wants no cache of its own.
 #[test]
 fn t282_without_a_local_cache_results_are_written_all_the_same() {
-    // Its text might make up the date: elsewhere it is of use only when a preprocessor run has said that it does not.
-    let suspect = "#define JOIN(a, b) a##b\nenum { JOIN(A, _), DATE_, __ };\n";
-    for (name, text) in [("small", TEXT), ("large", noise().as_str()), ("suspect", suspect)] {
+    for (name, text) in [("small", TEXT), ("large", noise().as_str()), ("suspect", SUSPECT)] {
         let one = sandbox(name).file("a.c", text).env("CACHEPOT_CACHE_SIZE", "0");
         one.expect(Stored, "gcc -c -Wall a.c");
         assert_eq!(flush(&one).count(Stat::RemoteWrites), 1, "{name}");
@@ -53,6 +54,26 @@ fn t282_without_a_local_cache_results_are_written_all_the_same() {
         // It is as good as any other.
         let usual = other.on_machine("usual").without("CACHEPOT_CACHE_SIZE");
         usual.expect(Hit, "gcc -c -Wall a.c");
+    }
+}
+
+/// A machine of the CI stops its coordinator when the build has ended, and not a second later.
+#[test]
+fn the_end_waits_for_what_lets_results_stand() {
+    let one = sandbox("checks");
+    let files: Vec<String> = (0..8).map(|n| format!("a{n}.c")).collect();
+    for file in &files {
+        one.write(file, format!("{SUSPECT}int {};\n", file.replace('.', "_")));
+    }
+    one.settle();
+    for file in &files {
+        one.sh(&format!("{CLIENT} gcc -c {file}"));
+    }
+    let _ = one.cachepot(["--stop-coordinator"]).succeeds();
+    assert_eq!(objects(&one).len(), files.len());
+    let other = one.on_machine("other");
+    for file in &files {
+        other.expect(Hit, format!("gcc -c {file}"));
     }
 }
 

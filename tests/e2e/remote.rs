@@ -177,8 +177,13 @@ fn one_of_several_remotes_is_enough() {
     let one = sandbox("chain").config("[cache]\nchain = 'disk, folder'\n");
     one.expect(Stored, "gcc -c a.c");
     flush(&one);
-    let other = one.on_machine("other").config("[cache]\nchain = 'redis'\n");
+    let other = one.on_machine("other").config("[cache]\nchain = 'disk'\n");
     other.expect(Stored, "gcc -c a.c");
+    let other = other.on_machine("wrong").config("[cache]\nchain = 'redis'\n");
+    // Said to whoever asks, and not to a build.
+    let said = other.cachepot(["--show-config"]).fails_with(0).stderr();
+    assert!(said.contains("config:2: `cache.chain` names `redis`, which has no settings"), "{said}");
+    other.sh(&format!("{CLIENT} gcc -c a.c"));
     let third = other.on_machine("third").config("[cache]\nchain = 'floppy'\n");
     let said = third.cachepot(["--show-config"]).fails_with(2);
     assert!(said.stderr().contains("no remote is called `floppy`"), "{}", said.stderr());

@@ -163,6 +163,7 @@ impl RemoteStorageActor {
             self.pending.let_go();
         }
         self.tier.is_left_alone.store(self.breaker.is_open(), Ordering::Relaxed);
+        self.tier.refuses_writes.store(!self.may_write, Ordering::Relaxed);
         self.tier.queued.store(self.pending.len(), Ordering::Release);
     }
 

@@ -57,6 +57,8 @@ pub(crate) struct Tier {
     pub(crate) announced: Arc<()>,
     /// Whether it is left alone just now.
     pub(crate) is_left_alone: AtomicBool,
+    /// Whether it refuses what is written.
+    pub(crate) refuses_writes: AtomicBool,
     /// How long its answers took.
     pub(crate) latencies: Mutex<Latencies>,
     /// Whether it is worth waiting for.
@@ -73,6 +75,12 @@ impl Tier {
     pub(crate) fn note_answer(&self, is_hit: bool, took: Duration) {
         hold(&self.latencies).add(took);
         hold(&self.odds).note(is_hit, took);
+    }
+
+    /// Whether what is written now comes through, as far as is known.
+    fn takes_writes(&self) -> bool {
+        let holds = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        self.mode.writes() && !holds(&self.is_left_alone) && !holds(&self.refuses_writes)
     }
 
     /// Writes that are not done.
@@ -99,6 +107,7 @@ impl Tier {
                 [Some(half), Some(most), Some(nearly_all)] => Some([half, most, nearly_all]),
                 _ => None,
             },
+            unusable: None,
         }
     }
 }
@@ -111,6 +120,8 @@ pub(crate) fn check(backend: &dyn Backend, mode: Mode) -> Later<'_, Rights> {
 /// See the file's head.
 pub(crate) struct Tiers {
     list: Vec<Arc<Tier>>,
+    /// Those whose settings cannot be used.
+    unusable: Vec<RemoteReport>,
     /// Makes the objects that are written.
     pub(crate) packer: Packer,
     /// When a remote last had nothing new, by its place in the list and the object.
@@ -146,16 +157,21 @@ pub(crate) enum Brought {
 }
 
 impl Tiers {
-    /// These remotes, in the order in which they are asked; at most [`MAX_TIERS`].
-    pub(crate) fn new(list: Vec<Arc<Tier>>) -> Self {
+    /// These remotes, in the order in which they are asked, at most [`MAX_TIERS`], and what is told of others.
+    pub(crate) fn new((list, unusable): (Vec<Arc<Tier>>, Vec<RemoteReport>)) -> Self {
         let absent = Mutex::new(Recent::new(MAX_ABSENCE_BYTES));
         let in_hand = Mutex::new(Recent::new(MAX_IN_HAND_BYTES));
-        Tiers { list, packer: Packer::default(), absent, coming: Mutex::default(), in_hand }
+        Tiers { list, unusable, packer: Packer::default(), absent, coming: Mutex::default(), in_hand }
     }
 
     /// All of them.
     pub(crate) fn list(&self) -> &[Arc<Tier>] {
         &self.list
+    }
+
+    /// For the statistics.
+    pub(crate) fn reports(&self) -> Vec<RemoteReport> {
+        self.list.iter().map(|tier| tier.report()).chain(self.unusable.iter().cloned()).collect()
     }
 
     /// Takes a result in hand, for whoever asks for it next.
@@ -191,7 +207,7 @@ impl Tiers {
 
     /// Whether there is a remote that takes results now.
     pub(crate) fn take_writes(&self) -> bool {
-        self.list.iter().any(|tier| tier.mode.writes() && !tier.is_left_alone.load(Ordering::Relaxed))
+        self.list.iter().any(|tier| tier.takes_writes())
     }
 
     /// Whether writes go on that the end of the coordinator should wait for.

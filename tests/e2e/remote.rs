@@ -228,7 +228,9 @@ fn t285_signed_and_encrypted_results() {
     fs::set_permissions(&encryption, fs::Permissions::from_mode(0o644)).unwrap();
     let open = hidden.on_machine("open");
     open.expect(Stored, line);
-    assert!(open.stats().remotes.is_empty());
+    let text = open.cachepot(["--show-stats"]).succeeds().stdout();
+    assert!(text.contains("folder: not used, because its settings cannot be: encryption_key_file"), "{text}");
+    assert!(open.stats().remotes[0].unusable.as_ref().is_some_and(|why| why.contains("chmod 600")));
     let said = open.cachepot(["--storage-check"]).fails_with(2);
     assert!(said.stdout().contains("chmod 600"), "{said}");
 }

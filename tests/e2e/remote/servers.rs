@@ -157,6 +157,9 @@ fn storage_check_says_what_is_wrong_and_how_to_mend_it() {
     let unusable = wrong.env("CACHEPOT_REDIS", "http://:wr0ng@host");
     let said = unusable.cachepot(["--storage-check"]).fails_with(2).stdout();
     assert!(said.contains("its settings cannot be used: URL") && !said.contains("wr0ng"), "{said}");
+    let said = unusable.cachepot(["--show-stats"]).succeeds().stdout();
+    assert!(said.contains("redis: not used, because its settings cannot be: URL"), "{said}");
+    assert!(said.contains("memcached: Memcached: ") && !said.contains("wr0ng"), "{said}");
 }
 
 /// A server that says yes to all.

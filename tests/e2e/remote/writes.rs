@@ -120,6 +120,23 @@ fn is_shared(one: Sandbox, name: &str) {
 }
 
 #[test]
+fn for_a_remote_that_refuses_writes_nothing_is_carried() {
+    let dav = Dav::start();
+    dav.refuse_writes(403);
+    let log = "../log";
+    let one = sandbox("refuses").without("CACHEPOT_FOLDER").env("CACHEPOT_WEBDAV_ENDPOINT", &dav.address);
+    let one = one.env("CACHEPOT_CACHE_SIZE", "0").env("CACHEPOT_LOG", "warn").env("CACHEPOT_ERROR_LOG", log);
+    let _ = one.cachepot(["--start-coordinator"]).succeeds();
+    wait_until("the refusal", || {
+        fs::read_to_string(one.work().join(log)).is_ok_and(|log| log.contains("is read only"))
+    });
+    one.expect_same("gcc -c a.c");
+    let stats = flush(&one);
+    let counts = [Stat::CacheWrites, Stat::CacheWriteErrors, Stat::RemoteWriteErrors];
+    assert_eq!(counts.map(|stat| stats.count(stat)), [0, 1, 0]);
+}
+
+#[test]
 fn what_a_local_cache_that_cannot_be_written_refuses_is_written_to_remotes() {
     for (name, text) in results() {
         let one = sandbox(name).file("a.c", text);

@@ -262,7 +262,9 @@ impl RemoteStorageActor {
                         }
                         self.drop_writes();
                     }
-                    BackendError::TooLarge | BackendError::Full(_) => self.pending.done(write),
+                    BackendError::TooLarge | BackendError::Full(_) | BackendError::Obstructed(_) => {
+                        self.pending.done(write);
+                    }
                     // One that never comes through must not keep the others out.
                     _ => self.pending.again(write),
                 }

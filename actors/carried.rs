@@ -5,7 +5,8 @@ use crate::shared::Shared;
 use crate::storage_actor::Keep;
 use cachepot_engine::entry::{Body, Entry, EntryOutput};
 use cachepot_engine::manifest::Record;
-use cachepot_storage::remote::bundle::MAX_CONTENT_BYTES;
+use cachepot_storage::local::LocalStore;
+use cachepot_storage::remote::bundle::{MAX_CONTENT_BYTES, SMALL_BYTES};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,17 +60,26 @@ impl Carried {
 /// Memory for a result of this many bytes; `None` where no remote takes it, where the local store is enough, and where
 /// there is none. Only for what the store does not take somebody waits: nothing is lost by that.
 pub(crate) async fn room(shared: &Shared, bytes: u64, deadline: Deadline) -> Option<Permit> {
-    if !shared.tiers.take_writes() || shared.loaded.settings.disk.max_bytes.as_bytes() >= LARGE_STORE {
+    let (store, kib) = (&shared.store, kib(bytes)?);
+    // That a disk is full shows when something is written there. Of what is small a copy costs little.
+    let is_enough = store.takes(bytes) && keeps_long(store) && bytes > SMALL_BYTES as u64;
+    if !shared.tiers.take_writes() || is_enough {
         return None;
     }
-    // No object holds more.
-    if bytes > MAX_CONTENT_BYTES {
-        return None;
-    }
-    let patience = if shared.store.takes(bytes) { Duration::ZERO } else { deadline.left() };
-    let kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).saturating_add(1).min(MAX_CARRIED_KIB);
+    let patience = if store.takes(bytes) { Duration::ZERO } else { deadline.left() };
     let room = Arc::clone(&shared.permits.carrying).acquire_many_owned(kib);
     tokio::time::timeout(patience, room).await.ok()?.ok()
+}
+
+/// What so many bytes need of the memory for results; `None` where no object holds so much.
+pub(crate) fn kib(bytes: u64) -> Option<u32> {
+    let kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).saturating_add(1).min(MAX_CARRIED_KIB);
+    (bytes <= MAX_CONTENT_BYTES).then_some(kib)
+}
+
+/// Whether what a store has is still there when it is written to remotes.
+pub(crate) fn keeps_long(store: &LocalStore) -> bool {
+    store.usage().max_bytes >= LARGE_STORE
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ mod storage_check;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod tier;
 mod tiers;
 mod together;
 mod traffic;

@@ -10,7 +10,7 @@ use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics::{self, NotStored};
-use crate::storage_actor::{NotTaken, TakeIn};
+use crate::storage_actor::{Copies, NotTaken, TakeIn};
 use crate::subject::Subject;
 use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
@@ -91,6 +91,8 @@ struct Taken {
     observed: Observed,
     /// The dependency file as it will be, where it was widened.
     narrowed: Option<Vec<u8>>,
+    /// For outputs that are in memory because the disk does not take them.
+    room: Option<Permit>,
     permit: Arc<Permit>,
 }
 
@@ -204,13 +206,14 @@ impl Miss {
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let (compiled, permit) = (Arc::new(compiled), Arc::new(permit));
-        let (observed, copies) = self.seen_and_copied(&compiled, files, deadline).await?;
+        let (observed, Copies { outputs: copies, room }) =
+            self.seen_and_copied(&compiled, files, deadline).await?;
         let outputs =
             roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let mut outputs: Vec<_> = outputs.collect();
         let narrowed = self.narrow_copy(&mut outputs, text.as_deref(), &compiled, &observed).await?;
         let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
-        Ok(Taken { meta, outputs, compiled, observed, narrowed, permit })
+        Ok(Taken { meta, outputs, compiled, observed, narrowed, room, permit })
     }
 
     /// What to look at, before the client goes on: whatever the build does then must not be taken for the
@@ -259,11 +262,12 @@ impl Miss {
         compiled: &Arc<Compiled>,
         files: Vec<File>,
         deadline: Deadline,
-    ) -> Result<(Observed, Vec<Ingested>), NotStored> {
+    ) -> Result<(Observed, Copies), NotStored> {
         let permit = acquire(&self.shared.permits.local_store, deadline).await;
         let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
         let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));
-        let message = TakeIn { subject, compiled, files, permit };
+        let memory = self.shared.tiers.take_writes().then(|| Arc::clone(&self.shared.permits.carrying));
+        let message = TakeIn { subject, compiled, files, memory, permit };
         let taken = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
         match taken.map_err(NotStored::skipped)?.map_err(NotStored::skipped)? {
             Ok(taken) => Ok(taken),

@@ -5,7 +5,7 @@
 use crate::keeper::Obituary;
 use crate::pending::{Pending, ToShare, Write};
 use crate::shared::Shared;
-use crate::tiers::Tier;
+use crate::tier::Tier;
 use crate::transfer::{hand_on, within};
 use crate::upload::{Written, upload};
 use actix::fut::ready;
@@ -163,6 +163,7 @@ impl RemoteStorageActor {
             self.pending.let_go();
         }
         self.tier.is_left_alone.store(self.breaker.is_open(), Ordering::Relaxed);
+        self.tier.refuses_writes.store(!self.may_write, Ordering::Relaxed);
         self.tier.queued.store(self.pending.len(), Ordering::Release);
     }
 
@@ -261,7 +262,9 @@ impl RemoteStorageActor {
                         }
                         self.drop_writes();
                     }
-                    BackendError::TooLarge | BackendError::Full(_) => self.pending.done(write),
+                    BackendError::TooLarge | BackendError::Full(_) | BackendError::Obstructed(_) => {
+                        self.pending.done(write);
+                    }
                     // One that never comes through must not keep the others out.
                     _ => self.pending.again(write),
                 }

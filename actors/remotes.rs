@@ -1,8 +1,10 @@
 //! From settings to backends: one function per kind of remote, where the build has it.
-use crate::tiers::{MAX_TIERS, Tier};
+use crate::tier::Tier;
+use crate::tiers::MAX_TIERS;
 #[allow(unused_imports, reason = "a build may have no such kind")]
 use cachepot_config as config;
 use cachepot_config::{Environment, Remote, RemoteKind, Remotes};
+use cachepot_engine::stats::RemoteReport;
 #[cfg(feature = "azure")]
 use cachepot_storage::remote::azure;
 use cachepot_storage::remote::backend::{Backend, UnusableSetting};
@@ -26,13 +28,15 @@ use std::sync::{Arc, Mutex};
 
 type Made = Result<Arc<dyn Backend>, UnusableSetting>;
 
-/// The remotes of the settings. One that cannot be made is warned of and left out.
-pub(crate) fn open(settings: &Remotes, environment: &Environment) -> Vec<Arc<Tier>> {
+/// The remotes of the settings. One that cannot be made is warned of, left out, and told of in the statistics.
+pub(crate) fn open(settings: &Remotes, environment: &Environment) -> (Vec<Arc<Tier>>, Vec<RemoteReport>) {
+    let mut left_out = Vec::new();
     let guard = match guard(settings) {
         Ok(guard) => Arc::new(guard),
         Err(error) => {
             tracing::warn!(%error, "no remote is used, because a key cannot be used");
-            return Vec::new();
+            left_out.extend(settings.list.iter().map(|remote| unusable(remote, &error)));
+            return (Vec::new(), left_out);
         }
     };
     let tier = |remote: &Remote| match backend(remote, settings, environment) {
@@ -44,15 +48,30 @@ pub(crate) fn open(settings: &Remotes, environment: &Environment) -> Vec<Arc<Tie
             queued: AtomicUsize::new(0),
             announced: Arc::default(),
             is_left_alone: AtomicBool::new(false),
+            refuses_writes: AtomicBool::new(false),
             latencies: Mutex::default(),
             odds: Mutex::default(),
         })),
         Err(error) => {
             tracing::warn!(remote = remote.name, %error, "a remote cannot be used; going on without it");
+            left_out.push(unusable(remote, &error));
             None
         }
     };
-    settings.list.iter().filter_map(tier).take(MAX_TIERS).collect()
+    let tiers = settings.list.iter().filter_map(tier).take(MAX_TIERS).collect();
+    (tiers, left_out)
+}
+
+fn unusable(remote: &Remote, error: &UnusableSetting) -> RemoteReport {
+    RemoteReport {
+        name: remote.name.to_owned(),
+        location: String::new(),
+        mode: remote.mode.name().to_owned(),
+        is_left_alone: false,
+        pending_writes: 0,
+        latency_micros: None,
+        unusable: Some(error.to_string()),
+    }
 }
 
 /// Who is believed, and who may read.

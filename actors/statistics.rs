@@ -122,7 +122,7 @@ pub fn report(shared: &Shared) -> String {
         cache_location: usage.location,
         cache_size: usage.bytes,
         max_cache_size: Some(usage.max_bytes),
-        remotes: shared.tiers.list().iter().map(|tier| tier.report()).collect(),
+        remotes: shared.tiers.reports(),
     };
     report.to_json().unwrap_or_default()
 }

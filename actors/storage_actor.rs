@@ -1,7 +1,7 @@
 //! LocalStorageActor: what a compile left is looked at, copied and written to the local disk store. Owns the queue in
 //! front of it; the store itself is shared with the Hashers, who read, so that no hit waits behind a copy. Called by `miss.rs` and
 //! `behind.rs`, bounded by `Permits::local_store`; when one dies, its request is answered with an error and the result is not kept.
-use crate::carried::Carried;
+use crate::carried::{self, Carried};
 use crate::inputs::{Compiled, Memory, NotStorable, Observed, observe};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
@@ -17,11 +17,12 @@ use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested, LocalStore};
 use std::fs::File;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Looks at the inputs of a finished compile and takes private copies of its outputs, in one go: the client waits for
 /// both.
 #[derive(Message)]
-#[rtype(result = "Result<Result<(Observed, Vec<Ingested>), NotTaken>, Internal>")]
+#[rtype(result = "Result<Result<(Observed, Copies), NotTaken>, Internal>")]
 pub struct TakeIn {
     /// Where the compile ran.
     pub subject: Arc<Subject>,
@@ -29,9 +30,20 @@ pub struct TakeIn {
     pub compiled: Arc<Compiled>,
     /// The outputs, open for reading.
     pub files: Vec<File>,
+    /// Memory for what the disk does not take, where a remote does.
+    pub memory: Option<Arc<Semaphore>>,
     /// Given back with the message.
     #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Permit,
+}
+
+/// Private copies of outputs.
+#[derive(Debug)]
+pub struct Copies {
+    /// One per output.
+    pub outputs: Vec<Ingested>,
+    /// Where they are in memory because the disk does not take them.
+    pub room: Option<Permit>,
 }
 
 /// Why a compile was not taken in.
@@ -43,9 +55,9 @@ pub enum NotTaken {
     Store(StoreError),
 }
 
-/// Keeps a result and its record. The answer is a copy in memory, where there is room for one.
+/// Keeps a result and its record.
 #[derive(Message)]
-#[rtype(result = "Result<Result<Option<Arc<Carried>>, StoreError>, Internal>")]
+#[rtype(result = "Result<Kept, Internal>")]
 pub(crate) struct Keep {
     /// The job's key.
     pub job: Digest,
@@ -55,11 +67,19 @@ pub(crate) struct Keep {
     pub outputs: Vec<(Role, bool, Ingested)>,
     /// The result's key, and what it depended on.
     pub record: Record,
-    /// For the copy: with one, the result counts as kept though the store may not take it.
+    /// For a copy in memory.
     pub room: Option<Permit>,
     /// Given back with the message.
     #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Arc<Permit>,
+}
+
+/// What came of keeping a result.
+pub(crate) struct Kept {
+    /// A copy in memory, where there was room and the store does not have it, or not for long.
+    pub carried: Option<Arc<Carried>>,
+    /// Why the store does not have it.
+    pub failure: Option<StoreError>,
 }
 
 /// Lets a result stand beyond its window.
@@ -94,7 +114,7 @@ impl Actor for LocalStorageActor {
 pulse::lives!(LocalStorageActor, poisoned_in_pool);
 
 impl Handler<TakeIn> for LocalStorageActor {
-    type Result = Result<Result<(Observed, Vec<Ingested>), NotTaken>, Internal>;
+    type Result = Result<Result<(Observed, Copies), NotTaken>, Internal>;
 
     fn handle(&mut self, message: TakeIn, ctx: &mut Self::Context) -> Self::Result {
         contain(ctx, || self.take_in(&message))
@@ -102,7 +122,7 @@ impl Handler<TakeIn> for LocalStorageActor {
 }
 
 impl Handler<Keep> for LocalStorageActor {
-    type Result = Result<Result<Option<Arc<Carried>>, StoreError>, Internal>;
+    type Result = Result<Kept, Internal>;
 
     fn handle(&mut self, message: Keep, ctx: &mut Self::Context) -> Self::Result {
         contain(ctx, || self.keep(message))
@@ -118,27 +138,40 @@ impl Handler<LiftWindow> for LocalStorageActor {
 }
 
 impl LocalStorageActor {
-    fn take_in(&self, message: &TakeIn) -> Result<(Observed, Vec<Ingested>), NotTaken> {
+    fn take_in(&self, message: &TakeIn) -> Result<(Observed, Copies), NotTaken> {
         let observed = observe(&self.memory, &message.subject.place, &message.compiled);
         let observed = observed.map_err(NotTaken::Inputs)?;
-        let size = |file: &File| file.metadata().map_or(0, |metadata| metadata.len());
         let copies = message.files.iter().map(|file| self.store.ingest(file, size(file)));
-        Ok((observed, copies.collect::<Result<_, _>>().map_err(NotTaken::Store)?))
+        let copies = match copies.collect::<Result<_, _>>() {
+            Ok(outputs) => Ok(Copies { outputs, room: None }),
+            Err(error) if error.is_of_disk() => self.in_memory(message).ok_or(error),
+            Err(error) => Err(error),
+        };
+        Ok((observed, copies.map_err(NotTaken::Store)?))
     }
 
-    fn keep(&self, mut message: Keep) -> Result<Option<Arc<Carried>>, StoreError> {
+    /// Copies for remotes alone. A client waits, and so nobody waits for memory here.
+    fn in_memory(&self, message: &TakeIn) -> Option<Copies> {
+        let kib = carried::kib(message.files.iter().map(size).sum())?;
+        let room = Arc::clone(message.memory.as_ref()?).try_acquire_many_owned(kib).ok()?;
+        let copies = message.files.iter().map(|file| self.store.ingest_into_memory(file, size(file)));
+        Some(Copies { outputs: copies.collect::<Result<_, _>>().ok()?, room: Some(room) })
+    }
+
+    fn keep(&self, mut message: Keep) -> Kept {
         let room = message.room.take();
         // A copy that cannot be read is none.
         let carried = room.and_then(|room| Carried::new(&message, room).ok());
         let record = message.record;
         // The entry first: a record whose entry is missing would only cost a miss, but it would cost it each time.
         let put = self.store.put_entry(&record.result, message.meta, message.outputs);
-        match put.and_then(|()| self.manifests.add(&message.job, record)) {
-            Err(error) if carried.is_some() => {
-                tracing::debug!(%error, "a result goes to remotes alone");
-                Ok(carried)
-            }
-            outcome => outcome.map(|()| carried),
-        }
+        let failure = put.and_then(|()| self.manifests.add(&message.job, record)).err();
+        // What a large store has is not needed twice.
+        let carried = carried.filter(|_| failure.is_some() || !carried::keeps_long(&self.store));
+        Kept { carried, failure }
     }
+}
+
+fn size(file: &File) -> u64 {
+    file.metadata().map_or(0, |metadata| metadata.len())
 }

@@ -1,7 +1,7 @@
 //! Tries each configured tier once, for a person: whether it is reached, what may be done there, how fast it answers. No actor.
 use crate::remotes;
-use crate::tiers;
-use cachepot_config::{Environment, Loaded, Remote, Remotes};
+use crate::tier;
+use cachepot_config::{Environment, Loaded, Remote, RemoteKind, Remotes};
 use cachepot_storage::remote::backend::{Backend, BackendError, Rights, check_key, get_whole};
 use cachepot_storage::remote::sink::Sink;
 use std::path::Path;
@@ -11,6 +11,11 @@ use std::time::{Duration, Instant, SystemTime};
 const LIMIT: Duration = Duration::from_secs(10);
 /// Questions whose time is measured.
 const QUESTIONS: u32 = 5;
+const TLS: &str = "whether both sides speak TLS or none (`https://` or `http://`, `rediss://` or `redis://`)";
+/// Larger than what many servers take at first, such as nginx.
+const LARGE_MIB: usize = 2;
+const TOO_LARGE: &str = "the server limits the size of a value, and larger results are not shared; raise its limit (nginx: \
+                         `client_max_body_size`, memcached: `-I`)";
 /// Slower ones are of no use beside a compiler.
 const SLOW: Duration = Duration::from_millis(300);
 
@@ -72,33 +77,48 @@ async fn check(remote: &Remote, settings: &Remotes, environment: &Environment) -
         Ok(backend) => backend,
         Err(error) => return of("", format!("its settings cannot be used: {error}"), false),
     };
-    match tokio::time::timeout(LIMIT, tiers::check(backend.as_ref(), remote.mode)).await {
+    match tokio::time::timeout(LIMIT, tier::check(backend.as_ref(), remote.mode)).await {
         Ok(Ok(rights)) => {
             let is_tried = rights.read && rights.write && remote.mode.reads() && remote.mode.writes();
-            if is_tried && !keeps(backend.as_ref()).await {
+            let key = check_key();
+            let takes_large = !is_tried || takes_large(backend.as_ref(), &key).await;
+            // In the place of the large one.
+            if is_tried && !keeps(backend.as_ref(), &key).await {
                 let text = "takes what is written, but answers with something else; check that the address is \
                             that of such a server, and that nothing in between answers for it";
                 return of(backend.name(), text.to_owned(), false);
             }
             let answer = answer_time(backend.as_ref()).await;
-            let (text, is_fine) = judge(remote, &rights, answer);
+            let (mut text, is_fine) = judge(remote, backend.name(), &rights, answer);
+            if !takes_large {
+                text.push_str(&format!("; takes no values of {LARGE_MIB} MiB: {TOO_LARGE}"));
+            }
             of(backend.name(), text, is_fine)
         }
-        Ok(Err(error)) => of(backend.name(), advice(remote, &error), false),
+        Ok(Err(error)) => of(backend.name(), advice(remote, backend.name(), &error), false),
         Err(_) => {
-            let text =
-                format!("gives no answer within {} s; check address, port and firewall", LIMIT.as_secs());
+            let text = format!(
+                "gives no answer within {} s; check address, port and firewall, and {TLS}",
+                LIMIT.as_secs()
+            );
             of(backend.name(), text, false)
         }
     }
 }
 
+/// False where the server says that this is too much.
+async fn takes_large(backend: &dyn Backend, key: &str) -> bool {
+    let value = vec![b'-'; LARGE_MIB << 20];
+    let written = tokio::time::timeout(LIMIT, backend.put(key, value)).await;
+    !matches!(written, Ok(Err(BackendError::TooLarge)))
+}
+
 /// Whether what is written is what is read.
-async fn keeps(backend: &dyn Backend) -> bool {
-    let (key, value) = (check_key(), format!("cachepot {:?}", SystemTime::now()).into_bytes());
+async fn keeps(backend: &dyn Backend, key: &str) -> bool {
+    let value = format!("cachepot {:?}", SystemTime::now()).into_bytes();
     let read = async {
-        backend.put(&key, value.clone()).await?;
-        get_whole(backend, &key).await
+        backend.put(key, value.clone()).await?;
+        get_whole(backend, key).await
     };
     tokio::time::timeout(LIMIT, read).await.is_ok_and(|read| read == Ok(Some(value)))
 }
@@ -115,7 +135,7 @@ async fn answer_time(backend: &dyn Backend) -> Option<Duration> {
     best
 }
 
-fn judge(remote: &Remote, rights: &Rights, answer: Option<Duration>) -> (String, bool) {
+fn judge(remote: &Remote, location: &str, rights: &Rights, answer: Option<Duration>) -> (String, bool) {
     let (wants_read, wants_write) = (remote.mode.reads(), remote.mode.writes());
     let is_fine = (rights.read || !wants_read) && (rights.write || !wants_write);
     let can = match (rights.read, rights.write) {
@@ -127,7 +147,9 @@ fn judge(remote: &Remote, rights: &Rights, answer: Option<Duration>) -> (String,
     };
     let mut text = can.to_owned();
     if !is_fine {
-        text.push_str(&format!(": {}; check user, password and rights there", rights.trouble));
+        let help =
+            guess(remote, location, &rights.trouble).unwrap_or("check user, password and rights there");
+        text.push_str(&format!(": {}; {help}", rights.trouble));
         if rights.read && wants_write {
             text.push_str(&format!(", or set `cache.{}.rw_mode` to `READ_ONLY`", remote.name));
         }
@@ -141,15 +163,75 @@ fn judge(remote: &Remote, rights: &Rights, answer: Option<Duration>) -> (String,
     (text, is_fine)
 }
 
-fn advice(remote: &Remote, error: &BackendError) -> String {
+fn advice(remote: &Remote, location: &str, error: &BackendError) -> String {
     let help = match error {
         BackendError::Unreachable(_) if remote.name == "folder" => "mount it, or make it",
         BackendError::Unreachable(_) => "check address, port, certificate and firewall",
+        BackendError::Obstructed(_) => "see what lies there",
         BackendError::Malformed(_) => "check that the address is that of such a server",
         BackendError::Throttled { .. } | BackendError::Unwanted => "try again later",
         BackendError::Denied(_) => "check user, password and rights there",
         BackendError::Full(_) => "let the server evict what is old",
-        BackendError::TooLarge => "the server should take larger values",
+        BackendError::TooLarge => TOO_LARGE,
     };
+    let error = error.to_string();
+    let help = guess(remote, location, &error).unwrap_or(help);
     format!("{error}; {help}")
+}
+
+/// What is probably wrong, by the words of an error that say too little.
+fn guess(remote: &Remote, location: &str, error: &str) -> Option<&'static str> {
+    let says = |parts: &[&str]| parts.iter().any(|part| error.contains(part));
+    if says(&["corrupt message"]) {
+        return Some(
+            "perhaps the server speaks no TLS: try `http://` for `https://`, `redis://` for `rediss://`",
+        );
+    }
+    // What servers do that want TLS and get something else.
+    let hangs_up = ["reset by peer", "closed before message", "hung up", "does not speak HTTP", "status 400"];
+    if says(&hangs_up) && is_plain(remote, location) {
+        return Some(
+            "perhaps the server speaks TLS: try `https://` for `http://`, `rediss://` for `redis://`; else \
+             check the address",
+        );
+    }
+    if says(&["lookup address information", "is not found"]) {
+        return Some("check the spelling of the host's name, and whether this machine can look it up");
+    }
+    says(&["larger than the remote accepts"]).then_some(TOO_LARGE)
+}
+
+/// Whether it is spoken to without TLS, and could be with it.
+fn is_plain(remote: &Remote, location: &str) -> bool {
+    let names_plain = |text: &str| ["http://", "redis://"].iter().any(|scheme| text.contains(scheme));
+    match &remote.kind {
+        // Their locations name a bucket.
+        RemoteKind::S3(of) => {
+            let is_plain = |host: &String| names_plain(host) || !(host.contains("://") || of.use_ssl);
+            of.endpoint.as_ref().is_some_and(is_plain)
+        }
+        RemoteKind::Gcs(of) => of.endpoint.as_deref().is_some_and(names_plain),
+        _ => names_plain(location),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_side_with_tls_and_one_without_is_guessed() {
+        let kind = RemoteKind::Folder(cachepot_config::Folder { dir: "/".into() });
+        let remote = Remote { name: "webdav", mode: cachepot_config::Mode::ReadWrite, kind };
+        let help = |location, error| guess(&remote, location, error).unwrap_or_default();
+        let reset = "Connection reset by peer (os error 104)";
+        assert!(help("WebDAV: http://host/", reset).contains("perhaps the server speaks TLS"));
+        assert!(help("Redis: redis://host", "status 400").contains("perhaps the server speaks TLS"));
+        assert_eq!(help("WebDAV: https://host/", reset), "");
+        assert_eq!(help("Redis: rediss://host", reset), "");
+        assert_eq!(help("Memcached: host:1", reset), "");
+        let corrupt = "received corrupt message of type InvalidContentType";
+        assert!(help("WebDAV: https://host/", corrupt).contains("perhaps the server speaks no TLS"));
+        assert!(help("", &BackendError::TooLarge.to_string()).contains("client_max_body_size"));
+    }
 }

@@ -1,30 +1,26 @@
 //! Remotes behind the local store: what a request that found nothing does to bring results here. A plain async policy over
 //! the RemoteStorageActors; the look-up begins again with what it brings, and what stands is put into the local store.
 use crate::in_hand::InHand;
-use crate::latency::Latencies;
-use crate::odds::Odds;
 use crate::packer::Packer;
 use crate::pending::{ToShare, Write};
 use crate::permits::Deadline;
 use crate::remote_storage_actor::{Fetch, Push};
 use crate::routes::ask;
 use crate::shared::Shared;
+use crate::tier::{Tier, hold};
 use crate::traffic::Traffic;
-use cachepot_config::Mode;
 use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Entry;
 use cachepot_engine::stats::{RemoteReport, Stat};
 use cachepot_storage::local::{Fetched, Ingested};
 use cachepot_storage::recent::Recent;
-use cachepot_storage::remote::backend::{Backend, Later, Rights, try_reading};
 use cachepot_storage::remote::bundle::{self, JobBundle};
-use cachepot_storage::remote::guard::Guard;
 use cachepot_storage::remote::sink::Sink;
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// More than anybody has; each has its place in `Routes`.
@@ -42,76 +38,11 @@ const BESIDE_LIMIT: Duration = Duration::from_secs(20);
 /// What is kept of a request's time to answer its client.
 const RESERVE: Duration = Duration::from_millis(300);
 
-/// A remote, as everybody may see it.
-pub(crate) struct Tier {
-    /// Its name in the settings, which is its name in the statistics.
-    pub(crate) name: &'static str,
-    /// Where it is.
-    pub(crate) backend: Arc<dyn Backend>,
-    /// Who is believed, and who may read.
-    pub(crate) guard: Arc<Guard>,
-    /// What is done there.
-    pub(crate) mode: Mode,
-    /// Writes that the actor knows of and has not done.
-    pub(crate) queued: AtomicUsize,
-    /// A copy goes with each write that the actor has not read yet.
-    pub(crate) announced: Arc<()>,
-    /// Whether it is left alone just now.
-    pub(crate) is_left_alone: AtomicBool,
-    /// How long its answers took.
-    pub(crate) latencies: Mutex<Latencies>,
-    /// Whether it is worth waiting for.
-    pub(crate) odds: Mutex<Odds>,
-}
-
-impl Tier {
-    /// What may be done there, by trying; nothing is written where nothing is to be.
-    pub(crate) fn check(&self) -> Later<'_, Rights> {
-        check(self.backend.as_ref(), self.mode)
-    }
-
-    /// Takes note of how long an answer took, and whether there was anything.
-    pub(crate) fn note_answer(&self, is_hit: bool, took: Duration) {
-        hold(&self.latencies).add(took);
-        hold(&self.odds).note(is_hit, took);
-    }
-
-    /// Writes that are not done.
-    fn pending(&self) -> usize {
-        // In this order: on its way from one to the other, a write counts twice rather than not at all.
-        let announced = Arc::strong_count(&self.announced) - 1;
-        fence(Ordering::Acquire);
-        announced + self.queued.load(Ordering::Relaxed)
-    }
-
-    /// For the statistics.
-    pub(crate) fn report(&self) -> RemoteReport {
-        let latencies = hold(&self.latencies).clone();
-        let within = |percent| latencies.percentile(percent);
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let percentiles = [within(50), within(95), within(99)].map(|time| time.map(micros));
-        RemoteReport {
-            name: self.name.to_owned(),
-            location: self.backend.name().to_owned(),
-            mode: self.mode.name().to_owned(),
-            is_left_alone: self.is_left_alone.load(Ordering::Relaxed),
-            pending_writes: self.pending() as u64,
-            latency_micros: match percentiles {
-                [Some(half), Some(most), Some(nearly_all)] => Some([half, most, nearly_all]),
-                _ => None,
-            },
-        }
-    }
-}
-
-/// See [`Tier::check`].
-pub(crate) fn check(backend: &dyn Backend, mode: Mode) -> Later<'_, Rights> {
-    if mode.writes() { backend.check() } else { Box::pin(try_reading(backend)) }
-}
-
 /// See the file's head.
 pub(crate) struct Tiers {
     list: Vec<Arc<Tier>>,
+    /// Those whose settings cannot be used.
+    unusable: Vec<RemoteReport>,
     /// Makes the objects that are written.
     pub(crate) packer: Packer,
     /// When a remote last had nothing new, by its place in the list and the object.
@@ -147,16 +78,22 @@ pub(crate) enum Brought {
 }
 
 impl Tiers {
-    /// These remotes, in the order in which they are asked; at most [`MAX_TIERS`].
-    pub(crate) fn new(list: Vec<Arc<Tier>>, traffic: &Arc<Traffic>) -> Self {
+    /// These remotes, in the order in which they are asked, at most [`MAX_TIERS`], and what is told of others.
+    pub(crate) fn new((list, unusable): (Vec<Arc<Tier>>, Vec<RemoteReport>), traffic: &Arc<Traffic>) -> Self {
+        let packer = Packer::new(Arc::clone(traffic));
         let absent = Mutex::new(Recent::new(MAX_ABSENCE_BYTES));
         let in_hand = Mutex::new(Recent::new(MAX_IN_HAND_BYTES));
-        Tiers { list, packer: Packer::new(Arc::clone(traffic)), absent, coming: Mutex::default(), in_hand }
+        Tiers { list, unusable, packer, absent, coming: Mutex::default(), in_hand }
     }
 
     /// All of them.
     pub(crate) fn list(&self) -> &[Arc<Tier>] {
         &self.list
+    }
+
+    /// For the statistics.
+    pub(crate) fn reports(&self) -> Vec<RemoteReport> {
+        self.list.iter().map(|tier| tier.report()).chain(self.unusable.iter().cloned()).collect()
     }
 
     /// Takes a result in hand, for whoever asks for it next.
@@ -192,7 +129,7 @@ impl Tiers {
 
     /// Whether there is a remote that takes results now.
     pub(crate) fn take_writes(&self) -> bool {
-        self.list.iter().any(|tier| tier.mode.writes() && !tier.is_left_alone.load(Ordering::Relaxed))
+        self.list.iter().any(|tier| tier.takes_writes())
     }
 
     /// Whether writes go on that the end of the coordinator should wait for.
@@ -371,8 +308,4 @@ impl Question<'_> {
         }
         opened.ok()
     }
-}
-
-fn hold<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

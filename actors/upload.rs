@@ -4,7 +4,7 @@ use crate::pending::Write;
 use crate::permits::MAX_UPLOADING_KIB;
 use crate::publish::{self, Source, Whole};
 use crate::shared::Shared;
-use crate::tiers::Tier;
+use crate::tier::Tier;
 use crate::transfer::within;
 use cachepot_engine::digest::Digest;
 use cachepot_storage::remote::backend::{BackendError, get_whole};

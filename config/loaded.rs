@@ -95,6 +95,15 @@ pub enum Warning {
         /// The place.
         directory: PathBuf,
     },
+    /// The list of remotes names one that is not there.
+    NoSuchRemote {
+        /// Where the list stands.
+        place: String,
+        /// The remote.
+        name: String,
+        /// What would make one.
+        part: &'static Part,
+    },
     /// A value that makes no sense was replaced by the default.
     Replaced {
         /// Where the value stands, with its key.
@@ -130,6 +139,16 @@ impl fmt::Display for Warning {
                     f,
                     "no home directory is known; the cache is in `{directory}` until `HOME` or `CACHEPOT_DIR` is set"
                 )
+            }
+            Self::NoSuchRemote { place, name, part } if !part.is_built => {
+                write!(f, "{place} names `{name}`, but this build has no {}; going on without it", part.what)
+            }
+            Self::NoSuchRemote { place, name, part } => {
+                write!(f, "{place} names `{name}`, which has no settings; going on without it: set ")?;
+                if let Some(variable) = part.variables.first() {
+                    write!(f, "`{variable}` or ")?;
+                }
+                write!(f, "the table `{}`, or leave `{name}` out of the list", part.table)
             }
             Self::Replaced { place, value, accepted, instead } => {
                 write!(f, "{place}: value `{value}` is not valid; accepted is {accepted}; using `{instead}`")

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::ConfigError;
 use crate::keys::{Key, remotes as keys};
-use crate::parts::PARTS;
+use crate::parts::{PARTS, Part};
 use crate::settings::Values;
 
 /// The accepted forms of a mode.
@@ -53,6 +53,8 @@ impl Mode {
 pub struct Remotes {
     /// In the order in which they are asked.
     pub list: Vec<Remote>,
+    /// Those that the user's order names and that are not there.
+    pub missing: Vec<&'static Part>,
     /// Certificates that servers may be signed by, beside those of the system.
     pub ca_file: Option<PathBuf>,
     /// Who is believed, and who may read.
@@ -190,8 +192,9 @@ impl Remotes {
             of("cache.webdav", values, &keys::WEBDAV_MODE, webdav)?,
         ];
         let mut list: Vec<Remote> = all.into_iter().flatten().collect();
+        let mut missing = Vec::new();
         if let Some(chain) = values.text(&keys::CHAIN)? {
-            list = in_order(&chain, list)?;
+            (list, missing) = in_order(&chain, list)?;
         }
         let ca_file = values.path(&keys::CA_FILE)?;
         let keys = Keys {
@@ -205,7 +208,7 @@ impl Remotes {
                 .filter(|remote| remote.mode.reads())
                 .for_each(|remote| remote.mode = Mode::ReadOnly);
         }
-        Ok(Remotes { list, ca_file, keys })
+        Ok(Remotes { list, missing, ca_file, keys })
     }
 }
 
@@ -227,22 +230,25 @@ fn trusted(text: &str) -> Vec<String> {
     if keys.is_empty() { vec![text.to_owned()] } else { keys }
 }
 
-fn in_order(chain: &str, mut list: Vec<Remote>) -> Result<Vec<Remote>, ConfigError> {
-    let mut ordered = Vec::new();
+/// Those that a list names, in its order, and what it names beside them.
+fn in_order(chain: &str, mut list: Vec<Remote>) -> Result<(Vec<Remote>, Vec<&'static Part>), ConfigError> {
+    let (mut ordered, mut missing): (Vec<Remote>, Vec<&Part>) = (Vec::new(), Vec::new());
     let names = chain.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty());
     // The local disk is always the first one; other programs want it named.
     for name in names.filter(|name| *name != "disk") {
         if let Some(at) = list.iter().position(|remote| remote.name == name) {
             ordered.push(list.remove(at));
-        } else if !is_name(name) {
-            return Err(ConfigError::UnknownRemote { key: keys::CHAIN.label(), name: name.to_owned() });
+            continue;
+        }
+        let unknown = || ConfigError::UnknownRemote { key: keys::CHAIN.label(), name: name.to_owned() };
+        let part = PARTS.iter().find(|part| part.table.strip_prefix("cache.") == Some(name));
+        let part = part.ok_or_else(unknown)?;
+        let is_twice = ordered.iter().any(|remote| remote.name == name) || missing.contains(&part);
+        if !is_twice {
+            missing.push(part);
         }
     }
-    Ok(ordered)
-}
-
-fn is_name(name: &str) -> bool {
-    PARTS.iter().any(|part| part.table.strip_prefix("cache.") == Some(name))
+    Ok((ordered, missing))
 }
 
 fn folder(values: &Values<'_>) -> Result<Option<RemoteKind>, ConfigError> {

@@ -44,8 +44,10 @@ pub fn load(environment: &Environment, base_dir: &Path) -> Result<Loaded, Config
     if resolved.iter().any(Resolved::is_secret_in_file) && may_be_read_by_others(&sources.file_path) {
         sources.warnings.push(Warning::SecretReadable { file: sources.file_path.clone() });
     }
+    let settings = Settings::from_resolved(&resolved)?;
+    sources.warn_of_missing_remotes(&resolved, &settings.remotes.missing);
     Ok(Loaded {
-        settings: Settings::from_resolved(&resolved)?,
+        settings,
         values: resolved.iter().map(Resolved::to_shown).collect(),
         warnings: sources.warnings,
     })
@@ -207,6 +209,17 @@ impl Sources<'_> {
                 });
             }
         }
+    }
+
+    fn warn_of_missing_remotes(&mut self, resolved: &[Resolved], missing: &[&'static Part]) {
+        let Some(chain) = resolved.iter().find(|resolved| *resolved.key == keys::remotes::CHAIN) else {
+            return;
+        };
+        self.warnings.extend(missing.iter().map(|part| Warning::NoSuchRemote {
+            place: chain.origin.name_of(chain.key.label()),
+            name: part.table.trim_start_matches("cache.").to_owned(),
+            part,
+        }));
     }
 
     fn resolve(&mut self, key: &'static Key) -> Result<Resolved, ConfigError> {

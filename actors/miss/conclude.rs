@@ -9,11 +9,12 @@ use crate::pending::{ToShare, Write};
 use crate::permits::{Deadline, Permit};
 use crate::routes::ask;
 use crate::statistics::{self, NotStored};
-use crate::storage_actor::Keep;
+use crate::storage_actor::{Keep, Kept};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::Record;
 use cachepot_engine::scan::Hidden;
+use cachepot_storage::error::StoreError;
 use cachepot_storage::remote::bundle::SMALL_BYTES;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,7 +30,8 @@ impl Miss {
 
     async fn conclude(&self, taken: Taken) -> Result<(), NotStored> {
         let deadline = Deadline::after(KEEP_LIMIT);
-        let Taken { meta, outputs, compiled, observed, permit, .. } = self.for_all_checkouts(taken).await?;
+        let Taken { meta, outputs, compiled, observed, room: in_memory, permit, .. } =
+            self.for_all_checkouts(taken).await?;
         // The result bears the name of the compiler that was found: it must be the one that ran.
         if !self.call.compiler.is_current() {
             return Err(NotStored::TooNew);
@@ -49,21 +51,32 @@ impl Miss {
             _ => (self.checked_record(&compiled, observed, &permit, deadline).await?, None),
         };
         let (result, stands) = (record.result, record.window.is_none());
-        let room = if stands { carried::room(&self.shared, bytes, deadline).await } else { None };
+        let room = match in_memory {
+            _ if !stands => None,
+            None => carried::room(&self.shared, bytes, deadline).await,
+            room => room,
+        };
         // Held to the end: what is kept is not yet announced to the remotes.
         let _recording = Arc::clone(&permit);
         let message = Keep { job, meta, outputs, record, room, permit };
         let kept = ask(self.shared.routes().local_store.as_ref(), message, deadline)
             .await
             .map_err(NotStored::skipped)?;
-        let carried = flat(kept.map_err(NotStored::skipped)?)?;
-        if let Some(check) = check {
-            behind::queue(&self.shared, check);
-        } else if stands {
-            let write = Write { job, result };
-            self.shared.tiers.push(&self.shared, ToShare { write, is_large, carried });
+        let Kept { carried, failure } = kept.map_err(NotStored::skipped)?;
+        let is_for_remotes = carried.is_some();
+        if failure.is_none() || is_for_remotes {
+            if let Some(check) = check {
+                behind::queue(&self.shared, check);
+            } else if stands {
+                let write = Write { job, result };
+                self.shared.tiers.push(&self.shared, ToShare { write, is_large, carried });
+            }
         }
-        Ok(())
+        match failure {
+            // The settings want no more in the local store.
+            Some(StoreError::TooLarge { .. }) if is_for_remotes => Ok(()),
+            failure => flat(failure.map_or(Ok(()), Err)),
+        }
     }
 
     /// A result without the names of folders that are somewhere else in another checkout.

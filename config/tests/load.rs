@@ -68,6 +68,28 @@ fn nonsense_in_a_variable_is_refused_with_the_accepted_forms() {
 }
 
 #[test]
+fn a_list_of_remotes_that_names_one_without_settings_is_warned_of() {
+    let home = Home::new().variable("CACHEPOT_FOLDER", "/shared").variable("CACHEPOT_CHAIN", "disk, folder");
+    assert_eq!(home.warnings(), [""; 0]);
+    let home = home.variable("CACHEPOT_CHAIN", "s3, folder folder s3");
+    let is_built = cfg!(feature = "s3");
+    let expected = if is_built {
+        "`CACHEPOT_CHAIN` names `s3`, which has no settings; going on without it: set `CACHEPOT_BUCKET` or the table \
+         `cache.s3`, or leave `s3` out of the list"
+    } else {
+        "`CACHEPOT_CHAIN` names `s3`, but this build has no S3 backend; going on without it"
+    };
+    assert_eq!(home.warnings(), [expected]);
+    assert_eq!(home.loads().settings.remotes.list.len(), 1);
+    let home = Home::new().toml("[cache]\nchain = 'folder'\n");
+    assert!(
+        home.warnings()[0].contains(":2: `cache.chain` names `folder`, which has no settings"),
+        "{:?}",
+        home.warnings()
+    );
+}
+
+#[test]
 fn nonsense_in_an_unimportant_variable_is_replaced_with_a_warning() {
     let home =
         Home::new().variable("CACHEPOT_MAX_FRAME_LENGTH", "x").variable("CACHEPOT_COORDINATOR_PORT", "99999");

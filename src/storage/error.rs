@@ -67,6 +67,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the disk is to blame, and so what comes next will not fare better.
+    pub fn is_of_disk(&self) -> bool {
+        matches!(self, StoreError::Full { .. } | StoreError::ReadOnly { .. } | StoreError::Io { .. })
+    }
     /// Sorts a failure of a writing call.
     pub(crate) fn of_write(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();

@@ -177,8 +177,13 @@ fn one_of_several_remotes_is_enough() {
     let one = sandbox("chain").config("[cache]\nchain = 'disk, folder'\n");
     one.expect(Stored, "gcc -c a.c");
     flush(&one);
-    let other = one.on_machine("other").config("[cache]\nchain = 'redis'\n");
+    let other = one.on_machine("other").config("[cache]\nchain = 'disk'\n");
     other.expect(Stored, "gcc -c a.c");
+    let other = other.on_machine("wrong").config("[cache]\nchain = 'redis'\n");
+    // Said to whoever asks, and not to a build.
+    let said = other.cachepot(["--show-config"]).fails_with(0).stderr();
+    assert!(said.contains("config:2: `cache.chain` names `redis`, which has no settings"), "{said}");
+    other.sh(&format!("{CLIENT} gcc -c a.c"));
     let third = other.on_machine("third").config("[cache]\nchain = 'floppy'\n");
     let said = third.cachepot(["--show-config"]).fails_with(2);
     assert!(said.stderr().contains("no remote is called `floppy`"), "{}", said.stderr());
@@ -223,7 +228,9 @@ fn t285_signed_and_encrypted_results() {
     fs::set_permissions(&encryption, fs::Permissions::from_mode(0o644)).unwrap();
     let open = hidden.on_machine("open");
     open.expect(Stored, line);
-    assert!(open.stats().remotes.is_empty());
+    let text = open.cachepot(["--show-stats"]).succeeds().stdout();
+    assert!(text.contains("folder: not used, because its settings cannot be: encryption_key_file"), "{text}");
+    assert!(open.stats().remotes[0].unusable.as_ref().is_some_and(|why| why.contains("chmod 600")));
     let said = open.cachepot(["--storage-check"]).fails_with(2);
     assert!(said.stdout().contains("chmod 600"), "{said}");
 }

@@ -33,6 +33,9 @@ pub struct RemoteReport {
     /// Microseconds within which half of the answers came since the coordinator's start, 95 % and 99 % of them, rounded up
     /// to a power of two; absent before the first answer.
     pub latency_micros: Option<[u64; 3]>,
+    /// Why it is not used at all, where its settings cannot be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<String>,
 }
 
 impl StatsReport {

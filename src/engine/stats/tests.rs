@@ -248,10 +248,12 @@ fn remotes_stand_behind_the_cache_they_belong_to() {
         is_left_alone: true,
         pending_writes: 2,
         latency_micros: Some([512, 1024, 2048]),
+        unusable: None,
     };
     let quiet =
         RemoteReport { is_left_alone: false, pending_writes: 0, latency_micros: None, ..remote.clone() };
-    let text = StatsReport { remotes: vec![remote, quiet], ..report(&Stats::default()) }.to_text();
+    let unusable = RemoteReport { unusable: Some("URL: it is no address".to_owned()), ..quiet.clone() };
+    let text = StatsReport { remotes: vec![remote, quiet, unusable], ..report(&Stats::default()) }.to_text();
     let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("Remote ")).collect();
     let told = lines.iter().map(|line| line.split_once(' ').unwrap().1.trim_start());
     assert_eq!(
@@ -260,6 +262,7 @@ fn remotes_stand_behind_the_cache_they_belong_to() {
             "redis: Redis: redis://host, READ_ONLY, left alone because it gives no answers, 2 writes to be done, \
              half of the answers within 0.5 ms, 99 % within 2.0 ms",
             "redis: Redis: redis://host, READ_ONLY",
+            "redis: not used, because its settings cannot be: URL: it is no address",
         ]
     );
 }

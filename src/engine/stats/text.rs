@@ -124,6 +124,9 @@ pub(super) fn layout(report: &StatsReport) -> String {
 
 /// As in `redis: Redis: redis://host, READ_WRITE, half of the answers within 0.5 ms, 99 % within 2.0 ms`.
 fn describe(remote: &RemoteReport) -> String {
+    if let Some(reason) = &remote.unusable {
+        return format!("{}: not used, because its settings cannot be: {reason}", remote.name);
+    }
     let mut text = format!("{}: {}, {}", remote.name, remote.location, remote.mode);
     if remote.is_left_alone {
         text.push_str(", left alone because it gives no answers");

@@ -15,7 +15,7 @@ use crate::error::StoreError;
 /// How much of a file is searched before more is read.
 const SEARCHED_AT_ONCE: usize = 1 << 20;
 
-/// An output that is ours now: small ones in memory, others in `tmp/`, removed when dropped.
+/// An output that is ours now: small ones in memory, others in `tmp/` where the disk takes them, removed when dropped.
 #[derive(Debug)]
 pub struct Ingested(pub(crate) Content);
 
@@ -104,9 +104,21 @@ impl LocalStore {
     /// [`StoreError::SourceChanged`] if it is no plain file of that size before and after; `TooLarge`, `Full`,
     /// `ReadOnly` and `Io` from writing. Nothing is left behind.
     pub fn ingest(&self, from: &File, size: u64) -> Result<Ingested, StoreError> {
+        self.noted(self.copy_of(from, size, size <= INLINE_BYTES))
+    }
+
+    /// The same, in memory whatever its size is: where the disk takes no copy.
+    ///
+    /// # Errors
+    /// `SourceChanged` and `TooLarge`.
+    pub fn ingest_into_memory(&self, from: &File, size: u64) -> Result<Ingested, StoreError> {
+        self.copy_of(from, size, true)
+    }
+
+    fn copy_of(&self, from: &File, size: u64, is_inline: bool) -> Result<Ingested, StoreError> {
         fits(size, self.max_copy)?;
         expect_size(from, size)?;
-        let content = if size <= INLINE_BYTES {
+        let content = if is_inline {
             let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
             from.read_exact_at(&mut bytes, 0).map_err(|_| StoreError::SourceChanged)?;
             Content::Inline(bytes)
@@ -123,18 +135,20 @@ impl LocalStore {
         Ok(Ingested(content))
     }
 
-    /// The same for content that is in memory already.
+    /// The same for content that is in memory already, and stays there where the disk takes no file.
     ///
     /// # Errors
-    /// As [`LocalStore::ingest`].
+    /// `TooLarge`.
     pub fn ingest_bytes(&self, bytes: Vec<u8>) -> Result<Ingested, StoreError> {
         let size = bytes.len() as u64;
         fits(size, self.max_copy)?;
         if size <= INLINE_BYTES {
             return Ok(Ingested(Content::Inline(bytes)));
         }
-        let file = self.write_temp(&bytes)?;
-        Ok(Ingested(Content::File { file, size, digest: None }))
+        Ok(Ingested(match self.noted(self.write_temp(&bytes)) {
+            Ok(file) => Content::File { file, size, digest: None },
+            Err(_) => Content::Inline(bytes),
+        }))
     }
 
     /// Writes a file in `tmp/`.

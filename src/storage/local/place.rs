@@ -19,6 +19,9 @@ use crate::error::StoreError;
 /// A put waits this long for others to end when together they would pass the limit.
 const RESERVE_WAIT: Duration = Duration::from_secs(10);
 
+/// A disk that has refused a write is taken for one that refuses them for so long.
+const REFUSING: Duration = Duration::from_secs(60);
+
 /// What a compile said, beside its outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryMeta {
@@ -79,7 +82,7 @@ impl LocalStore {
             };
             entry.outputs.push(EntryOutput { role, executable, body });
         }
-        self.put(&Key::result(digest), &entry.encode(digest), blobs, bytes)
+        self.noted(self.put(&Key::result(digest), &entry.encode(digest), blobs, bytes))
     }
 
     /// Stores a manifest, replacing the one that the key had.
@@ -88,7 +91,7 @@ impl LocalStore {
     /// As [`LocalStore::put_entry`].
     pub fn put_manifest(&self, digest: &Digest, payload: &[u8]) -> Result<(), StoreError> {
         let file = envelope::seal(Kind::Manifest, digest, payload);
-        self.put(&Key::manifest(digest), &file, Vec::new(), 0)
+        self.noted(self.put(&Key::manifest(digest), &file, Vec::new(), 0))
     }
 
     fn put(&self, key: &Key, head: &[u8], blobs: Vec<TempFile>, blob_bytes: u64) -> Result<(), StoreError> {
@@ -204,9 +207,19 @@ impl LocalStore {
         applied
     }
 
-    /// Whether so much can ever be stored.
+    /// Whether so much can be stored: not where it never can, nor while the disk refuses what is written.
     pub fn takes(&self, bytes: u64) -> bool {
-        fits(bytes, self.max_bytes).is_ok()
+        let refused = Duration::from_micros(self.refused_at.load(Ordering::Relaxed));
+        let is_refusing = Duration::from_micros(self.now()).saturating_sub(refused) < REFUSING;
+        fits(bytes, self.max_bytes).is_ok() && !is_refusing
+    }
+
+    /// Remembers for a while that the disk does not take what is written.
+    pub(crate) fn noted<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if outcome.as_ref().is_err_and(StoreError::is_of_disk) {
+            self.refused_at.store(self.now(), Ordering::Relaxed);
+        }
+        outcome
     }
 
     /// A new file in `tmp/`, making the folder again if somebody removed it.

@@ -77,6 +77,8 @@ pub struct LocalStore {
     pub(crate) walk_wanted: AtomicBool,
     pub(crate) entries: Mutex<Recent<Digest, (Stamp, Arc<Entry>)>>,
     pub(crate) verified: Mutex<Recent<Stamp, Digest>>,
+    /// When the disk last refused to be written, in microseconds since 1970.
+    pub(crate) refused_at: AtomicU64,
     stripes: Vec<Mutex<()>>,
     last_time: AtomicU64,
 }
@@ -123,6 +125,7 @@ impl LocalStore {
             walk_wanted: AtomicBool::new(false),
             entries: Mutex::new(Recent::new(ENTRY_MEMORY_BYTES)),
             verified: Mutex::new(Recent::new(VERIFIED_MEMORY_BYTES)),
+            refused_at: AtomicU64::new(0),
             stripes: (0..64).map(|_| Mutex::default()).collect(),
             last_time: AtomicU64::new(0),
         };

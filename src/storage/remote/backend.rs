@@ -52,7 +52,8 @@ pub fn check_key() -> String {
 pub async fn try_both(backend: &dyn Backend) -> Result<Rights, BackendError> {
     let mut rights = try_reading(backend).await?;
     match backend.put(&check_key(), b"cachepot".to_vec()).await {
-        Ok(()) => rights.write = true,
+        // What lies in the way of one says nothing of others.
+        Ok(()) | Err(BackendError::Obstructed(_)) => rights.write = true,
         Err(error) => rights.note(error)?,
     }
     Ok(rights)
@@ -105,6 +106,9 @@ pub enum BackendError {
     /// It has no room and evicts nothing: this value is skipped, and others can be read all the same.
     #[error("the remote has no room: {0}")]
     Full(String),
+    /// Something that is none of ours lies in the place of this value; others can be written.
+    #[error("the value cannot be written: {0}")]
+    Obstructed(String),
     /// No connection, a broken one, or no answer in time.
     #[error("the remote cannot be reached: {0}")]
     Unreachable(String),

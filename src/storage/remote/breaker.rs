@@ -95,6 +95,7 @@ impl Breaker {
             | Err(
                 BackendError::TooLarge
                 | BackendError::Full(_)
+                | BackendError::Obstructed(_)
                 | BackendError::Denied(_)
                 | BackendError::Unwanted,
             ) => {

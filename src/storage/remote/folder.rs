@@ -89,8 +89,10 @@ fn open(place: &Path) -> Result<Option<File>, BackendError> {
             Err(BackendError::TooLarge)
         }
         Ok((file, metadata)) => Ok(metadata.is_file().then_some(file)),
-        // Another machine may not have made the folder of this key yet; or somebody has put a link there.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ELOOP)) => Ok(None),
+        // Another machine may not have made the folder of this key yet; or somebody has put a link or a file there.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ELOOP | libc::ENOTDIR)) => {
+            Ok(None)
+        }
         Err(error) => Err(trouble(&error)),
     }
 }
@@ -126,6 +128,10 @@ fn write(dir: &Path, place: &Path, temp: &str, value: &[u8]) -> Result<(), Backe
         // It may be mounted later.
         if fs::metadata(dir).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return BackendError::Unreachable("the folder is not there".to_owned());
+        }
+        let is_folder = |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_dir());
+        if is_folder(place) || is_folder(dir) && fs::metadata(folder).is_ok() && !is_folder(folder) {
+            return BackendError::Obstructed("something else lies in its place".to_owned());
         }
         trouble(&error)
     })

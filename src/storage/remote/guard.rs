@@ -85,6 +85,7 @@ impl Guard {
         let own = signer.as_ref().map(|signer| <[u8; 32]>::try_from(signer.public_key().as_ref()));
         trusted.extend(own.and_then(Result::ok));
         let key = secret("encryption_key_file", &settings.encryption_key_file)?;
+        tell_apart(&trusted, key.as_ref())?;
         let cipher =
             key.and_then(|key| Some((LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).ok()?), key)));
         Ok(Guard { signer, trusted, cipher })
@@ -227,6 +228,10 @@ fn secret_key(setting: &'static str, path: &Path) -> Result<[u8; 32], UnusableSe
     let unusable =
         |reason: String| UnusableSetting { setting, reason: format!("{}: {reason}", path.display()) };
     let metadata = fs::metadata(path).map_err(|error| unusable(error.to_string()))?;
+    let public = beside(path, "key").and_then(|secret| public_of(&secret));
+    if public.is_some() && public == key_in(path) {
+        return Err(unusable("it holds a public key; name the file of the private one".to_owned()));
+    }
     if metadata.mode() & 0o077 != 0 {
         return Err(unusable("others may read it; `chmod 600` it".to_owned()));
     }
@@ -234,6 +239,39 @@ fn secret_key(setting: &'static str, path: &Path) -> Result<[u8; 32], UnusableSe
     let key =
         Digest::parse(text.trim()).ok_or_else(|| unusable("it holds no key of 64 digits".to_owned()))?;
     Ok(key.0)
+}
+
+/// All keys look the same; where both of a pair are at hand it shows which is which.
+///
+/// # Errors
+/// [`UnusableSetting`] for a private key among public ones, and for a public one that is to be a secret.
+fn tell_apart(trusted: &[[u8; PUBLIC_KEY_BYTES]], secret: Option<&[u8; 32]>) -> Result<(), UnusableSetting> {
+    if trusted.iter().any(|key| public_of(key).is_some_and(|public| trusted.contains(&public))) {
+        return Err(UnusableSetting {
+            setting: "trusted_keys",
+            reason: "one is a private key, which nobody else may know; give the public one".to_owned(),
+        });
+    }
+    if secret.is_some_and(|secret| trusted.contains(secret)) {
+        return Err(UnusableSetting {
+            setting: "encryption_key_file",
+            reason: "it holds a public key, which anybody may know".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn public_of(secret: &[u8; 32]) -> Option<[u8; PUBLIC_KEY_BYTES]> {
+    Ed25519KeyPair::from_seed_unchecked(secret).ok()?.public_key().as_ref().try_into().ok()
+}
+
+/// The key in a file beside this one, by the names of `--generate-keys`.
+fn beside(path: &Path, extension: &str) -> Option<[u8; 32]> {
+    key_in(&path.with_extension(extension))
+}
+
+fn key_in(path: &Path) -> Option<[u8; 32]> {
+    Digest::parse(fs::read_to_string(path).ok()?.trim()).map(|key| key.0)
 }
 
 fn public_key(key: &str) -> Result<[u8; 32], UnusableSetting> {
@@ -245,5 +283,9 @@ fn public_key(key: &str) -> Result<[u8; 32], UnusableSetting> {
     let text = fs::read_to_string(key).map_err(|error| unusable(error.to_string()))?;
     let found =
         Digest::parse(text.trim()).ok_or_else(|| unusable("it holds no key of 64 digits".to_owned()))?;
+    if beside(Path::new(key), "pub").is_some_and(|public| public_of(&found.0) == Some(public)) {
+        let reason = "it holds a private key, which nobody else may know; name the file of the public one";
+        return Err(unusable(reason.to_owned()));
+    }
     Ok(found.0)
 }

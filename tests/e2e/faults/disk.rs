@@ -13,10 +13,10 @@ use std::thread;
 use std::time::Duration;
 
 /// A mount that ends with the test.
-struct Mount(PathBuf);
+pub(crate) struct Mount(PathBuf);
 
 impl Mount {
-    fn new(folder: &Path, options: &[&str]) -> Option<Self> {
+    pub(crate) fn new(folder: &Path, options: &[&str]) -> Option<Self> {
         if own_uid() != 0 {
             eprintln!("skipped: only root can mount");
             return None;

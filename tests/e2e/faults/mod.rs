@@ -3,7 +3,7 @@
 mod behind;
 mod build;
 mod clients;
-mod disk;
+pub(crate) mod disk;
 mod entries;
 mod kill;
 mod signals;

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +22,10 @@ struct State {
     is_closed: AtomicBool,
     /// No request to write is answered, but for the check.
     is_silent: AtomicBool,
+    /// Each request to write is refused with this status, where there is one.
+    refusal: AtomicU16,
+    /// Larger ones are refused as too large, where this is not 0.
+    limit: AtomicUsize,
 }
 
 impl Dav {
@@ -47,6 +51,16 @@ impl Dav {
     /// Leaves writes without any answer, or takes them from here on.
     pub(super) fn ignore_writes(&self, is_silent: bool) {
         self.state.is_silent.store(is_silent, Ordering::SeqCst);
+    }
+
+    /// Refuses writes with this status.
+    pub(super) fn refuse_writes(&self, status: u16) {
+        self.state.refusal.store(status, Ordering::SeqCst);
+    }
+
+    /// Refuses larger values.
+    pub(super) fn refuse_writes_above(&self, limit: usize) {
+        self.state.limit.store(limit, Ordering::SeqCst);
     }
 
     /// How many objects it has.
@@ -80,7 +94,10 @@ fn serve(stream: TcpStream, state: &State) {
 
 fn answer(state: &State, method: &str, path: String, body: Vec<u8>) -> (u16, Vec<u8>) {
     let mut files = state.files.lock().unwrap();
+    let (refusal, limit) = (state.refusal.load(Ordering::SeqCst), state.limit.load(Ordering::SeqCst));
     match method {
+        "PUT" if refusal > 0 => (refusal, Vec::new()),
+        "PUT" if limit > 0 && body.len() > limit => (413, Vec::new()),
         "PUT" => {
             files.insert(path, body);
             (201, Vec::new())

@@ -1,4 +1,5 @@
 //! Remotes that are servers: what several machines and users see of them.
+use super::dav::Dav;
 use super::{flush, objects, sandbox};
 use crate::harness::Went::{Hit, Stored};
 use crate::harness::{Sandbox, wait_until};
@@ -157,6 +158,27 @@ fn storage_check_says_what_is_wrong_and_how_to_mend_it() {
     let unusable = wrong.env("CACHEPOT_REDIS", "http://:wr0ng@host");
     let said = unusable.cachepot(["--storage-check"]).fails_with(2).stdout();
     assert!(said.contains("its settings cannot be used: URL") && !said.contains("wr0ng"), "{said}");
+    let said = unusable.cachepot(["--show-stats"]).succeeds().stdout();
+    assert!(said.contains("redis: not used, because its settings cannot be: URL"), "{said}");
+    assert!(said.contains("memcached: Memcached: ") && !said.contains("wr0ng"), "{said}");
+}
+
+#[test]
+fn storage_check_says_what_the_server_limits_and_which_host_is_not_found() {
+    let dav = Dav::start();
+    dav.refuse_writes_above(1 << 20);
+    let one = sandbox("limits").without("CACHEPOT_FOLDER").env("CACHEPOT_WEBDAV_ENDPOINT", &dav.address);
+    let said = one.cachepot(["--storage-check"]).succeeds().stdout();
+    assert!(said.contains("can be read and written") && said.contains("`client_max_body_size`"), "{said}");
+    dav.refuse_writes_above(8 << 20);
+    let said = one.cachepot(["--storage-check"]).succeeds().stdout();
+    assert!(said.contains("can be read and written") && !said.contains("2 MiB"), "{said}");
+    let lost = one.env("CACHEPOT_WEBDAV_ENDPOINT", "http://user:s3cret@no-such-host.invalid/a");
+    let said = lost.cachepot(["--storage-check"]).fails_with(2).stdout();
+    assert!(
+        said.contains("the host `no-such-host.invalid` is not found") && !said.contains("s3cret"),
+        "{said}"
+    );
 }
 
 /// A server that says yes to all.

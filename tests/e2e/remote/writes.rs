@@ -1,13 +1,14 @@
 //! What is written to a remote, and when.
 use super::dav::Dav;
 use super::{TEXT, flush, noise, objects, sandbox};
+use crate::faults::disk::Mount;
 use crate::harness::Went::{Hit, Stored};
-use crate::harness::{CLIENT, wait_until};
+use crate::harness::{CLIENT, Sandbox, wait_until};
 use cachepot_engine::stats::Stat;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// It might make up the date: elsewhere it is of use only when a preprocessor run has said that it does not.
+/// Its text might make up the date: elsewhere it is of use only when a preprocessor run has said that it does not.
 const SUSPECT: &str = "#define JOIN(a, b) a##b\nenum { JOIN(A, _), DATE_, __ };\n";
 
 #[test]
@@ -44,7 +45,7 @@ fn the_end_of_a_coordinator_waits_for_its_writes() {
 /// A machine of the CI that wants no cache of its own.
 #[test]
 fn t282_without_a_local_cache_results_are_written_all_the_same() {
-    for (name, text) in [("small", TEXT), ("large", noise().as_str()), ("suspect", SUSPECT)] {
+    for (name, text) in results() {
         let one = sandbox(name).file("a.c", text).env("CACHEPOT_CACHE_SIZE", "0");
         one.expect(Stored, "gcc -c -Wall a.c");
         assert_eq!(flush(&one).count(Stat::RemoteWrites), 1, "{name}");
@@ -116,6 +117,64 @@ fn t282_what_a_small_local_cache_lets_go_is_written_before() {
     let other = one.on_machine("other").without("CACHEPOT_CACHE_SIZE").without("CACHEPOT_WEBDAV_RW_MODE");
     for file in &files {
         other.expect(Hit, format!("gcc -c {file}").as_str());
+    }
+}
+
+/// Results of several sizes, and one whose text might make up the date.
+fn results() -> [(&'static str, String); 3] {
+    [("small", TEXT.to_owned()), ("large", noise()), ("suspect", SUSPECT.to_owned())]
+}
+
+/// The disk takes nothing: the other machine hits nevertheless.
+fn is_shared(one: Sandbox, name: &str) {
+    let line = "gcc -c -Wall a.c";
+    if name == "suspect" {
+        // That the disk refuses shows with the first result.
+        one.expect_same("gcc -c -O1 a.c");
+    }
+    one.expect_same(line);
+    let stats = flush(&one);
+    assert!(stats.count(Stat::CacheWrites) == 0 && stats.count(Stat::CacheWriteErrors) > 0, "{name}");
+    let other = one.on_machine("other");
+    other.expect(Hit, line);
+}
+
+#[test]
+fn for_a_remote_that_refuses_writes_nothing_is_carried() {
+    let dav = Dav::start();
+    dav.refuse_writes(403);
+    let log = "../log";
+    let one = sandbox("refuses").without("CACHEPOT_FOLDER").env("CACHEPOT_WEBDAV_ENDPOINT", &dav.address);
+    let one = one.env("CACHEPOT_CACHE_SIZE", "0").env("CACHEPOT_LOG", "warn").env("CACHEPOT_ERROR_LOG", log);
+    let _ = one.cachepot(["--start-coordinator"]).succeeds();
+    wait_until("the refusal", || {
+        fs::read_to_string(one.work().join(log)).is_ok_and(|log| log.contains("is read only"))
+    });
+    one.expect_same("gcc -c a.c");
+    let stats = flush(&one);
+    let counts = [Stat::CacheWrites, Stat::CacheWriteErrors, Stat::RemoteWriteErrors];
+    assert_eq!(counts.map(|stat| stats.count(stat)), [0, 1, 0]);
+}
+
+#[test]
+fn what_a_local_cache_that_cannot_be_written_refuses_is_written_to_remotes() {
+    for (name, text) in results() {
+        let one = sandbox(name).file("a.c", text);
+        // Not even root can write there.
+        fs::create_dir(one.root().join("cache")).unwrap();
+        fs::write(one.root().join("cache/tmp"), "").unwrap();
+        is_shared(one, name);
+    }
+}
+
+#[test]
+fn what_has_no_room_on_a_full_disk_is_written_to_remotes() {
+    for (name, text) in results() {
+        let one = sandbox(name).file("a.c", text);
+        let folder = one.root().join("cache");
+        let Some(_mount) = Mount::new(&folder, &["-t", "tmpfs", "-o", "size=1m", "tmpfs"]) else { return };
+        drop(fs::write(folder.join("filler"), vec![1; 2 << 20]));
+        is_shared(one, name);
     }
 }
 

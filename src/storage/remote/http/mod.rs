@@ -32,6 +32,8 @@ const MAX_IDLE: usize = 8;
 const SMALL_BYTES: usize = 1 << 20;
 
 const NO_CLIENT: &str = "no client can be made";
+/// The library's words for a name that nobody knows.
+const NO_HOST: &str = "dns error";
 
 /// How requests leave this machine.
 #[derive(Clone, Default)]
@@ -45,6 +47,7 @@ pub struct HttpSettings {
 /// A client for one remote, with connections that are kept.
 pub(super) struct Http {
     client: Client,
+    has_proxies: bool,
 }
 
 impl Http {
@@ -69,10 +72,22 @@ impl Http {
         progress: &Progress,
     ) -> Result<Answer, BackendError> {
         let request = request.build().map_err(|error| trouble(&error))?;
-        let response = self.client.execute(request).await.map_err(|error| trouble(&error))?;
+        let response = self.client.execute(request).await.map_err(|error| self.trouble(&error))?;
         let head = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
         progress.add(head.sum::<usize>().max(1));
         Ok(Answer::new(response))
+    }
+
+    /// What a failure means, with the name of a host that is not found; no more of an address is told.
+    fn trouble(&self, error: &reqwest::Error) -> BackendError {
+        let is_not_found = causes(error).any(|cause| cause.to_string().contains(NO_HOST));
+        match error.url().and_then(reqwest::Url::host_str).filter(|_| is_not_found) {
+            Some(host) if self.has_proxies => {
+                BackendError::Unreachable(format!("the host `{host}`, or the proxy before it, is not found"))
+            }
+            Some(host) => BackendError::Unreachable(format!("the host `{host}` is not found")),
+            None => trouble(error),
+        }
     }
 }
 
@@ -88,7 +103,9 @@ fn build(settings: &HttpSettings, limit: Option<Duration>) -> Result<Http, Unusa
     if let Some(limit) = limit {
         builder = builder.timeout(limit);
     }
-    for proxy in settings.proxies.all()? {
+    let proxies = settings.proxies.all()?;
+    let has_proxies = !proxies.is_empty();
+    for proxy in proxies {
         builder = builder.proxy(proxy);
     }
     builder = certificates(settings)?.into_iter().fold(builder, ClientBuilder::add_root_certificate);
@@ -96,7 +113,7 @@ fn build(settings: &HttpSettings, limit: Option<Duration>) -> Result<Http, Unusa
         let reason = causes(&error).last().map_or_else(|| NO_CLIENT.to_owned(), ToString::to_string);
         UnusableSetting { setting: "TLS", reason }
     })?;
-    Ok(Http { client })
+    Ok(Http { client, has_proxies })
 }
 
 /// Those of the file that the settings name.
@@ -143,7 +160,7 @@ pub(super) fn trouble(error: &reqwest::Error) -> BackendError {
     if let Some(reason) = texts.iter().find_map(|text| text.split_once("invalid peer certificate: ")) {
         return BackendError::Unreachable(certificate_trouble(reason.1));
     }
-    if said("dns error") {
+    if said(NO_HOST) {
         return BackendError::Unreachable("the host is not found".to_owned());
     }
     if said("proxy auth") {

@@ -109,7 +109,9 @@ fn t258_a_read_only_folder_is_read() {
     let store = open(&dir, 60_000);
     assert_eq!(get(&store, 1), Some(content(1, 50_000)));
     assert_eq!(get(&store, 2), None, "damaged, and it stays");
+    assert!(store.takes(1));
     assert!(matches!(put(&store, 3, 50_000), Err(StoreError::ReadOnly { .. })));
+    assert!(!store.takes(1));
     assert!(matches!(store.put_manifest(&key(3), b""), Err(StoreError::ReadOnly { .. })));
     assert!(matches!(store.remove(Kind::Result, &key(1)), Err(StoreError::ReadOnly { .. })));
     assert!(store.clear().is_err());

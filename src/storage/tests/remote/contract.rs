@@ -149,5 +149,5 @@ async fn waits_for_nobody<B: Backend>(at: impl Fn(&str) -> B) {
     assert_eq!(get(&nobody, KEY).await, Err(refused));
     let nowhere = at("http://no-such-host.invalid");
     let error = get(&nowhere, KEY).await.unwrap_err();
-    assert_eq!(error, BackendError::Unreachable("the host is not found".to_owned()));
+    assert_eq!(error, BackendError::Unreachable("the host `no-such-host.invalid` is not found".to_owned()));
 }

@@ -1,9 +1,11 @@
 //! A folder that several users and machines share.
 use cachepot_storage::remote::backend::{Backend, BackendError, get_whole};
+use cachepot_storage::remote::breaker::Breaker;
 use cachepot_storage::remote::folder::Folder;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
+use std::time::Instant;
 
 const KEY: &str = "0123456789abcdef";
 
@@ -29,6 +31,27 @@ async fn what_is_no_file_is_a_miss() {
         assert!(Command::new("sh").args(["-c", &line]).arg(&place).status().unwrap().success());
         assert_eq!(get_whole(&backend, KEY).await, Ok(None), "{make}");
     }
+}
+
+#[tokio::test]
+async fn what_lies_in_the_place_of_a_value_keeps_that_value_out_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = Folder::new(folder.path().to_path_buf());
+    let mut breaker = Breaker::default();
+    let now = Instant::now();
+    fs::create_dir_all(folder.path().join("01").join(KEY).join("somebody's")).unwrap();
+    fs::write(folder.path().join("ff"), "no folder").unwrap();
+    for key in [KEY, "ffff"] {
+        for _ in 0..10 {
+            let refused = backend.put(key, b"value".to_vec()).await;
+            assert!(matches!(refused, Err(BackendError::Obstructed(_))), "{refused:?}");
+            assert!(!breaker.note(refused.as_ref().map(drop), now));
+            assert_eq!(get_whole(&backend, key).await, Ok(None));
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path().join("01")).unwrap().count(), 1, "a file was left");
+    assert_eq!(backend.put("01ab", b"value".to_vec()).await, Ok(()));
+    assert!(backend.check().await.unwrap().write);
 }
 
 #[tokio::test]

@@ -138,6 +138,33 @@ fn keys_that_cannot_be_used_are_refused_with_the_reason() {
 }
 
 #[test]
+fn a_key_of_the_wrong_kind_is_noticed_where_its_pair_is_at_hand() {
+    let keys = Keys::new();
+    let (secret, public) = generate().unwrap();
+    let (sign, open) = (keys.file("sign.key", &secret, 0o600), keys.file("sign.pub", &public, 0o644));
+    let refusal = |sign: Option<&PathBuf>, trusted: &[&str], encrypt: Option<&PathBuf>| {
+        let error = Guard::new(&GuardSettings {
+            sign_key_file: sign.cloned(),
+            trusted_keys: trusted.iter().map(|key| (*key).to_owned()).collect(),
+            encryption_key_file: encrypt.cloned(),
+        });
+        let error = error.unwrap_err().to_string();
+        assert!(!error.contains(&secret), "{error}");
+        error
+    };
+    let private = "private key, which nobody else may know";
+    assert!(refusal(None, &[sign.to_str().unwrap()], None).contains(private));
+    assert!(refusal(Some(&sign), &[&secret], None).contains(private));
+    assert!(refusal(None, &[&public, &secret], None).contains(private));
+    assert!(refusal(Some(&open), &[], None).contains("it holds a public key"));
+    assert!(refusal(None, &[], Some(&open)).contains("it holds a public key"));
+    let elsewhere = keys.file("other", &public, 0o600);
+    assert!(refusal(None, &[&public], Some(&elsewhere)).contains("it holds a public key"));
+    // As they are to be.
+    let _ = guard(Some(&sign), &[&public, open.to_str().unwrap()], None);
+}
+
+#[test]
 fn what_comes_in_pieces_is_opened_as_what_is_there_at_once() {
     let keys = Keys::new();
     let ((sign, public), (cipher, _)) = (keys.pair("sign"), keys.pair("cipher"));

@@ -215,6 +215,7 @@ async fn compile(
     request: CompileRequest,
     client: i32,
 ) -> Result<(), WireError> {
+    let _compiling = shared.traffic.compile();
     let wanted = Wanted::by(&request);
     let notice = notice(shared, &request.env);
     match drive::compile(shared, request, shared.scratch_name()).await {

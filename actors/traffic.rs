@@ -1,4 +1,4 @@
-//! How many sessions are in flight, since when nobody asked, and whether there is time left for what goes on behind.
+//! Who asks: sessions and compiles in flight, since when there was none, and whether there is time left for what goes on behind.
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,35 +9,40 @@ const CALM: Duration = Duration::from_secs(1);
 
 /// See the file's head.
 pub struct Traffic {
-    inside: AtomicUsize,
-    last: Mutex<Instant>,
+    /// All connections.
+    sessions: Arc<Count>,
+    /// Those of compilers: whoever looks at the statistics builds nothing.
+    compiles: Arc<Count>,
     /// True when the coordinator is to end.
     hurries: watch::Sender<bool>,
 }
 
 impl Default for Traffic {
     fn default() -> Self {
-        Traffic {
-            inside: AtomicUsize::new(0),
-            last: Mutex::new(Instant::now()),
-            hurries: watch::Sender::new(false),
-        }
+        Traffic { sessions: Arc::default(), compiles: Arc::default(), hurries: watch::Sender::new(false) }
     }
 }
 
 impl Traffic {
     /// A session begins; it ends when the value is dropped.
-    pub(crate) fn enter(self: &Arc<Self>) -> Inside {
-        self.inside.fetch_add(1, Ordering::Relaxed);
-        Inside(Arc::clone(self))
+    pub(crate) fn enter(&self) -> Inside {
+        Inside::new(&self.sessions)
+    }
+    /// So does the request of a compiler, which lasts as long as a compile that its client runs.
+    pub(crate) fn compile(&self) -> Inside {
+        Inside::new(&self.compiles)
     }
     /// The sessions in flight.
     pub(crate) fn n_inside(&self) -> usize {
-        self.inside.load(Ordering::Relaxed)
+        self.sessions.inside.load(Ordering::Relaxed)
+    }
+    /// Whether there is no session, and was none for so long.
+    pub(crate) fn is_idle_for(&self, limit: Duration) -> bool {
+        self.sessions.is_idle_for(limit)
     }
     /// Whether no build seems to be going on, or nothing can wait for its end any more.
     pub(crate) fn is_calm(&self) -> bool {
-        self.hurries() || self.is_idle_for(CALM)
+        self.hurries() || self.compiles.is_idle_for(CALM)
     }
     /// From now on nothing waits for a quiet moment or for an idle processor.
     pub(crate) fn hurry(&self) {
@@ -52,19 +57,58 @@ impl Traffic {
         // The sender is ours: it does not end first.
         let _ = self.hurries.subscribe().wait_for(|hurries| *hurries).await;
     }
-    /// Whether none is, and none was for so long.
-    pub(crate) fn is_idle_for(&self, limit: Duration) -> bool {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        self.n_inside() == 0 && last.elapsed() >= limit
+}
+
+struct Count {
+    inside: AtomicUsize,
+    /// When one ended.
+    last: Mutex<Instant>,
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Count { inside: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
     }
 }
 
-/// A session in flight.
-pub(crate) struct Inside(Arc<Traffic>);
+impl Count {
+    fn is_idle_for(&self, limit: Duration) -> bool {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        self.inside.load(Ordering::Relaxed) == 0 && last.elapsed() >= limit
+    }
+}
+
+/// One in flight.
+pub(crate) struct Inside(Arc<Count>);
+
+impl Inside {
+    fn new(count: &Arc<Count>) -> Self {
+        count.inside.fetch_add(1, Ordering::Relaxed);
+        Inside(Arc::clone(count))
+    }
+}
 
 impl Drop for Inside {
     fn drop(&mut self) {
         *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.0.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_compiles_disturb_the_calm() {
+        let traffic = Traffic::default();
+        let _statistics = traffic.enter();
+        std::thread::sleep(CALM);
+        assert!(traffic.is_calm() && !traffic.is_idle_for(Duration::ZERO));
+        let compile = traffic.compile();
+        assert!(!traffic.is_calm());
+        traffic.hurry();
+        assert!(traffic.is_calm());
+        drop(compile);
     }
 }

@@ -107,7 +107,10 @@ impl Check {
         let question = self.query.question().with(self.words.iter().skip(1));
         let answer = tokio::select! {
             answer = question.ask_idly(deadline.left()), if !shared.traffic.hurries() => answer,
-            () = shared.traffic.wait_for_hurry() => question.ask().await,
+            () = shared.traffic.wait_for_hurry() => {
+                let _slot = shared.slots.take().await;
+                question.ask().await
+            }
         };
         let text = answer.ok().filter(|answer| answer.succeeded).ok_or("the preprocessor failed")?.stdout;
         // Another compiler may see the date elsewhere.

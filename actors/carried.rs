@@ -57,8 +57,8 @@ impl Carried {
     }
 }
 
-/// Memory for a result of this many bytes; `None` where no remote takes it, where the local store is enough, and where
-/// there is none. Only for what the store does not take somebody waits: nothing is lost by that.
+/// Memory for a result of this many bytes; `None` where no remote takes it, where the local store is sure to be enough,
+/// and where there is none. Only for what the store does not take somebody waits: nothing is lost by that.
 pub(crate) async fn room(shared: &Shared, bytes: u64, deadline: Deadline) -> Option<Permit> {
     let (store, kib) = (&shared.store, kib(bytes)?);
     // That a disk is full shows when something is written there. Of what is small a copy costs little.

@@ -43,6 +43,11 @@ impl InHand {
         outputs.sum::<usize>() + self.entry.stdout.len() + self.entry.stderr.len() + 1024
     }
 
+    /// How much it is, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.entry.output_bytes()
+    }
+
     /// Whether any of it is in files, which the local store takes over.
     pub(crate) fn has_files(&self) -> bool {
         !self.files.is_empty()

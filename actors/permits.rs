@@ -36,7 +36,7 @@ pub(crate) struct Permits {
     pub recording: Arc<Semaphore>,
     /// Checks behind the build that run or wait, by their weight in KiB; for more there is none.
     pub checks: Arc<Semaphore>,
-    /// Checks that run: one, whatever the machine.
+    /// Checks that run: one, whatever the machine; as many as it has cores when the coordinator is to end.
     pub checking: Arc<Semaphore>,
     /// Objects of remotes that are being unpacked while they come.
     pub(crate) unpacking: Arc<Semaphore>,

@@ -45,7 +45,7 @@ impl Source {
     pub(crate) fn size(&self, write: Write) -> Option<u64> {
         match self {
             Source::Carried(carried) => Some(carried.size()),
-            Source::Store(store) => Some(bytes(&*store.look_up(&write.result).ok()??)),
+            Source::Store(store) => Some(store.look_up(&write.result).ok()??.output_bytes()),
         }
     }
 
@@ -62,14 +62,6 @@ impl Source {
     }
 }
 
-fn bytes(entry: &Entry) -> u64 {
-    let sizes = entry.outputs.iter().map(|output| match &output.body {
-        Body::Inline(content) => content.len() as u64,
-        Body::Blob { size, .. } => *size,
-    });
-    sizes.sum()
-}
-
 fn stored(store: &LocalStore, write: Write) -> Option<Whole> {
     let manifest = Manifest::decode(&store.get_manifest(&write.job).ok()??)?;
     let record = manifest.records.into_iter().find(|record| record.result == write.result)?;
@@ -77,7 +69,7 @@ fn stored(store: &LocalStore, write: Write) -> Option<Whole> {
         return None;
     }
     let entry = store.look_up(&write.result).ok()??;
-    if bytes(&entry) > SMALL_BYTES as u64 {
+    if entry.output_bytes() > SMALL_BYTES as u64 {
         let files = store.blob_paths(&write.result, &entry);
         return Some(Whole::new(record, Arc::unwrap_or_clone(entry), files));
     }

@@ -102,10 +102,10 @@ impl RemoteStorageActor {
     /// Finds out, without anybody waiting, whether the remote answers and what may be done there.
     fn try_it(&mut self, ticket: Option<Ticket>, ctx: &mut Context<Self>) {
         let (tier, tried) = (Arc::clone(&self.tier), self.tried.clone());
+        let asks_first = ticket.is_none() && tier.mode.reads() && tier.mode.writes();
         let check = async move {
             // Whoever waits to read need not wait until something is written.
-            let reads = tier.mode.reads() && tier.mode.writes();
-            if reads && try_reading(tier.backend.as_ref()).await.is_ok_and(|rights| rights.read) {
+            if asks_first && try_reading(tier.backend.as_ref()).await.is_ok_and(|rights| rights.read) {
                 tried.send_replace(true);
             }
             tier.check().await

@@ -70,10 +70,12 @@ pub async fn drain(shared: &Shared, n: usize) {
     until(Instant::now() + GRACE, || !busy()).await;
     let end = Instant::now() + FLUSH_LIMIT;
     if shared.tiers.take_writes() {
-        shared.traffic.hurry();
-        shared.permits.checking.add_permits(crate::cores());
+        if shared.traffic.hurry() {
+            shared.permits.checking.add_permits(crate::cores() - 1);
+        }
         // What they let stand is for the remotes, too.
-        until(end - FLUSH_LIMIT / 2, || shared.permits.checks_are_idle()).await;
+        let are_done = || shared.permits.checks_are_idle() || !shared.tiers.take_writes();
+        until(end - FLUSH_LIMIT / 2, are_done).await;
     }
     let (mut left, mut since) = (usize::MAX, Instant::now());
     let gives_up = || {
@@ -81,7 +83,9 @@ pub async fn drain(shared: &Shared, n: usize) {
         if now != left {
             (left, since) = (now, Instant::now());
         }
-        !shared.tiers.are_busy() || since.elapsed() > STALL_LIMIT
+        // What is being recorded is announced to the remotes at its end.
+        let is_done = !shared.tiers.are_busy() && shared.permits.recording_is_idle();
+        is_done || since.elapsed() > STALL_LIMIT
     };
     until(end, gives_up).await;
 }
@@ -185,11 +189,12 @@ async fn session(shared: &Arc<Shared>, gate: &Gate, stream: &UnixStream) -> Resu
         }
         Ok((WireMessage::Admin(order), _)) => {
             let reply = administer(shared, order).await;
-            send(stream, Reply::Admin(reply), &[]).await?;
+            let sent = send(stream, Reply::Admin(reply), &[]).await;
+            // Also where nobody waits for the answer any more.
             if order == Admin::Stop {
                 gate.close();
             }
-            Ok(())
+            sent
         }
         Ok((WireMessage::Report(_), _)) => Err(WireError::Malformed),
         Err(WireError::OtherBuild) => {

@@ -1,5 +1,6 @@
 //! Remotes behind the local store: what a request that found nothing does to bring results here. A plain async policy over
 //! the RemoteStorageActors; the look-up begins again with what it brings, and what stands is put into the local store.
+use crate::carried::keeps_long;
 use crate::in_hand::InHand;
 use crate::packer::Packer;
 use crate::pending::{ToShare, Write};
@@ -15,7 +16,7 @@ use cachepot_engine::entry::Entry;
 use cachepot_engine::stats::{RemoteReport, Stat};
 use cachepot_storage::local::{Fetched, Ingested};
 use cachepot_storage::recent::Recent;
-use cachepot_storage::remote::bundle::{self, JobBundle};
+use cachepot_storage::remote::bundle::{self, JobBundle, SMALL_BYTES};
 use cachepot_storage::remote::sink::Sink;
 use std::collections::HashMap;
 use std::io::Read;
@@ -144,10 +145,12 @@ impl Tiers {
     }
 
     /// Has it written to those that are asked before the one at this place.
-    fn push_above(&self, shared: &Shared, at: usize, what: ToShare) {
+    fn push_above(&self, shared: &Shared, at: usize, mut what: ToShare) {
         if at == 0 {
             return;
         }
+        // A small store may have let it go by the end of a build.
+        what.is_large &= keeps_long(&shared.store);
         let routes = shared.routes();
         let above = self.list.iter().take(at);
         let targets = above.zip(&routes.remotes).filter(|(tier, _)| tier.mode.writes());
@@ -293,6 +296,10 @@ impl Question<'_> {
         let opened = brought.opened();
         if let Some(to_put) = brought.to_put() {
             let (to, at, has_files) = (Arc::clone(self.shared), self.at, brought.has_files());
+            let is_large = brought.bytes() > SMALL_BYTES as u64;
+            // Until it is: the end waits for what is announced.
+            let above = self.shared.tiers.list.iter().take(at);
+            let announced: Vec<_> = above.map(|tier| Arc::clone(&tier.announced)).collect();
             tokio::task::spawn_blocking(move || {
                 if let Err(error) = to_put.put(&to.store, &result) {
                     tracing::debug!(%error, "a result from a remote does not go into the local store");
@@ -303,7 +310,8 @@ impl Question<'_> {
                 }
                 // What is written there is read from the local store.
                 let write = Write { job, result };
-                to.tiers.push_above(&to, at, ToShare { write, is_large: has_files, carried: None });
+                to.tiers.push_above(&to, at, ToShare { write, is_large, carried: None });
+                drop(announced);
             });
         }
         opened.ok()

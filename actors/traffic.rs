@@ -28,7 +28,7 @@ impl Traffic {
     pub(crate) fn enter(&self) -> Inside {
         Inside::new(&self.sessions)
     }
-    /// So does the request of a compiler, which lasts as long as a compile that its client runs.
+    /// So does the request of a compiler, which lasts as long as a compile that its client reports on.
     pub(crate) fn compile(&self) -> Inside {
         Inside::new(&self.compiles)
     }
@@ -44,9 +44,9 @@ impl Traffic {
     pub(crate) fn is_calm(&self) -> bool {
         self.hurries() || self.compiles.is_idle_for(CALM)
     }
-    /// From now on nothing waits for a quiet moment or for an idle processor.
-    pub(crate) fn hurry(&self) {
-        self.hurries.send_replace(true);
+    /// From now on nothing waits for a quiet moment or for an idle processor. Whether this is new.
+    pub(crate) fn hurry(&self) -> bool {
+        !self.hurries.send_replace(true)
     }
     /// Whether that was said.
     pub(crate) fn hurries(&self) -> bool {
@@ -107,8 +107,8 @@ mod tests {
         assert!(traffic.is_calm() && !traffic.is_idle_for(Duration::ZERO));
         let compile = traffic.compile();
         assert!(!traffic.is_calm());
-        traffic.hurry();
-        assert!(traffic.is_calm());
         drop(compile);
+        assert!(!traffic.is_calm());
+        assert!(traffic.hurry() && !traffic.hurry() && traffic.is_calm());
     }
 }

@@ -62,6 +62,15 @@ pub enum Body {
 }
 
 impl Entry {
+    /// How large its outputs are together, in bytes.
+    pub fn output_bytes(&self) -> u64 {
+        let sizes = self.outputs.iter().map(|output| match &output.body {
+            Body::Inline(content) => content.len() as u64,
+            Body::Blob { size, .. } => *size,
+        });
+        sizes.sum()
+    }
+
     /// Writes the whole entry file: envelope and payload.
     pub fn encode(&self, key: &Digest) -> Vec<u8> {
         let mut payload = Vec::new();

@@ -1,5 +1,5 @@
 //! How coordinators begin and end.
-use crate::harness::{COORDINATOR, Sandbox, finish, wait_for, wait_until};
+use crate::harness::{CLIENT, COORDINATOR, Sandbox, finish, wait_for, wait_until};
 use cachepot_client::start::{
     StartError, coordinator_program, jobserver_descriptors, replace, start, start_new,
 };
@@ -369,4 +369,20 @@ fn t234_a_coordinator_started_by_a_build_has_nothing_of_its_jobserver() {
 fn the_coordinator_is_found_beside_the_client() {
     let found = coordinator_program(Some(&Path::new(COORDINATOR).with_file_name("cachepot")));
     assert_eq!(found.unwrap(), Path::new(COORDINATOR));
+}
+
+#[test]
+fn a_stop_that_nobody_waits_for_is_one_all_the_same() {
+    let slow = "#!/bin/sh\nwhile [ -e busy ]; do sleep 0.05; done\nexec gcc \"$@\"\n";
+    let sandbox = Sandbox::new("unattended").file("a.c", "int a;\n").file("slow", slow);
+    let _ = sandbox.shell(&format!("chmod +x slow && {CLIENT} ./slow -c a.c && touch busy")).succeeds();
+    let mut compile = sandbox.command(CLIENT).args(["./slow", "-c", "a.c", "-DA"]).spawn().unwrap();
+    let mut stop = sandbox.command(COORDINATOR).arg("--stop-coordinator").spawn().unwrap();
+    // It waits for the compile, and is given up by then.
+    thread::sleep(Duration::from_secs(1));
+    stop.kill().unwrap();
+    stop.wait().unwrap();
+    let _ = sandbox.shell("rm busy").succeeds();
+    assert!(wait_for(&mut compile).success());
+    wait_until("the end of the coordinator", || sandbox.coordinators().is_empty());
 }

@@ -34,13 +34,7 @@ impl Content {
     pub fn bytes(&self) -> u64 {
         match self {
             Content::Whole(content) => content.len() as u64,
-            Content::Result(entry, _) => {
-                let outputs = entry.outputs.iter().map(|output| match &output.body {
-                    Body::Inline(content) => content.len() as u64,
-                    Body::Blob { size, .. } => *size,
-                });
-                outputs.sum()
-            }
+            Content::Result(entry, _) => entry.output_bytes(),
         }
     }
 

@@ -60,6 +60,13 @@ impl Server {
     /// While it is stopped, connections to it are made, and nothing is answered.
     pub(crate) fn stop(&self) {
         self.signal("-STOP");
+        // Each of its threads takes note of it by itself, on a busy machine late. proc(5): the state follows the name.
+        let threads = || std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let is_stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+        let stat = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("stat")).unwrap();
+        while !threads().all(|thread| is_stopped(stat(thread.unwrap()))) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     pub(crate) fn go_on(&self) {

@@ -89,6 +89,9 @@ mod tests {
                 }
             })
         }
+        fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {
+            Box::pin(async move { Ok(key != "none") })
+        }
         fn put<'a>(&'a self, _: &'a str, _: Vec<u8>) -> Later<'a, ()> {
             Box::pin(async { Ok(()) })
         }

@@ -154,6 +154,16 @@ impl Backend for Azure {
         })
     }
 
+    fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {
+        Box::pin(async move {
+            let answer = self.send(Method::HEAD, key, None, &Progress::default()).await?;
+            if answer.status().is_success() {
+                return answer.check_head().map(|()| true);
+            }
+            self.refusal(answer).await.map(|()| false)
+        })
+    }
+
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()> {
         Box::pin(async move {
             if value.len() as u64 > MAX_VALUE_BYTES {

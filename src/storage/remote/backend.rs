@@ -1,4 +1,4 @@
-//! What a remote has to offer: get, put, a check of rights, and a name. Nothing has a default body, so that a wrapper
+//! What a remote has to offer: get, has, put, a check of rights, and a name. Nothing has a default body, so that a wrapper
 //! cannot lose a method. Keys are short ASCII names (`[0-9a-z-]`); values are opaque here.
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -22,6 +22,9 @@ pub trait Backend: Send + Sync {
     fn name(&self) -> &str;
     /// Gives the value of a key to `to` as it comes; false where there is none, and then what was given is none of it.
     fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool>;
+    /// Whether there is a value for a key, without fetching it; what expires some time after it was written begins anew
+    /// with that, where the remote can do so.
+    fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool>;
     /// Stores a value, replacing the one that the key had; done when the remote has said so.
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()>;
     /// What may be done there, as found by trying.

@@ -51,6 +51,15 @@ impl Backend for Folder {
         })
     }
 
+    fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {
+        let place = self.place(key);
+        Box::pin(in_background(move || match fs::metadata(&place) {
+            Ok(metadata) => Ok(metadata.is_file() && metadata.len() > 0),
+            Err(error) if is_absence(&error) => Ok(false),
+            Err(error) => Err(trouble(&error)),
+        }))
+    }
+
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()> {
         let (place, dir) = (self.place(key), Arc::clone(&self.dir));
         // Unlike any key, and one for each writer on each machine.
@@ -89,12 +98,14 @@ fn open(place: &Path) -> Result<Option<File>, BackendError> {
             Err(BackendError::TooLarge)
         }
         Ok((file, metadata)) => Ok(metadata.is_file().then_some(file)),
-        // Another machine may not have made the folder of this key yet; or somebody has put a link or a file there.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ELOOP | libc::ENOTDIR)) => {
-            Ok(None)
-        }
+        Err(error) if is_absence(&error) => Ok(None),
         Err(error) => Err(trouble(&error)),
     }
+}
+
+/// Another machine may not have made the folder of this key yet; or somebody has put a link or a file there.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ELOOP | libc::ENOTDIR))
 }
 
 /// The next piece; a shorter one is the last.

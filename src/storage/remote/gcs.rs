@@ -129,10 +129,10 @@ impl Gcs {
         })
     }
 
-    /// A request to a place below the bucket.
+    /// A request to a place below the bucket; `kind` is empty or ends in `/`.
     fn request(&self, method: Method, kind: &str, object: &str, query: &str) -> RequestBuilder {
         let mut url = self.base.clone();
-        url.set_path(&format!("{}{kind}/storage/v1/b/{}/o{object}", self.base.path(), self.bucket));
+        url.set_path(&format!("{}{kind}storage/v1/b/{}/o{object}", self.base.path(), self.bucket));
         url.set_query(Some(query));
         self.http.client().request(method, url)
     }
@@ -163,6 +163,15 @@ async fn refusal(mut answer: Answer) -> (BackendError, String) {
     (answer.refusal(&said), text)
 }
 
+/// What an answer that is no success means; `Ok` where the object is just not there.
+async fn absence(answer: Answer) -> Result<(), BackendError> {
+    let status = answer.status();
+    let (error, text) = refusal(answer).await;
+    // Both are a 404, with the same code and in different forms.
+    let no_bucket = text.contains("bucket does not exist");
+    if status == 404 && !no_bucket { Ok(()) } else { Err(error) }
+}
+
 impl Backend for Gcs {
     fn name(&self) -> &str {
         &self.name
@@ -171,16 +180,27 @@ impl Backend for Gcs {
     fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
         Box::pin(async move {
             let object = format!("/{}", self.object(key));
-            let request = self.request(Method::GET, "download", &object, "alt=media");
+            let request = self.request(Method::GET, "download/", &object, "alt=media");
             let answer = self.send(request, &to.progress()).await?;
-            let status = answer.status();
-            if status.is_success() {
+            if answer.status().is_success() {
                 return answer.value(to).await.map(|()| true);
             }
-            let (error, text) = refusal(answer).await;
-            // Both are a 404, with the same code and in different forms.
-            let no_bucket = text.contains("bucket does not exist");
-            if status == 404 && !no_bucket { Ok(false) } else { Err(error) }
+            absence(answer).await.map(|()| false)
+        })
+    }
+
+    fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {
+        Box::pin(async move {
+            let object = format!("/{}", self.object(key));
+            let request = self.request(Method::GET, "", &object, "fields=name");
+            let mut answer = self.send(request, &Progress::default()).await?;
+            if answer.status().is_success() {
+                answer.check_head()?;
+                // Unread it would cost the connection.
+                answer.text().await;
+                return Ok(true);
+            }
+            absence(answer).await.map(|()| false)
         })
     }
 
@@ -193,7 +213,7 @@ impl Backend for Gcs {
                 return Err(BackendError::TooLarge);
             }
             let query = format!("name={}&uploadType=media", self.object(key));
-            let request = self.request(Method::POST, "upload", "", &query);
+            let request = self.request(Method::POST, "upload/", "", &query);
             let request = request.header("content-type", OCTETS).body(value);
             let mut answer = self.send(request, &Progress::default()).await?;
             if answer.status().is_success() {

@@ -37,7 +37,7 @@ pub struct MemcachedSettings {
     /// Each `tcp://host:port`, `host:port`, `[::1]:port` or `unix:///path`. All who share a cache have to name the same, in
     /// any order.
     pub servers: Vec<String>,
-    /// For how long a value is kept there after it was written, in whole seconds.
+    /// For how long a value is kept there after it was written or found to be there, in whole seconds.
     pub expiry: Option<Duration>,
     /// What each key begins with, as it stands. Keys that a server would not take are hashed with it.
     pub key_prefix: String,
@@ -124,6 +124,21 @@ impl Memcached {
         loop {
             let mut link = server.link(may_reuse).await?;
             let outcome = store(server, &mut link, &key, self.expiry(), value).await;
+            if !server.take_back(link, &outcome) {
+                return outcome;
+            }
+            may_reuse = false;
+        }
+    }
+
+    /// Whether there is a value; its time begins anew.
+    async fn renew(&self, key: &str) -> Result<bool, BackendError> {
+        let key = self.key(key);
+        let server = self.server(&key)?;
+        let mut may_reuse = true;
+        loop {
+            let mut link = server.link(may_reuse).await?;
+            let outcome = touch(server, &mut link, &key, self.expiry()).await;
             if !server.take_back(link, &outcome) {
                 return outcome;
             }
@@ -224,6 +239,20 @@ async fn store(
     server.set(link, key, expiry, [&[HEAD], &Head::of(value, chunks).write()]).await
 }
 
+/// Chunks live as long as their head; one that is lost is found by whoever reads.
+async fn touch(server: &Server, link: &mut Link, key: &str, expiry: u64) -> Result<bool, BackendError> {
+    if !server.touch(link, key, expiry).await? {
+        return Ok(false);
+    }
+    // How many there are would have to be fetched; of a small value there are none.
+    for n in 0..MAX_CHUNKS {
+        if !server.touch(link, &format!("{key}.{n}"), expiry).await? {
+            break;
+        }
+    }
+    Ok(true)
+}
+
 /// What the chunks together have to be.
 struct Head {
     chunks: u32,
@@ -258,6 +287,10 @@ impl Backend for Memcached {
 
     fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
         Box::pin(self.read(key, to))
+    }
+
+    fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {
+        Box::pin(self.renew(key))
     }
 
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()> {

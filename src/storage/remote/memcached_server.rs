@@ -179,6 +179,17 @@ impl Server {
         }
     }
 
+    /// Lets the time of what lies under a key begin anew; false where nothing does.
+    pub(super) async fn touch(&self, link: &mut Link, key: &str, expiry: u64) -> Result<bool, BackendError> {
+        let command = format!("touch {key} {expiry}\r\n");
+        link.send(&[command.as_bytes()]).await.map_err(|error| self.lost(&error))?;
+        match self.line(link).await?.as_str() {
+            "TOUCHED" => Ok(true),
+            "NOT_FOUND" => Ok(false),
+            other => Err(self.refusal(other)),
+        }
+    }
+
     /// The next line of the answer, without its end.
     async fn line(&self, link: &mut Link) -> Result<String, BackendError> {
         let mut line = Vec::new();

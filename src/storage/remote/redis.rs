@@ -39,7 +39,7 @@ pub struct RedisSettings {
     pub db: Option<u16>,
     /// What each key begins with, as it stands.
     pub key_prefix: String,
-    /// For how long a value is kept there after it was written, in whole seconds.
+    /// For how long a value is kept there after it was written or found to be there, in whole seconds.
     pub expiry: Option<Duration>,
     /// Certificates (PEM) that are trusted beside those of the system.
     pub ca_file: Option<PathBuf>,
@@ -179,6 +179,17 @@ impl Redis {
         }
     }
 
+    /// Whether there is a value; its time begins anew.
+    async fn renew(&self, key: &str) -> Result<bool, BackendError> {
+        let mut command = redis::cmd(if self.expiry.is_some() { "EXPIRE" } else { "EXISTS" });
+        command.arg(self.key(key));
+        if let Some(seconds) = self.expiry {
+            command.arg(seconds);
+        }
+        // Both answer with how many there are. As a replica cannot do one of them, this is asked where values are written.
+        self.ask(&self.writing, &command).await
+    }
+
     async fn write(&self, key: &str, value: Vec<u8>) -> Result<(), BackendError> {
         if value.len() as u64 > MAX_VALUE_BYTES {
             return Err(BackendError::TooLarge);
@@ -292,6 +303,10 @@ impl Backend for Redis {
 
     fn get<'a>(&'a self, key: &'a str, to: &'a mut Sink) -> Later<'a, bool> {
         Box::pin(self.read(key, to))
+    }
+
+    fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {
+        Box::pin(self.renew(key))
     }
 
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()> {

@@ -166,7 +166,9 @@ impl S3 {
         if answer.status() == 404 && matches!(said.code.as_str(), "" | "NoSuchKey") {
             return Ok(());
         }
-        if OUTDATED.contains(&said.code.as_str())
+        // The answer to HEAD has no words, and most of these come with 400.
+        let may_be_outdated = said.code.is_empty() && answer.status() == 400;
+        if (may_be_outdated || OUTDATED.contains(&said.code.as_str()))
             && let Some(credentials) = &self.credentials
         {
             credentials.forget().await;
@@ -185,6 +187,16 @@ impl Backend for S3 {
             let answer = self.send(Method::GET, key, None, &to.progress()).await?;
             if answer.status().is_success() {
                 return answer.value(to).await.map(|()| true);
+            }
+            self.refusal(answer).await.map(|()| false)
+        })
+    }
+
+    fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {
+        Box::pin(async move {
+            let answer = self.send(Method::HEAD, key, None, &Progress::default()).await?;
+            if answer.status().is_success() {
+                return answer.check_head().map(|()| true);
             }
             self.refusal(answer).await.map(|()| false)
         })

@@ -154,6 +154,18 @@ impl Backend for WebDav {
         })
     }
 
+    fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {
+        Box::pin(async move {
+            let request = self.request(Method::HEAD, self.at(key));
+            let answer = self.http.send(request, &Progress::default()).await?;
+            match answer.status() {
+                StatusCode::NOT_FOUND | StatusCode::GONE => Ok(false),
+                status if status.is_success() => answer.check_head().map(|()| true),
+                _ => Err(self.refusal(&answer)),
+            }
+        })
+    }
+
     fn put<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Later<'a, ()> {
         Box::pin(async move {
             if value.len() as u64 > MAX_VALUE_BYTES {

@@ -33,9 +33,8 @@ impl Answer {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// Gives the value that a 200 carries to `to`. Whatever is plainly not what was once stored is refused: a page of somebody in
-    /// between, what a proxy has packed, a length that is not the promised one.
-    pub(in super::super) async fn value(mut self, to: &mut Sink) -> Result<(), BackendError> {
+    /// Refuses what is plainly not the head of what was once stored: a page of somebody in between, what a proxy has packed.
+    pub(in super::super) fn check_head(&self) -> Result<(), BackendError> {
         if self.status() != StatusCode::OK {
             return Err(BackendError::Malformed(format!("status {}", self.status().as_u16())));
         }
@@ -45,6 +44,13 @@ impl Answer {
         if self.header(CONTENT_ENCODING.as_str()).is_some_and(|coding| coding != "identity") {
             return Err(BackendError::Malformed("somebody has packed the value anew".to_owned()));
         }
+        Ok(())
+    }
+
+    /// Gives the value that a 200 carries to `to`. Whatever is plainly not what was once stored is refused, as is a length
+    /// that is not the promised one.
+    pub(in super::super) async fn value(mut self, to: &mut Sink) -> Result<(), BackendError> {
+        self.check_head()?;
         let promised = self.response.content_length();
         if promised.is_some_and(|length| length > MAX_VALUE_BYTES) {
             return Err(BackendError::TooLarge);

@@ -80,6 +80,7 @@ async fn values_are_kept_under_each_prefix() {
     for (one, same) in [("a", "/a/"), ("a/b", "a//b/"), ("ä b+c&d=e/ü~", "/ä b+c&d=e//ü~")] {
         with(one).put("key", one.as_bytes().to_vec()).await.unwrap();
         assert_eq!(get(&with(same), "key").await, Ok(Some(one.as_bytes().to_vec())), "{same}");
+        assert_eq!(with(same).has("key").await, Ok(true), "{same}");
         assert_eq!(get(&plain, "key").await, Ok(None));
     }
     let more = format!("SharedAccessSignature={signature}");

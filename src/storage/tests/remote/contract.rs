@@ -27,16 +27,20 @@ pub(crate) fn noise(size: usize) -> Vec<u8> {
 /// A remote that is empty and may be written.
 pub(crate) async fn keeps_values(backend: &dyn Backend) {
     assert_eq!(get(backend, KEY).await, Ok(None));
+    assert_eq!(backend.has(KEY).await, Ok(false));
     for value in [b"one".to_vec(), b"another".to_vec(), vec![0], noise(70_000)] {
         backend.put(KEY, value.clone()).await.unwrap();
         assert_eq!(get(backend, KEY).await, Ok(Some(value)));
+        assert_eq!(backend.has(KEY).await, Ok(true));
     }
+    assert_eq!(backend.has("0123-abd").await, Ok(false));
     assert_eq!(get(backend, "0123-abd").await, Ok(None));
     let rights = backend.check().await.unwrap();
     assert!(rights.read && rights.write && rights.trouble.is_empty(), "{rights:?}");
 
     let large = noise(50 << 20);
     backend.put("large", large.clone()).await.unwrap();
+    assert_eq!(backend.has("large").await, Ok(true));
     let mut sink = Sink::default();
     assert!(backend.get("large", &mut sink).await.unwrap());
     assert!(sink.progress().bytes() >= large.len() as u64);
@@ -73,6 +77,14 @@ pub(crate) async fn hands_on(backend: &dyn Backend, key: &str, value: &[u8]) {
 
 /// Neither read nor written, with a text that tells why and not the secret.
 pub(crate) async fn is_refused(backend: &dyn Backend, reason: &str, secret: &str) {
+    // Where the answer has no body it cannot tell why.
+    let error = backend.has(KEY).await.unwrap_err();
+    assert!(matches!(error, BackendError::Denied(_)) && !error.to_string().contains(secret), "{error:?}");
+    takes_and_gives_nothing(backend, reason, secret).await;
+}
+
+/// The same, whatever is said when nothing is to be read or written.
+pub(crate) async fn takes_and_gives_nothing(backend: &dyn Backend, reason: &str, secret: &str) {
     for refused in [get(backend, KEY).await.map(drop), backend.put(KEY, b"value".to_vec()).await] {
         let error = refused.unwrap_err();
         assert!(matches!(error, BackendError::Denied(_)), "{error:?}");
@@ -93,8 +105,9 @@ pub(crate) async fn survives_its_death(
     backend.put(KEY, b"before".to_vec()).await.unwrap();
     server.kill();
     for _ in 0..2 {
-        let error = get(backend, KEY).await.unwrap_err();
-        assert!(matches!(error, BackendError::Unreachable(_)), "{error:?}");
+        for error in [get(backend, KEY).await.unwrap_err(), backend.has(KEY).await.unwrap_err()] {
+            assert!(matches!(error, BackendError::Unreachable(_)), "{error:?}");
+        }
     }
     server.restart();
     prepare(server).await;
@@ -123,8 +136,12 @@ pub(crate) async fn stands_bad_answers<B: Backend>(at: impl Fn(&str) -> B) {
         (length("999999999999"), BackendError::TooLarge),
         (moved.to_owned(), BackendError::Denied("status 301, it sends us to other".to_owned())),
     ] {
-        let address = scripted(vec![Script::Say(answer.clone())]);
-        assert_eq!(get(&at(&address), KEY).await, Err(expected), "{answer}");
+        let backend = at(&scripted(vec![Script::Say(answer.clone()), Script::Say(answer.clone())]));
+        assert_eq!(get(&backend, KEY).await, Err(expected.clone()), "{answer}");
+        // The body alone is wrong.
+        let is_there = answer.starts_with("HTTP/1.1 200 OK\r\nContent-Length: ");
+        let expected = if is_there { Ok(true) } else { Err(expected) };
+        assert_eq!(backend.has(KEY).await, expected, "{answer}");
     }
     let full = "HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n".to_owned();
     let address = scripted(vec![Script::Say(full)]);

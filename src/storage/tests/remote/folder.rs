@@ -26,10 +26,14 @@ async fn what_is_no_file_is_a_miss() {
     let backend = Folder::new(folder.path().to_path_buf());
     fs::create_dir(folder.path().join("01")).unwrap();
     let place = folder.path().join("01").join(KEY);
+    // What is empty is a file, but no value of ours.
+    fs::write(&place, b"").unwrap();
+    assert_eq!(backend.has(KEY).await, Ok(false));
     for make in ["mkdir", "mkfifo", "ln -s $0"] {
         let line = format!("rm -rf $0; {make} $0");
         assert!(Command::new("sh").args(["-c", &line]).arg(&place).status().unwrap().success());
         assert_eq!(get_whole(&backend, KEY).await, Ok(None), "{make}");
+        assert_eq!(backend.has(KEY).await, Ok(false), "{make}");
     }
 }
 

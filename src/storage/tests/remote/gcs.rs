@@ -74,6 +74,7 @@ async fn values_are_kept_under_each_prefix() {
     for (one, same) in [("a", "/a/"), ("a/b", "a//b/"), ("ä b+c&d=e/ü~", "/ä b+c&d=e//ü~")] {
         with(one).put("key", one.as_bytes().to_vec()).await.unwrap();
         assert_eq!(get(&with(same), "key").await, Ok(Some(one.as_bytes().to_vec())), "{same}");
+        assert_eq!(with(same).has("key").await, Ok(true), "{same}");
         assert_eq!(get(&plain, "key").await, Ok(None));
     }
     let reader = Gcs::new(GcsSettings { read_write: false, ..settings(&url) }).unwrap();
@@ -100,7 +101,7 @@ async fn t268_t273_bad_answers_are_told_apart() {
 async fn a_bucket_that_is_missing_is_told() {
     let no_bucket =
         || json_answer(404, &json!({"error": {"message": "The specified bucket does not exist."}}));
-    let backend = at(&scripted((0..4).map(|_| no_bucket()).collect()));
+    let backend = at(&scripted((0..5).map(|_| no_bucket()).collect()));
     is_refused(&backend, "status 404, The specified bucket does not exist.", "secret").await;
     let server = fake_gcs();
     let elsewhere =
@@ -199,7 +200,7 @@ async fn a_service_account_asks_with_a_signed_assertion() {
 async fn who_gets_no_token_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let refused = || json_answer(400, &json!({"error": "invalid_grant", "error_description": "Bad key."}));
-    let (file, _) = key_file(folder.path(), &scripted((0..4).map(|_| refused()).collect()));
+    let (file, _) = key_file(folder.path(), &scripted((0..5).map(|_| refused()).collect()));
     let key_file = Some(file.clone());
     let backend = Gcs::new(GcsSettings { key_file, ..settings("http://127.0.0.1:1") }).unwrap();
     is_refused(&backend, "status 400, no token: invalid_grant Bad key.", "PRIVATE KEY").await;

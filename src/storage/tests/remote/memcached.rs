@@ -177,6 +177,34 @@ async fn t275_what_is_old_goes() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_a_value_lets_its_time_begin_anew() {
+    let server = memcached(&[]);
+    let left = |key: &str| {
+        let answer = server.say(&format!("mg {key} t\r\nquit\r\n"));
+        answer.trim().strip_prefix("HD t").unwrap().parse::<i64>().unwrap()
+    };
+    for (days, expected) in [(Some(1), 1001..=86_401), (Some(400), 1001..=400 * 86_400 + 1), (None, -1..=-1)]
+    {
+        let expiry = days.map(|days| Duration::from_secs(days * 86_400));
+        let backend = new(&[&address(&server)], |settings| settings.expiry = expiry);
+        for (size, parts) in [(5, &[""][..]), (2 * CHUNK + 1, &["", ".0", ".1", ".2"])] {
+            let (name, value) = (format!("{days:?}-{size}"), noise(size, 1));
+            backend.put(&name, value.clone()).await.unwrap();
+            for part in parts {
+                assert_eq!(server.say(&format!("touch {name}{part} 1000\r\nquit\r\n")), "TOUCHED\r\n");
+            }
+            assert_eq!(backend.has(&name).await, Ok(true));
+            for part in parts {
+                let left = left(&format!("{name}{part}"));
+                assert!(expected.contains(&left), "{name}{part}: {left}");
+            }
+            assert!(get(&backend, &name).await == Ok(Some(value)));
+        }
+        assert_eq!(backend.has("other").await, Ok(false));
+    }
+}
+
+#[tokio::test]
 async fn a_server_may_die_and_return() {
     let mut server = memcached(&[]);
     let backend = at(&[&address(&server)]);

@@ -99,7 +99,7 @@ fn with_database(server: &Server) -> Redis {
 async fn user_password_and_database_may_be_settings_of_their_own() {
     let server = redis(&[]);
     server
-        .say("ACL SETUSER cache on >s3cret ~* +getrange +set +select\r\nACL SETUSER default >pw\r\nQUIT\r\n");
+        .say("ACL SETUSER cache on >s3cret ~* +getrange +exists +set +select\r\nACL SETUSER default >pw\r\nQUIT\r\n");
     let set = |text: &str| Some(text.to_owned());
     let of = |url: String, db| {
         let settings =
@@ -127,7 +127,7 @@ async fn user_password_and_database_may_be_settings_of_their_own() {
 #[tokio::test]
 async fn a_user_may_do_what_the_server_lets_it() {
     let server = redis(&[]);
-    let rules = "ACL SETUSER cache on >pw2 ~cc:* +getrange +set\r\nACL SETUSER reader on >pw2 ~* +getrange\r\nQUIT\r\n";
+    let rules = "ACL SETUSER cache on >pw2 ~cc:* +getrange +exists +set\r\nACL SETUSER reader on >pw2 ~* +getrange\r\nQUIT\r\n";
     assert_eq!(server.say(rules), "+OK\r\n+OK\r\n+OK\r\n");
     let of = |user: &str| url(&server).replace("//", &format!("//{user}:pw2@"));
     keeps_values(&with_prefix(&of("cache"), "cc:"), &[]).await;
@@ -220,7 +220,14 @@ async fn what_is_old_goes() {
     let seconds = 40 * 86_400;
     let answer = server.say(&format!("TTL {KEY}\r\nQUIT\r\n"));
     assert!([seconds, seconds - 1].iter().any(|s| answer.starts_with(&format!(":{s}\r\n"))), "{answer}");
+    // Whoever asks for a value lets its time begin anew.
+    assert!(server.say(&format!("EXPIRE {KEY} 1000\r\nQUIT\r\n")).starts_with(":1\r\n"));
+    assert_eq!((backend.has(KEY).await, backend.has("other").await), (Ok(true), Ok(false)));
+    let answer = server.say(&format!("TTL {KEY}\r\nQUIT\r\n"));
+    let left: u64 = answer.lines().next().unwrap().strip_prefix(':').unwrap().parse().unwrap();
+    assert!((1001..=seconds).contains(&left), "{answer}");
     at(&url(&server)).put(KEY, b"value".to_vec()).await.unwrap();
+    assert_eq!(at(&url(&server)).has(KEY).await, Ok(true));
     assert!(server.say(&format!("TTL {KEY}\r\nQUIT\r\n")).starts_with(":-1\r\n"));
     let expiry = Some(Duration::from_millis(900));
     let error = Redis::new(RedisSettings { url: url(&server), expiry, ..RedisSettings::default() });

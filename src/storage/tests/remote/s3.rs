@@ -7,7 +7,9 @@ use cachepot_storage::remote::backend::{Backend, BackendError};
 use cachepot_storage::remote::http::proxies::Proxies;
 use cachepot_storage::remote::s3::{S3, S3Settings};
 
-use crate::contract::{get, is_refused, keeps_values, stands_bad_answers, survives_its_death};
+use crate::contract::{
+    get, is_refused, keeps_values, stands_bad_answers, survives_its_death, takes_and_gives_nothing,
+};
 use crate::scripted::{Script, scripted, scripted_and_heard};
 use crate::server::{Server, certificate, free_port, python_environment, run};
 
@@ -97,6 +99,7 @@ async fn values_are_kept_under_each_prefix() {
     for (one, same) in [("a", "/a/"), ("a/b", "a//b/"), ("ä b+c&d=e/ü~", "/ä b+c&d=e//ü~")] {
         with(one).put("key", one.as_bytes().to_vec()).await.unwrap();
         assert_eq!(get(&with(same), "key").await, Ok(Some(one.as_bytes().to_vec())), "{same}");
+        assert_eq!(with(same).has("key").await, Ok(true), "{same}");
         assert_eq!(get(&plain, "key").await, Ok(None));
     }
     let encrypting = S3Settings { server_side_encryption: true, ..settings(&moto.server.url(), &moto.key) };
@@ -112,7 +115,10 @@ async fn who_may_not_is_told_so() {
     is_refused(&S3::new(settings(&url, &wrong)).unwrap(), "SignatureDoesNotMatch", SECRET).await;
     is_refused(&at(&url), "InvalidAccessKeyId", SECRET).await;
     let elsewhere = S3Settings { bucket: "nowhere".to_owned(), ..settings(&url, &moto.key) };
-    is_refused(&S3::new(elsewhere).unwrap(), "NoSuchBucket", &moto.key.secret_access_key).await;
+    let elsewhere = S3::new(elsewhere).unwrap();
+    takes_and_gives_nothing(&elsewhere, "NoSuchBucket", &moto.key.secret_access_key).await;
+    // Only the body, which HEAD has not, tells a bucket that is missing from an object.
+    assert_eq!(elsewhere.has("key").await, Ok(false));
 }
 
 #[tokio::test]
@@ -140,6 +146,29 @@ async fn a_server_may_die_and_return() {
         get(&backend, "key").await.unwrap_err();
     })
     .await;
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_without_a_word_are_looked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("credentials");
+    write_profile(&profile, &key("OLD", SECRET));
+    let file = profile.to_str().unwrap().to_owned();
+    let env = |name: &str| (name == "AWS_SHARED_CREDENTIALS_FILE").then(|| file.clone());
+    let say = |status| Script::Say(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"));
+    let (address, heard) = scripted_and_heard(vec![say(400), say(200)]);
+    let credentials = AwsSources::from_env(&env);
+    let backend = S3::new(S3Settings { credentials, ..settings(&address, &key("", "")) }).unwrap();
+    let refused = BackendError::Denied("status 400".to_owned());
+    for (name, expected) in [("OLD", Err(refused)), ("NEW", Ok(true))] {
+        assert_eq!(backend.has("key").await, expected);
+        let request = heard.recv().unwrap();
+        assert!(
+            request.starts_with("HEAD ") && request.contains(&format!("Credential={name}/")),
+            "{request}"
+        );
+        write_profile(&profile, &key("NEW", SECRET));
+    }
 }
 
 fn write_profile(path: &Path, key: &Credentials) {

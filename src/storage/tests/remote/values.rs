@@ -26,16 +26,20 @@ pub(crate) fn noise(size: usize, seed: u32) -> Vec<u8> {
 /// A remote that is empty and may be written.
 pub(crate) async fn keeps_values(backend: &dyn Backend, sizes: &[usize]) {
     assert_eq!(get(backend, KEY).await, Ok(None));
+    assert_eq!(backend.has(KEY).await, Ok(false));
     for value in [b"one".to_vec(), b"another".to_vec(), vec![0], b"\r\nEND\r\n".to_vec()] {
         backend.put(KEY, value.clone()).await.unwrap();
         assert_eq!(get(backend, KEY).await, Ok(Some(value)));
+        assert_eq!(backend.has(KEY).await, Ok(true));
     }
+    assert_eq!(backend.has("0123-abd").await, Ok(false));
     assert_eq!(get(backend, "0123-abd").await, Ok(None));
     let rights = backend.check().await.unwrap();
     assert!(rights.read && rights.write && rights.trouble.is_empty(), "{rights:?}");
     for size in sizes {
         let value = noise(*size, 1);
         backend.put(KEY, value.clone()).await.unwrap();
+        assert_eq!(backend.has(KEY).await, Ok(true));
         let mut sink = Sink::default();
         assert!(backend.get(KEY, &mut sink).await.unwrap());
         assert!(sink.progress().bytes() >= *size as u64);
@@ -50,7 +54,11 @@ pub(crate) async fn keeps_values(backend: &dyn Backend, sizes: &[usize]) {
 
 /// Neither read nor written, with a text that tells why and not the secret.
 pub(crate) async fn is_refused(backend: &dyn Backend, reason: &str, secret: &str) {
-    for refused in [get(backend, KEY).await.map(drop), backend.put(KEY, b"value".to_vec()).await] {
+    for refused in [
+        get(backend, KEY).await.map(drop),
+        backend.has(KEY).await.map(drop),
+        backend.put(KEY, b"value".to_vec()).await,
+    ] {
         let error = refused.unwrap_err();
         assert!(matches!(error, BackendError::Denied(_)), "{error:?}");
         let text = error.to_string();
@@ -77,6 +85,8 @@ pub(crate) async fn survives_its_death(backend: &dyn Backend, server: &mut Serve
         assert_eq!(get(backend, KEY).await, Ok(Some(value.to_vec())));
         server.kill();
     }
+    server.restart();
+    assert_eq!(backend.has(KEY).await, Ok(false));
 }
 
 /// The caller's limit ends calls that nobody answers, and what would have been answered reaches no other call.
@@ -88,6 +98,7 @@ pub(crate) async fn waits_for_nobody(backend: &dyn Backend, server: &Server) {
     let limit = Duration::from_millis(150);
     for _ in 0..3 {
         tokio::time::timeout(limit, get(backend, "a")).await.unwrap_err();
+        tokio::time::timeout(limit, backend.has("a")).await.unwrap_err();
         tokio::time::timeout(limit, backend.put("c", noise(3 << 20, 3))).await.unwrap_err();
     }
     server.go_on();
@@ -97,6 +108,7 @@ pub(crate) async fn waits_for_nobody(backend: &dyn Backend, server: &Server) {
     // Given up at any moment.
     for micros in (0..6000).step_by(150) {
         let _ = tokio::time::timeout(Duration::from_micros(micros), get(backend, "b")).await;
+        let _ = tokio::time::timeout(Duration::from_micros(micros), backend.has("b")).await;
         let _ = tokio::time::timeout(Duration::from_micros(micros), get(backend, "a")).await;
         assert_eq!(get(backend, "a").await, Ok(Some(b"of a".to_vec())));
     }

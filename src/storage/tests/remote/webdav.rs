@@ -82,6 +82,7 @@ async fn values_are_kept_under_each_prefix() {
     for (one, same) in [("a", "/a/"), ("ä b+c&d=e", "/ä b+c&d=e//")] {
         with_prefix(&url, one).put("key", one.as_bytes().to_vec()).await.unwrap();
         assert_eq!(get(&with_prefix(&url, same), "key").await, Ok(Some(one.as_bytes().to_vec())), "{same}");
+        assert_eq!(with_prefix(&url, same).has("key").await, Ok(true), "{same}");
         assert!(server.folder.path().join("root").join(one).join("key").is_file());
     }
     let small = at(&format!("{url}/small"));
@@ -124,6 +125,7 @@ async fn what_only_gives_is_read() {
     fs::write(server.folder.path().join("root/key"), b"value").unwrap();
     let backend = at(&server.url());
     assert_eq!(get(&backend, "key").await, Ok(Some(b"value".to_vec())));
+    assert_eq!((backend.has("key").await, backend.has("other").await), (Ok(true), Ok(false)));
     let rights = backend.check().await.unwrap();
     assert!(rights.read && !rights.write, "{rights:?}");
     assert!(rights.trouble.contains("only be read"), "{rights:?}");

@@ -5,6 +5,7 @@ use crate::compiler_info_cache::Identify;
 use crate::detect::{Compiler, CompilerQuery, Here, Known};
 use crate::elsewhere;
 use crate::find::{Found, find};
+use crate::hints::Hints;
 use crate::inputs::{Early, Place, Young, now};
 use crate::miss::{Call, Miss, Observing};
 use crate::permits::Deadline;
@@ -41,7 +42,12 @@ pub enum Outcome {
 }
 
 /// Works on a request up to the first answer.
-pub async fn compile(shared: &Arc<Shared>, mut request: CompileRequest, scratch: PathBuf) -> Outcome {
+pub(crate) async fn compile(
+    shared: &Arc<Shared>,
+    mut request: CompileRequest,
+    scratch: PathBuf,
+    hints: &Hints,
+) -> Outcome {
     let (asked, asked_at) = (Instant::now(), now());
     let deadline = Deadline::after(ANSWER_LIMIT);
     shared.stats.bump(Stat::CompileRequests);
@@ -79,7 +85,7 @@ pub async fn compile(shared: &Arc<Shared>, mut request: CompileRequest, scratch:
     let recache = request.env.get("CACHEPOT_RECACHE").is_some();
     let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
     let source = subject.job.source.display();
-    match find(shared, &subject, recache, deadline).await {
+    match find(shared, &subject, recache, (deadline, hints)).await {
         Some(Found::Hit(reply, blobs)) => {
             tracing::debug!(%source, "hit");
             statistics::hit(&shared.stats, of, asked.elapsed());

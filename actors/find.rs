@@ -2,13 +2,15 @@
 //! remotes bring.
 use crate::drive::hit;
 use crate::hasher::{FindResult, LookUp};
+use crate::hints::Hints;
 use crate::inputs::Early;
 use crate::permits::{Deadline, acquire};
+use crate::question::Question;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics;
 use crate::subject::Subject;
-use crate::tiers::{Brought, Question};
+use crate::tiers::Brought;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::Fetched;
@@ -39,7 +41,7 @@ pub(crate) async fn find(
     shared: &Arc<Shared>,
     subject: &Arc<Subject>,
     recache: bool,
-    deadline: Deadline,
+    (deadline, hints): (Deadline, &Hints),
 ) -> Option<Found> {
     let key = (!subject.takes_files()).then(|| subject.key(&shared.memory));
     let (key, early, local) = match key.filter(|key| recache || !shared.manifests.may_hold(key)) {
@@ -49,7 +51,7 @@ pub(crate) async fn find(
     let (early, local) = match local {
         found @ Local::Found(_) => (early, found),
         _ if recache => (early, Local::NeverStored),
-        local => look_further(shared, subject, key, (early, local), deadline).await?,
+        local => look_further(shared, subject, key, (early, local), (deadline, hints)).await?,
     };
     match local {
         Local::Found(opened) => {
@@ -93,8 +95,9 @@ async fn look_further(
     subject: &Arc<Subject>,
     key: Digest,
     mut seen: (Early, Local),
-    deadline: Deadline,
+    (deadline, hints): (Deadline, &Hints),
 ) -> Option<(Early, Local)> {
+    let hints = hints.of(&subject.job);
     for at in shared.tiers.readable() {
         let question = Question { shared, at, deadline };
         let is_in_hand = matches!(&seen.1, Local::Lost(result) if shared.tiers.in_hand(result).is_some());
@@ -109,7 +112,7 @@ async fn look_further(
                     asked_result = true;
                     match shared.tiers.in_hand(result) {
                         Some(in_hand) => Brought::Entry(*result, in_hand),
-                        None => question.bring_result(*result).await,
+                        None => question.bring_result(*result, &hints).await,
                     }
                 }
                 // Another request has brought it meanwhile.
@@ -124,6 +127,10 @@ async fn look_further(
             let in_hand = match brought {
                 Brought::Nothing => continue,
                 Brought::News => None,
+                Brought::Head => {
+                    asked_result = false;
+                    None
+                }
                 Brought::Entry(result, brought) => Some((result, brought)),
             };
             // A record that stood when it was looked at stands for the whole request; what came since is looked at.

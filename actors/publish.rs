@@ -6,7 +6,8 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry};
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_storage::local::LocalStore;
-use cachepot_storage::remote::bundle::{self, BundleError, JobBundle, SMALL_BYTES};
+use cachepot_storage::remote::blobs;
+use cachepot_storage::remote::bundle::{self, JobBundle, SMALL_BYTES};
 use cachepot_storage::remote::packing::Content;
 use std::io::Read;
 use std::path::PathBuf;
@@ -16,18 +17,17 @@ use std::sync::Arc;
 pub(crate) struct Whole {
     /// For the object of its job.
     pub(crate) record: Record,
-    /// The same, where it travels there; all outputs inside.
-    pub(crate) newest: Option<Entry>,
-    /// Where not, an object of its own.
-    pub(crate) large: Option<Content>,
+    /// Where it is not small, without its blobs.
+    pub(crate) entry: Entry,
+    /// Key and content of their object, which is written first.
+    pub(crate) blobs: Option<(Digest, Content)>,
 }
 
 impl Whole {
-    fn new(record: Record, entry: Entry, files: Vec<PathBuf>) -> Self {
-        if bundle::travels_with_job(&entry) {
-            return Whole { record, newest: Some(entry), large: None };
-        }
-        Whole { record, newest: None, large: Some(Content::Result(entry, files)) }
+    fn new(record: Record, mut entry: Entry, files: Vec<PathBuf>) -> Option<Self> {
+        let taken_out = blobs::take_out(&mut entry, files)?;
+        let blobs = blobs::key(&entry).map(|key| (key, Content::Blobs(taken_out)));
+        Some(Whole { record, entry, blobs })
     }
 }
 
@@ -55,7 +55,7 @@ impl Source {
         match self {
             Source::Carried(carried) => {
                 let (record, entry) = carried.content();
-                Some(Whole::new(record, entry, Vec::new()))
+                Whole::new(record, entry, Vec::new())
             }
             Source::Store(store) => stored(store, write),
         }
@@ -71,7 +71,7 @@ fn stored(store: &LocalStore, write: Write) -> Option<Whole> {
     let entry = store.look_up(&write.result).ok()??;
     if entry.output_bytes() > SMALL_BYTES as u64 {
         let files = store.blob_paths(&write.result, &entry);
-        return Some(Whole::new(record, Arc::unwrap_or_clone(entry), files));
+        return Whole::new(record, Arc::unwrap_or_clone(entry), files);
     }
     let fetched = store.fetch(&write.result).ok()??;
     let mut blobs = fetched.blobs.into_iter();
@@ -83,35 +83,31 @@ fn stored(store: &LocalStore, write: Write) -> Option<Whole> {
             output.body = Body::Inline(content);
         }
     }
-    Some(Whole::new(record, entry, Vec::new()))
+    Whole::new(record, entry, Vec::new())
 }
 
 /// Keys and contents of the objects to write, in this order.
 pub(crate) type Contents = Vec<(Digest, Content)>;
 
-/// What adds a record, and the result that travels with it, to a remote which has `theirs` for the job.
-///
-/// # Errors
-/// [`BundleError`]: what the remote has cannot be written again.
-pub(crate) fn contents(
-    write: Write,
-    record: Record,
-    ours: Option<Entry>,
-    theirs: Option<&[u8]>,
-) -> Result<Contents, BundleError> {
+/// What adds a record and its result to a remote which has `theirs` for the job.
+pub(crate) fn contents(write: Write, record: Record, entry: Entry, theirs: Option<&[u8]>) -> Contents {
     let JobBundle { mut manifest, newest } =
         theirs.and_then(|object| JobBundle::open(&write.job, object).ok()).unwrap_or_default();
     let first = manifest.records.front().map(|record| record.result);
     if first == Some(write.result) && newest.is_some() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let mut contents = Vec::new();
+    let whole = |(result, entry)| (result, Content::Whole(bundle::result_content(&result, &entry)));
     // The one that travelled with the job makes room, and needs an object of its own.
-    if let Some((result, entry)) = first.zip(newest) {
-        contents.push((result, Content::Whole(bundle::result_content(&result, &entry)?)));
-    }
+    let mut contents: Contents = first.zip(newest).into_iter().map(whole).collect();
     manifest.add(record);
+    let newest = if bundle::travels_with_job(&entry) {
+        Some(entry)
+    } else {
+        contents.push(whole((write.result, entry)));
+        None
+    };
     // Last: whoever reads it finds the results.
-    contents.push((write.job, Content::Whole(JobBundle { manifest, newest: ours }.content())));
-    Ok(contents)
+    contents.push((write.job, Content::Whole(JobBundle { manifest, newest }.content())));
+    contents
 }

@@ -1,5 +1,5 @@
 //! From settings to backends: one function per kind of remote, where the build has it.
-use crate::tier::Tier;
+use crate::tier::{Tier, nothing_lacking};
 use crate::tiers::MAX_TIERS;
 #[allow(unused_imports, reason = "a build may have no such kind")]
 use cachepot_config as config;
@@ -49,6 +49,7 @@ pub(crate) fn open(settings: &Remotes, environment: &Environment) -> (Vec<Arc<Ti
             announced: Arc::default(),
             is_left_alone: AtomicBool::new(false),
             refuses_writes: AtomicBool::new(false),
+            lacking: nothing_lacking(),
             latencies: Mutex::default(),
             odds: Mutex::default(),
         })),

@@ -1,6 +1,7 @@
 //! RequestRouter: the accept loop, one task per connection, the idle timer and the graceful end. Owns the
 //! listener. Nobody asks it anything but to close; when it dies the coordinator ends, for nobody could reach it.
 use crate::drive::{self, Outcome};
+use crate::hints::{Coming, Hints, Told};
 use crate::jobserver_actor::Wanted;
 use crate::shared::Shared;
 use crate::statistics;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How long a client may take to send its first message.
 const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(20);
@@ -223,7 +224,9 @@ async fn compile(
     let _compiling = shared.traffic.compile();
     let wanted = Wanted::by(&request);
     let notice = notice(shared, &request.env);
-    match drive::compile(shared, request, shared.scratch_name()).await {
+    let (hints, told) = Hints::channel();
+    let work = drive::compile(shared, request, shared.scratch_name(), &hints);
+    match while_it_comes(stream, work, told).await {
         Outcome::Yours => {
             let env = shared.slots.lend(wanted, client).await;
             send(stream, Reply::RunItYourself { env, notice }, &[]).await
@@ -244,6 +247,37 @@ async fn compile(
             }
         }
     }
+}
+
+/// Works on; meanwhile tells the client what of a large result has come.
+async fn while_it_comes(
+    stream: &UnixStream,
+    work: impl Future<Output = Outcome>,
+    mut told: watch::Receiver<Told>,
+) -> Outcome {
+    tokio::pin!(work);
+    let mut last = None;
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            Ok(()) = told.changed() => {}
+        }
+        let news = told.borrow_and_update().clone();
+        // What the client does not hear it does not need.
+        if tell(stream, news, &mut last).await.is_err() {
+            return work.await;
+        }
+    }
+}
+
+async fn tell(stream: &UnixStream, news: Told, last: &mut Option<Arc<Coming>>) -> Result<(), WireError> {
+    let Told { coming: Some(coming), grown } = news else { return Ok(()) };
+    if !last.as_ref().is_some_and(|last| Arc::ptr_eq(last, &coming)) {
+        send(stream, Reply::Coming(coming.outputs.clone()), &coming.files).await?;
+        *last = Some(coming);
+    }
+    if grown == 0 { Ok(()) } else { send(stream, Reply::Grown(grown), &[]).await }
 }
 
 /// Whether the client is still at the other end; it says nothing more by itself.

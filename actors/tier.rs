@@ -2,12 +2,17 @@
 use crate::latency::Latencies;
 use crate::odds::Odds;
 use cachepot_config::Mode;
+use cachepot_engine::digest::Digest;
 use cachepot_engine::stats::RemoteReport;
+use cachepot_storage::recent::Recent;
 use cachepot_storage::remote::backend::{Backend, Later, Rights, try_reading};
 use cachepot_storage::remote::guard::Guard;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// How much is remembered of blobs that a remote lacks, in bytes.
+const MAX_LACKING_BYTES: usize = 1 << 20;
 
 /// See the file's head.
 pub(crate) struct Tier {
@@ -27,6 +32,8 @@ pub(crate) struct Tier {
     pub(crate) is_left_alone: AtomicBool,
     /// Whether it refuses what is written.
     pub(crate) refuses_writes: AtomicBool,
+    /// Blobs that were looked for in vain: they are written without asking whether they are there.
+    pub(crate) lacking: Mutex<Recent<Digest, ()>>,
     /// How long its answers took.
     pub(crate) latencies: Mutex<Latencies>,
     /// Whether it is worth waiting for.
@@ -37,6 +44,11 @@ impl Tier {
     /// What may be done there, by trying; nothing is written where nothing is to be.
     pub(crate) fn check(&self) -> Later<'_, Rights> {
         check(self.backend.as_ref(), self.mode)
+    }
+
+    /// Takes note that it lacks these blobs, or has others in their place.
+    pub(crate) fn note_lack(&self, blobs: Digest) {
+        hold(&self.lacking).insert(blobs, (), size_of::<Digest>());
     }
 
     /// Takes note of how long an answer took, and whether there was anything.
@@ -78,6 +90,11 @@ impl Tier {
             unusable: None,
         }
     }
+}
+
+/// Nothing is lacking yet.
+pub(crate) fn nothing_lacking() -> Mutex<Recent<Digest, ()>> {
+    Mutex::new(Recent::new(MAX_LACKING_BYTES))
 }
 
 /// See [`Tier::check`].

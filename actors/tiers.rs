@@ -1,25 +1,19 @@
-//! Remotes behind the local store: what a request that found nothing does to bring results here. A plain async policy over
-//! the RemoteStorageActors; the look-up begins again with what it brings, and what stands is put into the local store.
+//! Remotes behind the local store: all of them, what is known of what they have, and what was brought. How it is brought is in
+//! `question.rs`.
 use crate::carried::keeps_long;
 use crate::in_hand::InHand;
 use crate::packer::Packer;
-use crate::pending::{ToShare, Write};
-use crate::permits::Deadline;
-use crate::remote_storage_actor::{Fetch, Push};
-use crate::routes::ask;
+use crate::pending::ToShare;
+use crate::remote_storage_actor::Push;
 use crate::shared::Shared;
 use crate::tier::{Tier, hold};
 use crate::traffic::Traffic;
-use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
-use cachepot_engine::entry::Entry;
-use cachepot_engine::stats::{RemoteReport, Stat};
-use cachepot_storage::local::{Fetched, Ingested};
+use cachepot_engine::entry::{Body, Entry};
+use cachepot_engine::stats::RemoteReport;
+use cachepot_storage::local::Ingested;
 use cachepot_storage::recent::Recent;
-use cachepot_storage::remote::bundle::{self, JobBundle, SMALL_BYTES};
-use cachepot_storage::remote::sink::Sink;
 use std::collections::HashMap;
-use std::io::Read;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -32,12 +26,8 @@ const ABSENCE: Duration = Duration::from_secs(3);
 const MAX_ABSENCE_BYTES: usize = 1 << 20;
 /// What results in hand may weigh together.
 const MAX_IN_HAND_BYTES: usize = 32 << 20;
-/// How long a compile takes of which nothing is known.
-const TYPICAL_COMPILE: Duration = Duration::from_millis(300);
-/// How long a question may take that nobody waits for.
-const BESIDE_LIMIT: Duration = Duration::from_secs(20);
-/// What is kept of a request's time to answer its client.
-const RESERVE: Duration = Duration::from_millis(300);
+/// What entries without their blobs may weigh together.
+const MAX_HEADS_BYTES: usize = 8 << 20;
 
 /// See the file's head.
 pub(crate) struct Tiers {
@@ -49,23 +39,40 @@ pub(crate) struct Tiers {
     /// When a remote last had nothing new, by its place in the list and the object.
     absent: Mutex<Recent<(usize, Digest), Instant>>,
     /// What is being brought: whoever wants the same waits for its turn.
-    coming: Mutex<HashMap<(usize, Digest), Turn>>,
+    coming: Mutex<HashMap<(usize, Object), Turn>>,
+    /// Entries that have come without their blobs.
+    heads: Mutex<Recent<Digest, Arc<Entry>>>,
     /// Results that were brought: they may not be in the local store yet, or never, where it takes nothing.
-    in_hand: Mutex<Recent<Digest, Arc<InHand>>>,
+    pub(crate) in_hand: Mutex<Recent<Digest, Arc<InHand>>>,
+}
+
+/// An object of a remote.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Object {
+    /// What it knows of a job.
+    Job(Digest),
+    /// The entry of a result.
+    Result(Digest),
+    /// The blobs of a result; others may have the same.
+    Blobs {
+        /// Of the object.
+        key: Digest,
+        /// The result.
+        of: Digest,
+    },
+}
+
+impl Object {
+    /// Its key.
+    pub(crate) fn key(self) -> Digest {
+        match self {
+            Object::Job(key) | Object::Result(key) | Object::Blobs { key, .. } => key,
+        }
+    }
 }
 
 /// Holds what the first one was brought.
-type Turn = Arc<tokio::sync::Mutex<Option<Brought>>>;
-
-/// A question to a remote, for one request.
-pub(crate) struct Question<'a> {
-    /// Everything.
-    pub(crate) shared: &'a Arc<Shared>,
-    /// The remote's place in the list.
-    pub(crate) at: usize,
-    /// When the request must have its answer.
-    pub(crate) deadline: Deadline,
-}
+pub(crate) type Turn = Arc<tokio::sync::Mutex<Option<Brought>>>;
 
 /// What came of asking a remote.
 #[derive(Clone)]
@@ -74,6 +81,8 @@ pub(crate) enum Brought {
     Nothing,
     /// Records that were not known are in the local store.
     News,
+    /// The entry of a result; its blobs are still there.
+    Head,
     /// A result, and perhaps the same. It is in no store yet: it may stand for nothing.
     Entry(Digest, Arc<InHand>),
 }
@@ -84,7 +93,8 @@ impl Tiers {
         let packer = Packer::new(Arc::clone(traffic));
         let absent = Mutex::new(Recent::new(MAX_ABSENCE_BYTES));
         let in_hand = Mutex::new(Recent::new(MAX_IN_HAND_BYTES));
-        Tiers { list, unusable, packer, absent, coming: Mutex::default(), in_hand }
+        let heads = Mutex::new(Recent::new(MAX_HEADS_BYTES));
+        Tiers { list, unusable, packer, absent, coming: Mutex::default(), heads, in_hand }
     }
 
     /// All of them.
@@ -97,8 +107,27 @@ impl Tiers {
         self.list.iter().map(|tier| tier.report()).chain(self.unusable.iter().cloned()).collect()
     }
 
-    /// Takes a result in hand, for whoever asks for it next.
-    fn take(&self, result: Digest, entry: Entry, files: Vec<Ingested>) -> Brought {
+    /// Takes a result in hand, for whoever asks for it next, or what has come of it.
+    pub(crate) fn take(&self, result: Digest, entry: Entry) -> Brought {
+        if entry.blobs().next().is_none() {
+            return self.take_whole(result, entry, Vec::new());
+        }
+        let weight = entry.outputs.iter().map(|output| match &output.body {
+            Body::Inline(content) => content.len(),
+            Body::Blob { .. } => size_of::<Body>(),
+        });
+        let weight = weight.sum::<usize>() + entry.stdout.len() + entry.stderr.len();
+        hold(&self.heads).insert(result, Arc::new(entry), weight);
+        Brought::Head
+    }
+
+    /// An entry that came without its blobs.
+    pub(crate) fn head(&self, result: &Digest) -> Option<Arc<Entry>> {
+        hold(&self.heads).get(result)
+    }
+
+    /// Takes a result in hand with the files of its blobs.
+    pub(crate) fn take_whole(&self, result: Digest, entry: Entry, files: Vec<Ingested>) -> Brought {
         match InHand::new(entry, files) {
             Ok(taken) => {
                 let taken = Arc::new(taken);
@@ -145,7 +174,7 @@ impl Tiers {
     }
 
     /// Has it written to those that are asked before the one at this place.
-    fn push_above(&self, shared: &Shared, at: usize, mut what: ToShare) {
+    pub(crate) fn push_above(&self, shared: &Shared, at: usize, mut what: ToShare) {
         if at == 0 {
             return;
         }
@@ -162,158 +191,36 @@ impl Tiers {
         }
     }
 
-    fn is_absent(&self, what: &(usize, Digest)) -> bool {
-        hold(&self.absent).get(what).is_some_and(|since| since.elapsed() < ABSENCE)
+    /// Whether a remote had nothing new under a key a moment ago.
+    pub(crate) fn is_absent(&self, at: usize, key: Digest) -> bool {
+        hold(&self.absent).get(&(at, key)).is_some_and(|since| since.elapsed() < ABSENCE)
     }
 
-    fn note_absence(&self, at: usize, key: Digest) {
+    /// Takes note that it has nothing new.
+    pub(crate) fn note_absence(&self, at: usize, key: Digest) {
         hold(&self.absent).insert((at, key), Instant::now(), size_of::<(usize, Digest, Instant)>());
     }
-}
 
-impl Question<'_> {
-    /// Whether to wait for the answer. Where not, the remote is asked all the same, beside the compile: what it has is
-    /// there for the next one, and it is waited for again when it has something.
-    pub(crate) fn is_worth_it(&self, job: Digest, bases: &Bases) -> bool {
-        let stats = self.shared.stats.snapshot();
-        let compiles = u32::try_from(stats.count(Stat::Compiles)).unwrap_or(u32::MAX);
-        let compile = stats.time(Stat::CompileDuration).checked_div(compiles).unwrap_or(TYPICAL_COMPILE);
-        let Some(tier) = self.shared.tiers.list.get(self.at) else { return false };
-        let is_worth_it = hold(&tier.odds).are_worth(compile);
-        if !is_worth_it {
-            let (shared, at, bases) = (Arc::clone(self.shared), self.at, bases.clone());
-            actix::spawn(async move {
-                let deadline = Deadline::after(BESIDE_LIMIT);
-                Question { shared: &shared, at, deadline }.bring_job(job, &bases).await;
-            });
-        }
-        is_worth_it
-    }
-
-    /// Brings what the remote knows of a job.
-    pub(crate) async fn bring_job(&self, job: Digest, bases: &Bases) -> Brought {
-        let (to, bases) = (Arc::clone(self.shared), bases.clone());
-        let take_in = move |object: &mut dyn Read| {
-            let JobBundle { manifest, newest } = JobBundle::open(&job, object).ok()?;
-            let result = manifest.records.front().map(|record| record.result);
-            // The result before its record, as everywhere.
-            let taken = result.zip(newest).map(|(result, entry)| to.tiers.take(result, entry, Vec::new()));
-            let is_new = to.manifests.merge(&job, manifest, &to.memory, &bases);
-            Some(match taken {
-                Some(taken) => taken,
-                None if is_new => Brought::News,
-                None => Brought::Nothing,
-            })
-        };
-        self.bring(job, take_in).await
-    }
-
-    /// Brings a result.
-    pub(crate) async fn bring_result(&self, result: Digest) -> Brought {
-        let to = Arc::clone(self.shared);
-        let take_in = move |object: &mut dyn Read| {
-            let mut outputs = to.store.incoming();
-            let entry = bundle::read_result(&result, object, &mut outputs).ok()?;
-            Some(to.tiers.take(result, entry, outputs.into_files()))
-        };
-        self.bring(result, take_in).await
-    }
-
-    /// Brings an object, once for all who want it at the same time; `take_in` says `None` of one that is not as it
-    /// should be.
-    async fn bring(
+    /// Waits in line for an object; whoever is first brings it for all.
+    pub(crate) async fn in_turn(
         &self,
-        key: Digest,
-        take_in: impl FnOnce(&mut dyn Read) -> Option<Brought> + Send + 'static,
+        (at, object): (usize, Object),
+        patience: Duration,
+        bring: impl Future<Output = Brought>,
     ) -> Brought {
-        let tiers = &self.shared.tiers;
-        let what = (self.at, key);
-        if tiers.is_absent(&what) {
-            return Brought::Nothing;
-        }
-        let turn = Arc::clone(hold(&tiers.coming).entry(what).or_default());
-        let brought = match tokio::time::timeout(self.left(), turn.lock()).await {
+        let turn = Arc::clone(hold(&self.coming).entry((at, object)).or_default());
+        let brought = match tokio::time::timeout(patience, turn.lock()).await {
             Ok(mut turn) => match &*turn {
                 Some(brought) => brought.clone(),
-                None => turn.insert(self.fetch(key, take_in).await).clone(),
+                None => turn.insert(bring.await).clone(),
             },
             Err(_) => Brought::Nothing,
         };
-        let mut coming = hold(&tiers.coming);
+        let mut coming = hold(&self.coming);
         // Ours, and the one in the table.
         if Arc::strong_count(&turn) <= 2 {
-            coming.remove(&what);
+            coming.remove(&(at, object));
         }
         brought
-    }
-
-    async fn fetch(
-        &self,
-        key: Digest,
-        take_in: impl FnOnce(&mut dyn Read) -> Option<Brought> + Send + 'static,
-    ) -> Brought {
-        let routes = self.shared.routes();
-        let Some(tier) = self.shared.tiers.list.get(self.at) else { return Brought::Nothing };
-        let route = routes.remotes.get(self.at).and_then(Option::as_ref);
-        let (to, mut pieces) = Sink::stream();
-        let (guard, room) = (Arc::clone(&tier.guard), Arc::clone(&self.shared.permits.unpacking));
-        // Goes on where this request has no more time for it: the next one finds the result in hand.
-        let taken = actix::spawn(async move {
-            // No thread waits for a remote that may have nothing.
-            let is_coming = pieces.begin().await;
-            let _permit = if is_coming { room.acquire_owned().await.ok()? } else { return None };
-            let open = move || take_in(guard.read(&key, pieces).ok()?.as_mut());
-            tokio::task::spawn_blocking(open).await.ok().flatten()
-        });
-        let brought = match ask(route, Fetch { key, to }, Deadline::after(self.left())).await {
-            Ok(true) => match tokio::time::timeout(self.left(), taken).await {
-                Ok(taken) => taken.ok().flatten(),
-                Err(_) => Some(Brought::Nothing),
-            },
-            Ok(false) | Err(_) => Some(Brought::Nothing),
-        };
-        if brought.is_none() {
-            tracing::warn!(remote = tier.name, "an object is damaged or not to be believed; it is a miss");
-            self.shared.stats.bump_named(Stat::RemoteErrors, tier.name);
-        }
-        let brought = brought.unwrap_or(Brought::Nothing);
-        if matches!(brought, Brought::Nothing) {
-            self.shared.tiers.note_absence(self.at, key);
-        }
-        brought
-    }
-
-    fn left(&self) -> Duration {
-        self.deadline.left().saturating_sub(RESERVE)
-    }
-}
-
-impl Question<'_> {
-    /// Opens a result that stands, and has it put into the tiers above this remote, once, behind the build. `None` where
-    /// it cannot be opened.
-    pub(crate) fn hand_over(&self, job: Digest, result: Digest, brought: &InHand) -> Option<Fetched> {
-        // Before it is put: a store that fails removes its files.
-        let opened = brought.opened();
-        if let Some(to_put) = brought.to_put() {
-            let (to, at, has_files) = (Arc::clone(self.shared), self.at, brought.has_files());
-            let is_large = brought.bytes() > SMALL_BYTES as u64;
-            // Until it is: the end waits for what is announced.
-            let above = self.shared.tiers.list.iter().take(at);
-            let announced: Vec<_> = above.map(|tier| Arc::clone(&tier.announced)).collect();
-            tokio::task::spawn_blocking(move || {
-                if let Err(error) = to_put.put(&to.store, &result) {
-                    tracing::debug!(%error, "a result from a remote does not go into the local store");
-                    return;
-                }
-                if has_files {
-                    hold(&to.tiers.in_hand).remove(&result);
-                }
-                // What is written there is read from the local store.
-                let write = Write { job, result };
-                to.tiers.push_above(&to, at, ToShare { write, is_large, carried: None });
-                drop(announced);
-            });
-        }
-        opened.ok()
     }
 }

@@ -4,11 +4,13 @@ use crate::pending::Write;
 use crate::permits::MAX_UPLOADING_KIB;
 use crate::publish::{self, Source, Whole};
 use crate::shared::Shared;
-use crate::tier::Tier;
+use crate::tier::{Tier, hold};
 use crate::transfer::within;
 use cachepot_engine::digest::Digest;
+use cachepot_engine::stats::Stat;
 use cachepot_storage::remote::backend::{BackendError, get_whole};
 use cachepot_storage::remote::bundle::BundleError;
+use cachepot_storage::remote::guard::Guard;
 use cachepot_storage::remote::packing::Content;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,12 +41,10 @@ pub(crate) async fn upload(
     let kib = u32::try_from(size >> 10).unwrap_or(u32::MAX).min(MAX_UPLOADING_KIB);
     let Ok(_room) = shared.permits.uploading.acquire_many(kib).await else { return Ok(Written::Gone) };
     let whole = blocking(move || to_read.whole(write)).await?;
-    let Some(Whole { record, newest, large }) = whole else { return Ok(Written::Gone) };
+    let Some(Whole { record, entry, blobs }) = whole else { return Ok(Written::Gone) };
     let mut bytes = 0;
-    if let Some(large) = large {
-        let Some(size) = pack_and_put(&tier, &shared, write.result, large).await? else {
-            return Ok(Written::NotPacked);
-        };
+    if let Some(blobs) = blobs {
+        let Some(size) = put_blobs(&tier, &shared, blobs).await? else { return Ok(Written::NotPacked) };
         bytes += size;
     }
     // Not earlier: what others write until we do is lost.
@@ -58,10 +58,11 @@ pub(crate) async fn upload(
     let make = move || {
         // What is not to be believed is not kept either.
         let theirs = theirs.and_then(|object| guard.open(&write.job, object).ok());
-        publish::contents(write, record, newest, theirs.as_deref()).ok()
+        publish::contents(write, record, entry, theirs.as_deref())
     };
-    for (key, content) in blocking(make).await?.ok_or(BackendError::TooLarge)? {
-        let Some(size) = pack_and_put(&tier, &shared, key, content).await? else {
+    for object in blocking(make).await? {
+        let guard = Arc::clone(&tier.guard);
+        let Some(size) = pack_and_put(&tier, guard, &shared, object).await? else {
             return Ok(Written::NotPacked);
         };
         bytes += size;
@@ -69,12 +70,42 @@ pub(crate) async fn upload(
     Ok(Written::Bytes(bytes))
 }
 
+/// As [`pack_and_put`], unless the remote has them from another result.
+async fn put_blobs(
+    tier: &Tier,
+    shared: &Shared,
+    blobs: (Digest, Content),
+) -> Result<Option<u64>, BackendError> {
+    let (key, guard) = (blobs.0, Arc::new(tier.guard.without_signatures()));
+    if has(tier, &key, &guard.name(&key)).await? {
+        shared.stats.bump_named(Stat::RemoteShared, tier.name);
+        return Ok(Some(0));
+    }
+    let size = pack_and_put(tier, guard, shared, blobs).await?;
+    if size.is_some() {
+        hold(&tier.lacking).remove(&key);
+    }
+    Ok(size)
+}
+
+async fn has(tier: &Tier, key: &Digest, name: &str) -> Result<bool, BackendError> {
+    // What is there under this name may not be what it should be.
+    if hold(&tier.lacking).get(key).is_some() {
+        return Ok(false);
+    }
+    match within(WRITE_LIMIT, tier.backend.has(name)).await {
+        // Whoever may only write cannot know.
+        Err(BackendError::Denied(_) | BackendError::Malformed(_)) => Ok(false),
+        other => other,
+    }
+}
+
 /// How many bytes went out; `None` where the object could not be made.
 async fn pack_and_put(
     tier: &Tier,
+    guard: Arc<Guard>,
     shared: &Shared,
-    key: Digest,
-    content: Content,
+    (key, content): (Digest, Content),
 ) -> Result<Option<u64>, BackendError> {
     let object = match shared.tiers.packer.pack(key, content).await {
         Ok(object) => object,
@@ -84,7 +115,6 @@ async fn pack_and_put(
             return Ok(None);
         }
     };
-    let guard = Arc::clone(&tier.guard);
     let protected = blocking(move || Some((guard.name(&key), guard.protect(&key, object)?))).await?;
     let Some((name, object)) = protected else { return Ok(None) };
     let size = object.len() as u64;

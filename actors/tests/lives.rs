@@ -147,7 +147,8 @@ async fn compile(world: &World, text: &str) -> Outcome {
         env: EnvBlock::from_pairs([(OsStr::new("PATH"), path.as_os_str())]),
         stderr_is_terminal: false,
     };
-    drive::compile(&world.shared, request, world.shared.scratch_name()).await
+    let (hints, _) = crate::hints::Hints::channel();
+    drive::compile(&world.shared, request, world.shared.scratch_name(), &hints).await
 }
 
 #[actix::test]

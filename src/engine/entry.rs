@@ -14,14 +14,9 @@
 //! executable = 0 | 1
 //! body    = 0 bytes | 1 size:u64 digest:32 bytes
 //! ```
-use std::io::Read;
-
 use crate::digest::Digest;
-use crate::envelope::{self, EntryError, Kind, Payload, ReadError};
+use crate::envelope::{self, EntryError, Kind, Reader};
 use crate::job::Role;
-
-/// Claimed lengths up to this one are believed for an allocation.
-const BELIEVED_BYTES: usize = 64 << 10;
 
 /// What a compile produced: the part that is kept in the entry file, with its outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +66,14 @@ impl Entry {
         sizes.sum()
     }
 
+    /// Sizes and digests of the outputs that lie outside, in the order of the outputs.
+    pub fn blobs(&self) -> impl Iterator<Item = (u64, Digest)> {
+        self.outputs.iter().filter_map(|output| match output.body {
+            Body::Inline(_) => None,
+            Body::Blob { size, digest } => Some((size, digest)),
+        })
+    }
+
     /// Writes the whole entry file: envelope and payload.
     pub fn encode(&self, key: &Digest) -> Vec<u8> {
         let mut payload = Vec::new();
@@ -100,118 +103,45 @@ impl Entry {
     /// # Errors
     /// Whatever [`Entry::encode`] has not written for this very key; see [`EntryError`].
     pub fn decode(file: &[u8], key: &Digest) -> Result<Entry, EntryError> {
-        let mut payload = envelope::open(Kind::Result, key, file)?;
-        let entry = read_payload(&mut payload, &mut AsStored).map_err(|error| match error {
-            ReadError::File(error) => error,
-            // Bytes in memory can only end too early.
-            ReadError::Read(_) => EntryError::Length,
-        })?;
-        if payload.is_empty() { Ok(entry) } else { Err(EntryError::Malformed("bytes after the last output")) }
-    }
-
-    /// Reads and verifies an entry file as it comes, and nothing behind it; `outputs` gets what must not be believed before
-    /// this comes back.
-    ///
-    /// # Errors
-    /// As [`Entry::decode`], and whatever `from` and `outputs` say.
-    pub fn read(from: impl Read, key: &Digest, outputs: &mut dyn Outputs) -> Result<Entry, ReadError> {
-        let mut payload = Payload::open(Kind::Result, key, from)?;
-        let entry = read_payload(&mut payload, outputs)?;
-        payload.finish()?;
-        Ok(entry)
-    }
-}
-
-/// What becomes of the outputs of an entry while it is read.
-pub trait Outputs {
-    /// One that lies in the file: all of `content`, which has `size` bytes, or fewer where the file is cut short.
-    ///
-    /// # Errors
-    /// Whatever `content` says.
-    fn inside(&mut self, size: u64, content: &mut dyn Read) -> Result<Body, ReadError>;
-    /// One that lies beside it.
-    ///
-    /// # Errors
-    /// That there is nothing beside it.
-    fn beside(&mut self, size: u64, digest: Digest) -> Result<Body, EntryError>;
-}
-
-/// As they are in the local store.
-struct AsStored;
-
-impl Outputs for AsStored {
-    fn inside(&mut self, size: u64, content: &mut dyn Read) -> Result<Body, ReadError> {
-        read_bytes(content, size).map(Body::Inline)
-    }
-    fn beside(&mut self, size: u64, digest: Digest) -> Result<Body, EntryError> {
-        Ok(Body::Blob { size, digest })
-    }
-}
-
-/// So many bytes. Memory grows with what comes, not with what is claimed.
-///
-/// # Errors
-/// Whatever `from` says, and that there are fewer.
-pub fn read_bytes(from: &mut dyn Read, length: u64) -> Result<Vec<u8>, ReadError> {
-    let believed = usize::try_from(length).unwrap_or(usize::MAX).min(BELIEVED_BYTES);
-    let mut bytes = Vec::with_capacity(believed);
-    from.take(length).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == length { Ok(bytes) } else { Err(EntryError::Length.into()) }
-}
-
-fn read_payload(from: &mut dyn Read, outputs: &mut dyn Outputs) -> Result<Entry, ReadError> {
-    let status = i32::from_le_bytes(read_array(from)?);
-    let (stdout, stderr) = (read_text(from)?, read_text(from)?);
-    let count = read_number(from)?;
-    let mut read: Vec<EntryOutput> = Vec::new();
-    for _ in 0..count {
-        let output = read_output(from, outputs)?;
-        // This also bounds the loop by the number of roles.
-        if read.iter().any(|other| other.role == output.role) {
-            return Err(EntryError::Malformed("two outputs of one role").into());
+        let mut from = Reader(envelope::open(Kind::Result, key, file)?);
+        let status = i32::from_le_bytes(from.array()?);
+        let (stdout, stderr) = (read_bytes(&mut from)?, read_bytes(&mut from)?);
+        let count = from.u64()?;
+        let mut outputs: Vec<EntryOutput> = Vec::new();
+        for _ in 0..count {
+            let output = read_output(&mut from)?;
+            // This also bounds the loop by the number of roles.
+            if outputs.iter().any(|other| other.role == output.role) {
+                return Err(EntryError::Malformed("two outputs of one role"));
+            }
+            outputs.push(output);
         }
-        read.push(output);
+        if !from.0.is_empty() {
+            return Err(EntryError::Malformed("bytes after the last output"));
+        }
+        Ok(Entry { status, stdout, stderr, outputs })
     }
-    Ok(Entry { status, stdout, stderr, outputs: read })
 }
 
-fn read_output(from: &mut dyn Read, outputs: &mut dyn Outputs) -> Result<EntryOutput, ReadError> {
-    let [role, executable, body] = read_array(from)?;
+fn read_output(from: &mut Reader<'_>) -> Result<EntryOutput, EntryError> {
+    let [role, executable, body] = from.array()?;
     let role = Role::from_tag(role).ok_or(EntryError::Malformed("unknown role"))?;
     let executable = match executable {
         0 => false,
         1 => true,
-        _ => return Err(EntryError::Malformed("unknown mode").into()),
+        _ => return Err(EntryError::Malformed("unknown mode")),
     };
     let body = match body {
-        0 => {
-            let size = read_number(from)?;
-            let mut content = from.take(size);
-            let body = outputs.inside(size, &mut content)?;
-            if content.limit() != 0 {
-                return Err(EntryError::Length.into());
-            }
-            body
-        }
-        1 => outputs.beside(read_number(from)?, Digest(read_array(from)?))?,
-        _ => return Err(EntryError::Malformed("unknown body").into()),
+        0 => Body::Inline(read_bytes(from)?),
+        1 => Body::Blob { size: from.u64()?, digest: Digest(from.array()?) },
+        _ => return Err(EntryError::Malformed("unknown body")),
     };
     Ok(EntryOutput { role, executable, body })
 }
 
-fn read_array<const N: usize>(from: &mut dyn Read) -> Result<[u8; N], ReadError> {
-    let mut bytes = [0; N];
-    from.read_exact(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn read_number(from: &mut dyn Read) -> Result<u64, ReadError> {
-    read_array(from).map(u64::from_le_bytes)
-}
-
-fn read_text(from: &mut dyn Read) -> Result<Vec<u8>, ReadError> {
-    let length = read_number(from)?;
-    read_bytes(from, length)
+fn read_bytes(from: &mut Reader<'_>) -> Result<Vec<u8>, EntryError> {
+    let length = usize::try_from(from.u64()?).map_err(|_| EntryError::Length)?;
+    from.take(length).map(<[u8]>::to_vec)
 }
 
 fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {

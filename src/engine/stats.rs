@@ -147,6 +147,8 @@ table! {
     RemoteSkipped, ByName, "remote_skipped", "Remote left alone";
     /// Results written there.
     RemoteWrites, ByName, "remote_writes", "Remote writes";
+    /// Large outputs that were not written, because the remote has them from another result.
+    RemoteShared, ByName, "remote_shared", "Remote had the outputs";
     /// Results that could not be written.
     RemoteWriteErrors, ByName, "remote_write_errors", "Remote write errors";
     /// Bytes that came from there.

@@ -191,8 +191,13 @@ fn one_of_several_remotes_is_enough() {
 
 #[test]
 fn t285_signed_and_encrypted_results() {
+    for (name, text) in [("keys", TEXT.to_owned()), ("keys-large", noise())] {
+        with_keys(sandbox(name).file("a.c", text));
+    }
+}
+
+fn with_keys(one: Sandbox) {
     let line = "gcc -c a.c";
-    let one = sandbox("keys");
     let said = one.cachepot(["--generate-keys", "../keys"]).succeeds();
     let again = one.cachepot(["--generate-keys", "../keys"]).fails_with(2);
     assert!(again.stderr().contains("sign.key") && again.stderr().contains("exists"), "{again}");

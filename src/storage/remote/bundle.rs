@@ -4,26 +4,27 @@
 //! ```text
 //! object  = the envelope of every file of the cache, kind 3, around: size:u64 zstd(content)
 //! content = 0 manifest:bytes 0               of a job
-//!         | 0 manifest:bytes 1 entry         with its newest result, where that is small
-//!         | 1 entry                          of a result
+//!         | 0 manifest:bytes 1 entry         with its newest result
+//!         | 1 entry                          of a result that does not travel with its job
+//!         | 2 byte*                          the blobs of results, see blobs.rs
 //! bytes   = length:u64 byte*
-//! entry   = an entry file with all outputs inside
+//! entry   = an entry file: a small result with all outputs inside, else with large ones as blobs
 //! ```
 use std::io::Read;
 
 use cachepot_engine::digest::Digest;
-use cachepot_engine::entry::{Body, Entry, Outputs};
+use cachepot_engine::entry::{Body, Entry};
 use cachepot_engine::envelope::{self, EntryError, Kind, ReadError};
 use cachepot_engine::manifest::Manifest;
 
 use super::unpack::Content;
 
-/// The newest result travels with its job where outputs and messages have no more than this: one question instead of two.
+/// The outputs of a result that has no more than this are all inside, and an entry that has no more inside travels with its job.
 pub const SMALL_BYTES: usize = 256 << 10;
 /// The most that an object may hold, unpacked.
 pub const MAX_CONTENT_BYTES: u64 = 256 << 20;
-/// The most that the object of a job may hold: a manifest of 32 MiB, and a small result.
-const MAX_JOB_BYTES: u64 = 33 << 20;
+/// The most that is unpacked in memory: a manifest of 32 MiB, and an entry.
+const MAX_IN_MEMORY_BYTES: u64 = 33 << 20;
 /// Of zstd, for what is small.
 const LEVEL: i32 = 3;
 /// What is not small are mostly crates, whose metadata is in two of their files: a search far back finds it. 69 of them (257 MB) are
@@ -63,12 +64,12 @@ impl From<ReadError> for BundleError {
 pub struct JobBundle {
     /// Its earlier results.
     pub manifest: Manifest,
-    /// The entry of the first of them, where it is small; all outputs inside.
+    /// The entry of the first of them, where it [`travels_with_job`].
     pub newest: Option<Entry>,
 }
 
 impl JobBundle {
-    /// The object before it is packed. A newest result that is not small, or whose outputs are not inside, is left out.
+    /// The object before it is packed. A newest result that is not to travel is left out.
     pub fn content(&self) -> Vec<u8> {
         let manifest = self.manifest.encode();
         let mut content = vec![0];
@@ -90,13 +91,7 @@ impl JobBundle {
     /// # Errors
     /// Whatever is not [`JobBundle::content`], [`pack`]ed for this very key.
     pub fn open(job: &Digest, object: impl Read) -> Result<Self, BundleError> {
-        let mut unpacked = Content::open(job, object)?;
-        let mut content = Vec::new();
-        (&mut unpacked).take(MAX_JOB_BYTES + 1).read_to_end(&mut content)?;
-        if content.len() as u64 > MAX_JOB_BYTES {
-            return Err(BundleError::TooLarge);
-        }
-        unpacked.finish()?;
+        let content = in_memory(job, object)?;
         let Some(([0], rest)) = content.split_first_chunk() else {
             return Err(BundleError::Malformed("no job"));
         };
@@ -114,56 +109,47 @@ impl JobBundle {
 }
 
 /// The object of a result before it is packed.
-///
-/// # Errors
-/// [`BundleError::Malformed`] where an output is not inside.
-pub fn result_content(result: &Digest, entry: &Entry) -> Result<Vec<u8>, BundleError> {
-    if !is_inside(entry) {
-        return Err(BundleError::Malformed("an output is not inside"));
-    }
-    Ok([&[1], entry.encode(result).as_slice()].concat())
+pub fn result_content(result: &Digest, entry: &Entry) -> Vec<u8> {
+    [&[1], entry.encode(result).as_slice()].concat()
 }
 
-/// Reads and verifies the object of a result as it comes; `outputs` gets what must not be believed before this comes back.
+/// Reads and verifies the object of a result.
 ///
 /// # Errors
 /// Whatever is not [`result_content`], [`pack`]ed for this very key.
-pub fn read_result(
-    result: &Digest,
-    object: impl Read,
-    outputs: &mut dyn Outputs,
-) -> Result<Entry, BundleError> {
-    let mut content = Content::open(result, object)?;
-    let mut sort = [0];
-    content.read_exact(&mut sort)?;
-    if sort != [1] {
+pub fn read_result(result: &Digest, object: impl Read) -> Result<Entry, BundleError> {
+    let content = in_memory(result, object)?;
+    let Some(([1], file)) = content.split_first_chunk() else {
         return Err(BundleError::Malformed("no result"));
-    }
-    let entry = Entry::read(&mut content, result, outputs)?;
-    content.finish()?;
-    expect_success(&entry)?;
-    Ok(entry)
+    };
+    entry_of(file, result)
 }
 
 /// Whether a result travels with its job; else it needs an object of its own.
 pub fn travels_with_job(entry: &Entry) -> bool {
     let inside = entry.outputs.iter().map(|output| match &output.body {
-        Body::Inline(content) => Some(content.len()),
-        Body::Blob { .. } => None,
+        Body::Inline(content) => content.len(),
+        Body::Blob { .. } => 0,
     });
-    let bytes = inside.sum::<Option<usize>>().map(|bytes| bytes + entry.stdout.len() + entry.stderr.len());
-    bytes.is_some_and(|bytes| bytes <= SMALL_BYTES)
+    inside.sum::<usize>() + entry.stdout.len() + entry.stderr.len() <= SMALL_BYTES
 }
 
-fn is_inside(entry: &Entry) -> bool {
-    entry.outputs.iter().all(|output| matches!(output.body, Body::Inline(_)))
+/// The content of an object that is not large.
+fn in_memory(key: &Digest, object: impl Read) -> Result<Vec<u8>, BundleError> {
+    let mut unpacked = Content::open(key, object)?;
+    let mut content = Vec::new();
+    (&mut unpacked).take(MAX_IN_MEMORY_BYTES + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_IN_MEMORY_BYTES {
+        return Err(BundleError::TooLarge);
+    }
+    unpacked.finish()?;
+    Ok(content)
 }
 
 fn entry_of(file: &[u8], result: &Digest) -> Result<Entry, BundleError> {
     let entry = Entry::decode(file, result)?;
     expect_success(&entry)?;
-    // A blob would be one of this machine's store, which the writer cannot know.
-    is_inside(&entry).then_some(entry).ok_or(BundleError::Malformed("an output is not inside"))
+    Ok(entry)
 }
 
 /// Nobody stores a failure: whoever writes one wants a build to fail.

@@ -12,6 +12,7 @@ mod aws_services;
 #[cfg(feature = "azure")]
 pub mod azure;
 pub mod backend;
+pub mod blobs;
 pub mod breaker;
 pub mod bundle;
 pub mod folder;

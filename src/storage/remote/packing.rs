@@ -4,29 +4,28 @@
 //! ```text
 //! question = key length:u64 content
 //! content  = 0 byte*                     as it is
-//!          | 1 entry:bytes path:bytes*   a result: its entry file, and the file of each blob
+//!          | 1 blob*                     blobs of results
+//! blob     = 0 bytes | 1 path:bytes size:u64 digest:32*u8
 //! answer   = length:u64 object           length 0: there is none
 //! bytes    = length:u64 byte*
 //! ```
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cachepot_engine::digest::Digest;
-use cachepot_engine::entry::{Body, Entry};
 
-use super::bundle::{self, BundleError, MAX_CONTENT_BYTES};
+use super::blobs::{self, Blob};
+use super::bundle::{self, BundleError};
 
 /// What an object is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// This, as it is.
     Whole(Vec<u8>),
-    /// A result, and the files of its blobs: they are read where it is packed.
-    Result(Entry, Vec<PathBuf>),
+    /// Blobs of results: files are read where it is packed.
+    Blobs(Vec<Blob>),
 }
 
 impl Content {
@@ -34,21 +33,18 @@ impl Content {
     pub fn bytes(&self) -> u64 {
         match self {
             Content::Whole(content) => content.len() as u64,
-            Content::Result(entry, _) => entry.output_bytes(),
+            Content::Blobs(blobs) => blobs.iter().map(Blob::size).sum(),
         }
     }
 
     /// The object for a key.
     ///
     /// # Errors
-    /// As [`bundle::pack`]; and when a file is not what the entry says.
+    /// As [`bundle::pack`]; and when a file is not what was said of it.
     pub fn pack(self, key: &Digest) -> Result<Vec<u8>, BundleError> {
         match self {
             Content::Whole(content) => bundle::pack(key, &content),
-            Content::Result(entry, files) => {
-                let content = bundle::result_content(key, &with_all_inside(entry, &files)?)?;
-                bundle::pack(key, &content)
-            }
+            Content::Blobs(blobs) => bundle::pack(key, &blobs::content(blobs)?),
         }
     }
 
@@ -60,28 +56,24 @@ impl Content {
                 content.push(0);
                 content.extend_from_slice(bytes);
             }
-            Content::Result(entry, files) => {
+            Content::Blobs(blobs) => {
                 content.push(1);
-                put_bytes(&mut content, &entry.encode(key));
-                for file in files {
-                    put_bytes(&mut content, file.as_os_str().as_bytes());
-                }
+                blobs.iter().for_each(|blob| put_blob(&mut content, blob));
             }
         }
         [key.0.as_slice(), &(content.len() as u64).to_le_bytes(), &content].concat()
     }
 
-    fn decode(key: &Digest, bytes: &[u8]) -> Option<Self> {
+    fn decode(bytes: &[u8]) -> Option<Self> {
         let (sort, mut rest) = bytes.split_first()?;
         if *sort == 0 {
             return Some(Content::Whole(rest.to_vec()));
         }
-        let entry = Entry::decode(take_bytes(&mut rest)?, key).ok()?;
-        let mut files = Vec::new();
+        let mut blobs = Vec::new();
         while !rest.is_empty() {
-            files.push(PathBuf::from(OsStr::from_bytes(take_bytes(&mut rest)?)));
+            blobs.push(take_blob(&mut rest)?);
         }
-        Some(Content::Result(entry, files))
+        Some(Content::Blobs(blobs))
     }
 }
 
@@ -100,7 +92,7 @@ pub fn serve(mut questions: impl Read, mut answers: impl Write) -> io::Result<()
         questions.read_exact(&mut length)?;
         let mut content = Vec::new();
         (&mut questions).take(u64::from_le_bytes(length)).read_to_end(&mut content)?;
-        let content = Content::decode(&key, &content).ok_or(io::ErrorKind::InvalidData)?;
+        let content = Content::decode(&content).ok_or(io::ErrorKind::InvalidData)?;
         let object = content.pack(&key).unwrap_or_default();
         answers.write_all(&(object.len() as u64).to_le_bytes())?;
         answers.write_all(&object)?;
@@ -108,29 +100,32 @@ pub fn serve(mut questions: impl Read, mut answers: impl Write) -> io::Result<()
     }
 }
 
-/// The entry with the content of the files in place of its blobs.
-fn with_all_inside(mut entry: Entry, files: &[PathBuf]) -> Result<Entry, BundleError> {
-    let mut files = files.iter();
-    for output in &mut entry.outputs {
-        if let Body::Blob { size, digest } = &output.body {
-            let file = files.next().ok_or(BundleError::Malformed("a blob without a file"))?;
-            output.body = Body::Inline(read_blob(file, *size, digest)?);
+fn put_blob(to: &mut Vec<u8>, blob: &Blob) {
+    match blob {
+        Blob::Bytes(bytes) => {
+            to.push(0);
+            put_bytes(to, bytes);
+        }
+        Blob::File(path, size, digest) => {
+            to.push(1);
+            put_bytes(to, path.as_os_str().as_bytes());
+            to.extend_from_slice(&size.to_le_bytes());
+            to.extend_from_slice(&digest.0);
         }
     }
-    Ok(entry)
 }
 
-fn read_blob(path: &Path, size: u64, digest: &Digest) -> Result<Vec<u8>, BundleError> {
-    if size > MAX_CONTENT_BYTES {
-        return Err(BundleError::TooLarge);
+fn take_blob(from: &mut &[u8]) -> Option<Blob> {
+    let (sort, rest) = from.split_first()?;
+    *from = rest;
+    let bytes = take_bytes(from)?;
+    if *sort == 0 {
+        return Some(Blob::Bytes(bytes.to_vec()));
     }
-    // A pipe in its place must not be waited for.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-    file.take(size).read_to_end(&mut content)?;
-    let is_right = content.len() as u64 == size && Digest::of(&content) == *digest;
-    is_right.then_some(content).ok_or(BundleError::Malformed("a blob is damaged"))
+    let (size, rest) = from.split_first_chunk()?;
+    let (digest, rest) = rest.split_first_chunk()?;
+    *from = rest;
+    Some(Blob::File(PathBuf::from(OsStr::from_bytes(bytes)), u64::from_le_bytes(*size), Digest(*digest)))
 }
 
 fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {

@@ -94,3 +94,27 @@ fn t324_a_large_result_that_many_want_at_once_is_asked_for_once() {
     assert_eq!((stats.count(Stat::CacheHits), stats.count(Stat::RemoteHits)), (6, 2));
     assert!(other.expect(Hit, LINE).file("a.o") == object);
 }
+
+/// An edit of a comment makes another result of the same outputs.
+#[test]
+fn outputs_that_a_remote_has_are_not_written_again() {
+    let (one, blobs) = shared("comment");
+    let before = one.stats().stats;
+    let text = fs::read_to_string(one.work().join("a.c")).unwrap();
+    one.write("a.c", format!("{text}/* Numbers. */\n"));
+    one.expect(Stored, LINE);
+    let after = flush(&one);
+    assert_eq!(after.count(Stat::RemoteShared), 1);
+    let written = after.count(Stat::RemoteBytesWritten) - before.count(Stat::RemoteBytesWritten);
+    assert!(written < 4096, "{written}");
+    let large = |object: &PathBuf| fs::metadata(object).unwrap().len() > 1 << 20;
+    assert_eq!(objects(&one).into_iter().filter(large).collect::<Vec<_>>(), [blobs]);
+    // Both results, the older one of its own object, and neither for the other.
+    let mut other = one.on_machine("other");
+    other.expect(Hit, LINE);
+    other.write("a.c", &text).settle();
+    other.expect(Hit, LINE);
+    // Whoever has some of it gets the rest.
+    other = other.on_machine("third");
+    other.expect(Hit, LINE);
+}

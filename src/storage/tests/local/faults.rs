@@ -2,7 +2,7 @@
 use std::fs;
 use std::process::Command;
 
-use cachepot_engine::entry::{Body, Outputs};
+use cachepot_engine::entry::Body;
 use cachepot_engine::envelope::Kind;
 use cachepot_storage::error::StoreError;
 
@@ -67,10 +67,11 @@ fn t256_what_a_full_disk_does_not_take_stays_in_memory() {
     let dir = mount.0.path().join("cache");
     let store = open(&dir, ROOMY);
     let (small, large) = (content(1, 100_000), content(2, 3 << 20));
-    let mut incoming = store.incoming();
-    let body = incoming.inside(small.len() as u64, &mut small.as_slice()).unwrap();
+    let expected = |content: &[u8]| (content.len() as u64, Digest::of(content));
+    let mut incoming = store.incoming([&small, &large].map(|content| content.len() as u64).into_iter());
+    let body = incoming.take(expected(&small), &mut small.as_slice(), &mut |_| ()).unwrap();
     assert_eq!(body, Body::Blob { size: 100_000, digest: Digest::of(&small) });
-    let body = incoming.inside(large.len() as u64, &mut large.as_slice()).unwrap();
+    let body = incoming.take(expected(&large), &mut large.as_slice(), &mut |_| ()).unwrap();
     assert!(body == Body::Inline(large));
     assert_eq!(leftovers(&dir), 1, "the small one");
     let files = incoming.into_files();

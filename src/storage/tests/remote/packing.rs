@@ -1,9 +1,9 @@
 //! Packing in a process of its own, without the process.
-use crate::{JOB, RESULT, entry, job, open_result};
+use crate::contract::noise;
+use crate::{JOB, RESULT, job};
 use cachepot_engine::digest::Digest;
-use cachepot_engine::entry::{Body, EntryOutput};
-use cachepot_engine::job::Role;
-use cachepot_storage::remote::bundle::{JobBundle, result_content};
+use cachepot_storage::remote::blobs::Blob;
+use cachepot_storage::remote::bundle::JobBundle;
 use cachepot_storage::remote::packing::{Content, serve};
 use proptest::prelude::*;
 
@@ -26,13 +26,13 @@ fn blobs_are_read_from_their_files_and_not_believed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("blob");
     std::fs::write(&file, b"content").unwrap();
-    let inside = entry(b"content".to_vec());
-    let mut stored = inside.clone();
-    stored.outputs[0].body = Body::Blob { size: 7, digest: Digest::of(b"content") };
-    let (small, large) = (Content::Whole(job(None).content()), Content::Result(stored, vec![file.clone()]));
+    let blob = Blob::File(file.clone(), 7, Digest::of(b"content"));
+    let bytes = Blob::Bytes(b"more".to_vec());
+    let (small, large) = (Content::Whole(job(None).content()), Content::Blobs(vec![blob, bytes.clone()]));
     let [first, second] = answers(&[(JOB, &small), (RESULT, &large)]).try_into().unwrap();
     assert_eq!(JobBundle::open(&JOB, first.as_slice()).unwrap(), job(None));
-    assert_eq!(open_result(&RESULT, &second).unwrap(), inside);
+    let in_memory = Content::Blobs(vec![Blob::Bytes(b"content".to_vec()), bytes]);
+    assert_eq!(second, in_memory.pack(&RESULT).unwrap());
     for damage in [b"Content".as_slice(), b"conten", b""] {
         std::fs::write(&file, damage).unwrap();
         assert_eq!(answers(&[(RESULT, &large), (JOB, &small)]), [Vec::<u8>::new(), first.clone()]);
@@ -44,18 +44,10 @@ fn blobs_are_read_from_their_files_and_not_believed() {
 /// The metadata of a crate is in its .rlib and in its .rmeta.
 #[test]
 fn what_stands_twice_in_a_large_result_is_packed_once() {
-    let mut state = 1_u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    };
-    let noise: Vec<u8> = (0..6 << 20).map(|_| next()).collect();
-    let mut twice = entry(noise.clone());
-    twice.outputs.push(EntryOutput { role: Role::Dependencies, ..twice.outputs[0].clone() });
-    let content = Content::Whole(result_content(&RESULT, &twice).unwrap());
+    let noise = noise(6 << 20);
+    let content = Content::Blobs(vec![Blob::Bytes(noise.clone()), Blob::Bytes(noise.clone())]);
     let object = content.pack(&RESULT).unwrap();
     assert!(object.len() < noise.len() + noise.len() / 10, "{}", object.len());
-    assert_eq!(open_result(&RESULT, &object).unwrap(), twice);
 }
 
 proptest! {

@@ -9,10 +9,12 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::{Body, Entry, EntryOutput};
 use cachepot_engine::job::Role;
 use cachepot_storage::local::{EntryMeta, Ingested, LocalSettings, LocalStore};
-use cachepot_storage::remote::backend::Backend;
-use cachepot_storage::remote::bundle::{BundleError, pack, read_result, result_content};
+use cachepot_storage::remote::backend::{Backend, BackendError};
+use cachepot_storage::remote::blobs;
+use cachepot_storage::remote::bundle::BundleError;
 use cachepot_storage::remote::folder::Folder;
 use cachepot_storage::remote::guard::Guard;
+use cachepot_storage::remote::packing::Content;
 use cachepot_storage::remote::sink::Sink;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -43,9 +45,17 @@ impl Place {
         }
     }
 
-    fn read(&self, object: impl Read) -> Result<(Entry, Vec<Ingested>), BundleError> {
-        let mut outputs = self.store.incoming();
-        let entry = read_result(&RESULT, object, &mut outputs)?;
+    fn read(&self, head: &Entry, object: impl Read) -> Result<(Entry, Vec<Ingested>), BundleError> {
+        let mut outputs = self.store.incoming(head.blobs().map(|(size, _)| size));
+        let growing = outputs.growing();
+        let (key, mut so_far) = (blobs::key(head).unwrap(), 0);
+        let mut grown = |bytes| {
+            assert!(bytes > so_far);
+            so_far = bytes;
+            let there = growing.iter().flatten().map(|file| file.metadata().unwrap().len());
+            assert!(growing.is_none() || there.sum::<u64>() >= bytes);
+        };
+        let entry = blobs::read(head, (&key, object), &mut outputs, &mut grown)?;
         Ok((entry, outputs.into_files()))
     }
 
@@ -75,11 +85,14 @@ fn entry(outputs: Vec<(Role, Vec<u8>)>) -> Entry {
 /// A small output between two that are large enough for files.
 fn mixed() -> Entry {
     let text = b"main.o: main.c\n".to_vec();
-    entry(vec![(Role::Rlib, noise(90_000)), (Role::Dependencies, text), (Role::Metadata, vec![7; 40_000])])
+    entry(vec![(Role::Rlib, noise(290_000)), (Role::Dependencies, text), (Role::Metadata, vec![7; 40_000])])
 }
 
-fn object(entry: &Entry) -> Vec<u8> {
-    pack(&RESULT, &result_content(&RESULT, entry).unwrap()).unwrap()
+/// An entry without what is large in it, and the object with that.
+fn apart(mut entry: Entry) -> (Entry, Vec<u8>) {
+    let blobs = blobs::take_out(&mut entry, Vec::new()).unwrap();
+    let object = Content::Blobs(blobs).pack(&blobs::key(&entry).unwrap()).unwrap();
+    (entry, object)
 }
 
 /// An entry with what its files hold inside.
@@ -115,8 +128,8 @@ proptest! {
 
     #[test]
     fn in_whatever_pieces_it_comes_the_result_is_the_same(sizes in prop::collection::vec(1_usize..5000, 1..20)) {
-        let (place, object) = (Place::new(), object(&mixed()));
-        let read = place.read(InPieces { bytes: &object, sizes: sizes.iter().cycle() }).unwrap();
+        let (place, (head, object)) = (Place::new(), apart(mixed()));
+        let read = place.read(&head, InPieces { bytes: &object, sizes: sizes.iter().cycle() }).unwrap();
         let are_files = |output: &EntryOutput| matches!(output.body, Body::Blob { .. });
         prop_assert_eq!(read.0.outputs.iter().map(are_files).collect::<Vec<_>>(), [true, false, true]);
         prop_assert!(inlined(read) == mixed());
@@ -126,26 +139,71 @@ proptest! {
 
     #[test]
     fn of_a_changed_or_shortened_object_nothing_stays(at in any::<prop::sample::Index>(), bit in 0_u8..8, cut in any::<bool>()) {
-        let (place, mut object) = (Place::new(), object(&mixed()));
+        let (place, (head, mut object)) = (Place::new(), apart(mixed()));
         let at = at.index(object.len());
         if cut { object.truncate(at) } else { object[at] ^= 1 << bit }
-        prop_assert!(place.read(object.as_slice()).is_err());
+        prop_assert!(place.read(&head, object.as_slice()).is_err());
         prop_assert_eq!(place.files(), Vec::<PathBuf>::new());
+    }
+}
+
+/// An edit of a comment makes another result, of the same outputs.
+#[test]
+fn the_same_outputs_are_the_same_object_wherever_they_are() {
+    let (place, (head, object)) = (Place::new(), apart(mixed()));
+    let outputs = mixed().outputs.into_iter().map(|output| {
+        let Body::Inline(content) = output.body else { panic!("all are inside") };
+        (output.role, output.executable, place.store.ingest_bytes(content).unwrap())
+    });
+    let meta = EntryMeta { status: 0, stdout: b"other".to_vec(), stderr: Vec::new() };
+    place.store.put_entry(&RESULT, meta, outputs.collect()).unwrap();
+    let mut stored = Entry::clone(&place.store.look_up(&RESULT).unwrap().unwrap());
+    let files = place.store.blob_paths(&RESULT, &stored);
+    let taken_out = blobs::take_out(&mut stored, files).unwrap();
+    let key = blobs::key(&head).unwrap();
+    assert_eq!(blobs::key(&stored), Some(key));
+    assert!(Content::Blobs(taken_out).pack(&key).unwrap() == object);
+}
+
+#[test]
+fn blobs_are_those_of_the_entry_or_refused() {
+    let (place, (head, object)) = (Place::new(), apart(mixed()));
+    let with = |change: &dyn Fn(&mut Body)| {
+        let mut other = head.clone();
+        change(&mut other.outputs[2].body);
+        other
+    };
+    let digest = Digest::of(&[7; 40_000]);
+    for (other, is_right) in [
+        (with(&|body| *body = Body::Blob { size: 40_000, digest }), true),
+        (with(&|body| *body = Body::Blob { size: 40_000, digest: RESULT }), false),
+        (with(&|body| *body = Body::Blob { size: 39_999, digest }), false),
+        (with(&|body| *body = Body::Blob { size: u64::MAX, digest }), false),
+        (with(&|body| *body = Body::Inline(vec![7; 40_000])), false),
+    ] {
+        // Whoever can make an entry can name the object as it likes.
+        let key = blobs::key(&head).unwrap();
+        let mut outputs = place.store.incoming(other.blobs().map(|(size, _)| size));
+        let read = blobs::read(&other, (&key, object.as_slice()), &mut outputs, &mut |_| ());
+        assert_eq!(read.is_ok(), is_right);
+        drop(outputs);
+        assert_eq!(place.files(), Vec::<PathBuf>::new());
     }
 }
 
 #[test]
 fn bytes_behind_an_object_are_refused() {
-    let (place, mut object) = (Place::new(), object(&mixed()));
+    let (place, (head, mut object)) = (Place::new(), apart(mixed()));
     object.push(0);
-    assert!(place.read(object.as_slice()).is_err() && place.files().is_empty());
+    assert!(place.read(&head, object.as_slice()).is_err() && place.files().is_empty());
 }
 
 #[test]
 fn where_the_store_takes_nothing_the_result_is_in_memory() {
     for limit in [0, 50_000] {
         let place = Place::of(limit);
-        let read = place.read(object(&mixed()).as_slice()).unwrap();
+        let (head, object) = apart(mixed());
+        let read = place.read(&head, object.as_slice()).unwrap();
         assert_eq!(read.1.len(), usize::from(limit > 0), "the one that has room");
         assert!(inlined(read) == mixed());
         assert!(place.files().is_empty());
@@ -154,9 +212,8 @@ fn where_the_store_takes_nothing_the_result_is_in_memory() {
 
 #[test]
 fn objects_are_read_through_a_guard_as_without_one() {
-    let object = object(&mixed());
-    let place = Place::new();
-    let read = |bytes: &[u8]| place.read(Guard::default().read(&RESULT, bytes).unwrap());
+    let (place, (head, object)) = (Place::new(), apart(mixed()));
+    let read = |bytes: &[u8]| place.read(&head, Guard::default().read(&RESULT, bytes).unwrap());
     assert!(inlined(read(&object).unwrap()) == mixed());
     assert!(read(&[]).is_err() && read(&object[..5]).is_err());
 }
@@ -173,17 +230,19 @@ async fn a_large_result_goes_to_the_store_as_it_comes() {
     let remote = tempfile::tempdir().unwrap();
     let backend = Folder::new(remote.path().to_path_buf());
     let result = entry(vec![(Role::Rlib, noise(50 << 20)), (Role::Metadata, noise(3 << 20))]);
-    let whole = object(&result);
+    let (head, whole) = apart(result.clone());
     let mut damaged = whole.clone();
     damaged[40 << 20] ^= 1;
     for (name, value, is_whole) in [("damaged", damaged, false), ("whole", whole, true)] {
         backend.put(name, value).await.unwrap();
         let place = Arc::new(Place::new());
         let (mut sink, pieces) = Sink::stream();
-        let to = Arc::clone(&place);
-        let reading = tokio::task::spawn_blocking(move || to.read(pieces));
-        assert!(backend.get(name, &mut sink).await.unwrap());
-        sink.end().await.unwrap();
+        let (to, of) = (Arc::clone(&place), head.clone());
+        let reading = tokio::task::spawn_blocking(move || to.read(&of, pieces));
+        // The first blob that is not right ends it.
+        let expected = if is_whole { Ok(true) } else { Err(BackendError::Unwanted) };
+        assert_eq!(backend.get(name, &mut sink).await, expected);
+        drop(sink.end().await);
         let read = reading.await.unwrap();
         assert_eq!(read.is_ok(), is_whole);
         let Ok((read, files)) = read else {
@@ -212,7 +271,9 @@ async fn a_large_result_goes_to_the_store_as_it_comes() {
 fn a_large_result_is_not_held_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("object");
-    fs::write(&path, object(&entry(vec![(Role::Rlib, noise(100 << 20))]))).unwrap();
+    let (head, object) = apart(entry(vec![(Role::Rlib, noise(100 << 20))]));
+    fs::write(&path, object).unwrap();
+    fs::write(path.with_extension("head"), head.encode(&RESULT)).unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "stream::reads_the_object_of_another_test", "--nocapture"]);
     let output = run(child.env(OBJECT_VARIABLE, path));
@@ -225,8 +286,10 @@ fn a_large_result_is_not_held_in_memory() {
 fn reads_the_object_of_another_test() {
     let Some(path) = std::env::var_os(OBJECT_VARIABLE) else { return };
     let place = Place::new();
+    let head = fs::read(PathBuf::from(&path).with_extension("head")).unwrap();
+    let head = Entry::decode(&head, &RESULT).unwrap();
     let before = peak_kib();
-    let (entry, files) = place.read(fs::File::open(path).unwrap()).unwrap();
+    let (entry, files) = place.read(&head, fs::File::open(path).unwrap()).unwrap();
     let grown = peak_kib() - before;
     assert!(entry.outputs.len() == 1 && files[0].size() == 100 << 20);
     println!("\ngrown by KiB: {grown}");

@@ -1,5 +1,6 @@
 //! What the user asked for, and the story of one call.
-use crate::connect::Attempt;
+use crate::connect::{Answer, Attempt};
+use crate::prepare::Prepared;
 use crate::{bypass, compile, connect, place, process, replay};
 use cachepot_wire::{CompileRequest, EnvBlock, HitReply, Message, Reply};
 use std::ffi::{OsStr, OsString};
@@ -45,19 +46,19 @@ pub fn early(words: Vec<OsString>, env: EnvBlock) -> Option<i32> {
     let Attempt { stream, answer } = connect::attempt(&request)?;
     let Message::Compile(request) = request else { return None };
     let added = match answer {
-        Ok((Reply::Hit(hit), descriptors)) => {
-            if replay_hit(&hit, descriptors) {
+        Ok(Answer { reply: Reply::Hit(hit), descriptors, prepared }) => {
+            if replay_hit(&hit, descriptors, prepared) {
                 // The end of the process closes it.
                 std::mem::forget(stream);
                 return Some(hit.status);
             }
             Vec::new()
         }
-        Ok((Reply::RunItYourself { env, notice }, _)) => {
+        Ok(Answer { reply: Reply::RunItYourself { env, notice }, .. }) => {
             replay::notice(&notice);
             env
         }
-        Ok((Reply::CompileAndTellMe(plan), _)) => {
+        Ok(Answer { reply: Reply::CompileAndTellMe(plan), .. }) => {
             replay::notice(&plan.notice);
             if let Some(status) = compile::run(&plan, &request.env, &stream) {
                 std::mem::forget(stream);
@@ -156,9 +157,9 @@ fn ask_for(argv: Vec<OsString>, env: EnvBlock) -> Option<CompileRequest> {
 
 /// Puts a hit in place and repeats its messages. False where the place is not for it: the compiler itself tells best
 /// what is wrong.
-fn replay_hit(hit: &HitReply, descriptors: Vec<OwnedFd>) -> bool {
+fn replay_hit(hit: &HitReply, descriptors: Vec<OwnedFd>, prepared: Prepared) -> bool {
     replay::notice(&hit.notice);
-    let is_placed = place::place(&hit.outputs, descriptors).is_ok();
+    let is_placed = place::place(&hit.outputs, descriptors, prepared).is_ok();
     if is_placed {
         replay::messages(hit);
     }
@@ -185,23 +186,28 @@ fn call(argv: Vec<OsString>, env: EnvBlock) -> i32 {
 
 fn ask(request: CompileRequest, attempt: Option<Attempt>) -> i32 {
     let request = Message::Compile(request);
-    let reply = connect::ask(&request, attempt);
+    let answer = connect::ask(&request, attempt);
     let Message::Compile(CompileRequest { argv, env, .. }) = request else { return 2 };
+    let Ok((Answer { reply, descriptors, prepared }, connection)) = answer else {
+        return bypass::exec(&argv, &env, &[]);
+    };
     match reply {
-        Ok((Reply::Hit(hit), descriptors, _)) => {
-            if replay_hit(&hit, descriptors) {
+        Reply::Hit(hit) => {
+            if replay_hit(&hit, descriptors, prepared) {
                 return hit.status;
             }
             bypass::exec(&argv, &env, &[])
         }
-        Ok((Reply::CompileAndTellMe(plan), _, connection)) => {
+        Reply::CompileAndTellMe(plan) => {
             replay::notice(&plan.notice);
             compile::run(&plan, &env, &connection).unwrap_or_else(|| bypass::exec(&argv, &env, &[]))
         }
-        Ok((Reply::RunItYourself { env: added, notice }, _, _)) => {
+        Reply::RunItYourself { env: added, notice } => {
             replay::notice(&notice);
             bypass::exec(&argv, &env, &added)
         }
-        Ok((Reply::Stored { .. } | Reply::Admin(_), ..)) | Err(_) => bypass::exec(&argv, &env, &[]),
+        Reply::Stored { .. } | Reply::Admin(_) | Reply::Coming(_) | Reply::Grown(_) => {
+            bypass::exec(&argv, &env, &[])
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Reaching the coordinator: connect, or start one, and exchange one frame.
+//! Reaching the coordinator: connect, or start one, ask, and wait for the answer.
+use crate::prepare::Prepared;
 use crate::start::{self, StartError};
 use cachepot_wire::{EnvBlock, Message, Reply, WireError, fd, frame, socket};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -17,8 +18,16 @@ const SURELY_FITS_BYTES: usize = 32 << 10;
 /// A coordinator that was reached, and what came of it.
 pub(crate) struct Attempt {
     pub(crate) stream: UnixStream,
-    /// The answer with the descriptors that came along.
-    pub(crate) answer: Result<(Reply, Vec<OwnedFd>), WireError>,
+    pub(crate) answer: Result<Answer, WireError>,
+}
+
+/// What the coordinator answered.
+pub(crate) struct Answer {
+    pub(crate) reply: Reply,
+    /// They came along with it.
+    pub(crate) descriptors: Vec<OwnedFd>,
+    /// What its hints led to, for a hit.
+    pub(crate) prepared: Prepared,
 }
 
 /// Asks the coordinator if there is one; starts none.
@@ -38,14 +47,11 @@ fn environment(message: &Message) -> &EnvBlock {
     }
 }
 
-/// Sends a message and waits for the answer, with the descriptors that came along. A first attempt may have been made.
+/// Sends a message and waits for the answer. A first attempt may have been made.
 ///
 /// # Errors
 /// [`WireError`] when there is no coordinator to be had, or it does not answer.
-pub(crate) fn ask(
-    message: &Message,
-    first: Option<Attempt>,
-) -> Result<(Reply, Vec<OwnedFd>, UnixStream), WireError> {
+pub(crate) fn ask(message: &Message, first: Option<Attempt>) -> Result<(Answer, UnixStream), WireError> {
     let env = environment(message);
     let places = socket::places(env, fd::own_uid());
     let bytes = frame::encode(message.encode())?;
@@ -61,7 +67,7 @@ pub(crate) fn ask(
     for round in 0..2 {
         stream.set_read_timeout(Some(SILENCE))?;
         match answer.take().unwrap_or_else(|| exchange(&stream, &bytes)) {
-            Ok((reply, descriptors)) => return Ok((reply, descriptors, stream)),
+            Ok(answer) => return Ok((answer, stream)),
             Err(WireError::OtherBuild) => {
                 let old = fd::peer(stream.as_fd())?.pid;
                 stream = started(|program| start::replace(&places, env, program, old))?;
@@ -98,7 +104,7 @@ fn is_gone(error: &std::io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
-fn exchange(stream: &UnixStream, bytes: &[u8]) -> Result<(Reply, Vec<OwnedFd>), WireError> {
+fn exchange(stream: &UnixStream, bytes: &[u8]) -> Result<Answer, WireError> {
     let sent = send(stream, bytes, &[]);
     if let Err(WireError::Io(error)) = sent.as_ref()
         && error.kind() == std::io::ErrorKind::WouldBlock
@@ -106,10 +112,33 @@ fn exchange(stream: &UnixStream, bytes: &[u8]) -> Result<(Reply, Vec<OwnedFd>), 
         return Err(std::io::Error::from(error.kind()).into());
     }
     // A coordinator that refuses the head may answer before it has read all: its answer counts.
-    match (receive(stream), sent) {
-        (Ok(reply), _) => Ok(reply),
+    match (await_answer(stream), sent) {
+        (Ok(answer), _) => Ok(answer),
         (Err(error @ WireError::OtherBuild), _) => Err(error),
         (Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
+    }
+}
+
+/// Waits for the answer, and does meanwhile what hints of it allow. Each message ends a silence.
+fn await_answer(stream: &UnixStream) -> Result<Answer, WireError> {
+    let mut assembly = fd::Assembly::default();
+    let mut prepared = Prepared::default();
+    loop {
+        let (kind, payload) = assembly.receive_first(stream.as_fd())?;
+        match Reply::decode(kind, &payload)? {
+            Reply::Coming(outputs) => {
+                let descriptors = assembly.next_descriptors(outputs.len());
+                prepared = Prepared::new(outputs, descriptors);
+            }
+            Reply::Grown(bytes) => prepared.grow(bytes),
+            reply => {
+                if !matches!(reply, Reply::Hit(_)) {
+                    // Its space is wanted no longer, perhaps by a compiler that is about to run.
+                    prepared = Prepared::default();
+                }
+                return Ok(Answer { reply, descriptors: assembly.end()?, prepared });
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod connect;
 mod image;
 mod narrow;
 mod place;
+mod prepare;
 pub mod process;
 mod relay;
 mod replay;

@@ -203,19 +203,14 @@ pub type Frame = (u8, Vec<u8>, Vec<OwnedFd>);
 /// [`WireError`] of every kind; an end of the stream is [`WireError::Io`] with `UnexpectedEof`.
 pub fn receive_frame(socket: BorrowedFd<'_>) -> Result<Frame, WireError> {
     let mut assembly = Assembly::default();
-    loop {
-        if let Some(frame) = assembly.take()? {
-            return Ok(frame);
-        }
-        match assembly.fill(|buffer, descriptors| receive(socket, buffer, descriptors)) {
-            Ok(()) => {}
-            Err(WireError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let (kind, payload) = assembly.receive_first(socket)?;
+    Ok((kind, payload, assembly.end()?))
 }
 
-/// Puts a frame together from what a socket gives piece by piece.
+/// Puts frames together from what a socket gives piece by piece.
+///
+/// One read may bring several frames. Their descriptors stand in one line then: the kernel tells only that they came,
+/// and who understands a frame takes those that are its own.
 #[derive(Default)]
 pub struct Assembly {
     buffer: Vec<u8>,
@@ -261,22 +256,61 @@ impl Assembly {
         frame::decode_head(head).ok().map(|(_, length)| HEAD_BYTES + length)
     }
 
-    /// The frame, if it is whole.
+    /// The only frame, if it is whole.
     ///
     /// # Errors
-    /// As [`frame::decode_head`]; more bytes than one frame are [`WireError::Malformed`].
+    /// As [`Assembly::take_first`] and [`Assembly::end`].
     pub fn take(&mut self) -> Result<Option<Frame>, WireError> {
+        match self.take_first()? {
+            Some((kind, payload)) => Ok(Some((kind, payload, self.end()?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Kind and payload of the first frame, if it is whole; what came behind it stays.
+    ///
+    /// # Errors
+    /// As [`frame::decode_head`].
+    pub fn take_first(&mut self) -> Result<Option<(u8, Vec<u8>)>, WireError> {
         let filled = self.buffer.get(..self.filled).unwrap_or_default();
         let Some(head) = filled.first_chunk::<HEAD_BYTES>() else { return Ok(None) };
         let (kind, length) = frame::decode_head(head)?;
-        if filled.len() < HEAD_BYTES + length {
-            return Ok(None);
+        let end = HEAD_BYTES + length;
+        let Some(payload) = filled.get(HEAD_BYTES..end) else { return Ok(None) };
+        let payload = payload.to_vec();
+        self.buffer.copy_within(end..self.filled, 0);
+        self.filled -= end;
+        Ok(Some((kind, payload)))
+    }
+
+    /// As [`Assembly::take_first`], waiting for it on a blocking socket.
+    ///
+    /// # Errors
+    /// [`WireError`] of every kind; an end of the stream is [`WireError::Io`] with `UnexpectedEof`.
+    pub fn receive_first(&mut self, socket: BorrowedFd<'_>) -> Result<(u8, Vec<u8>), WireError> {
+        loop {
+            if let Some(first) = self.take_first()? {
+                return Ok(first);
+            }
+            match self.fill(|buffer, descriptors| receive(socket, buffer, descriptors)) {
+                Ok(()) => {}
+                Err(WireError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
-        if filled.len() > HEAD_BYTES + length {
-            return Err(WireError::Malformed);
-        }
-        let payload = filled.get(HEAD_BYTES..).unwrap_or_default().to_vec();
-        self.filled = 0;
-        Ok(Some((kind, payload, std::mem::take(&mut self.descriptors))))
+    }
+
+    /// The next descriptors in line, for a frame that is not the last one; fewer where fewer came.
+    pub fn next_descriptors(&mut self, count: usize) -> Vec<OwnedFd> {
+        let count = count.min(self.descriptors.len());
+        self.descriptors.drain(..count).collect()
+    }
+
+    /// The descriptors of the last frame: all that are left.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] where more bytes came: it was not the last one.
+    pub fn end(&mut self) -> Result<Vec<OwnedFd>, WireError> {
+        if self.filled > 0 { Err(WireError::Malformed) } else { Ok(std::mem::take(&mut self.descriptors)) }
     }
 }

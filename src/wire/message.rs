@@ -1,7 +1,8 @@
 //! What the two sides say to each other.
 //!
 //! One connection carries one request: `Compile` answered by `RunItYourself`, `Hit` or `CompileAndTellMe`; after
-//! the last of these the client sends a `Report` and waits for `Stored`. `Admin` is answered by `Admin`.
+//! the last of these the client sends a `Report` and waits for `Stored`. `Admin` is answered by `Admin`. Before the
+//! answer to `Compile` there may be hints, `Coming` and `Grown`.
 use crate::codec::{Reader, Writer};
 pub use crate::env_block::EnvBlock;
 use crate::frame::WireError;
@@ -164,6 +165,13 @@ pub enum Reply {
     },
     /// The answer to [`Message::Admin`].
     Admin(AdminReply),
+    /// A hint: outputs that are on their way, each an [`OutputBody::Descriptor`] of its final size. A descriptor for
+    /// each comes with it, of a file that only grows, and whose bytes nobody has verified yet. Takes the place of an
+    /// earlier one.
+    Coming(Vec<PlacedOutput>),
+    /// A hint: so many bytes of the outputs of the last [`Reply::Coming`] are in their files, counted over all of them
+    /// in their order.
+    Grown(u64),
 }
 
 const COMPILE: u8 = 1;
@@ -251,6 +259,8 @@ const HIT: u8 = 2;
 const COMPILE_AND_TELL_ME: u8 = 3;
 const STORED: u8 = 4;
 const ADMIN_REPLY: u8 = 5;
+const COMING: u8 = 6;
+const GROWN: u8 = 7;
 
 fn write_env(w: &mut Writer, env: &[(OsString, OsString)]) {
     w.list(env, |w, (name, value)| {
@@ -267,26 +277,52 @@ fn read_text(r: &mut Reader<'_>) -> Result<String, WireError> {
     String::from_utf8(r.bytes()?).map_err(|_| WireError::Malformed)
 }
 
+impl PlacedOutput {
+    fn write(&self, w: &mut Writer) {
+        w.os(self.path.as_os_str());
+        w.u8(self.executable.into());
+        w.u8(self.existing as u8);
+        match &self.body {
+            OutputBody::Inline(bytes) => {
+                w.u8(0);
+                w.bytes(bytes);
+            }
+            OutputBody::Descriptor(size) => {
+                w.u8(1);
+                w.u64(*size);
+            }
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(PlacedOutput {
+            path: r.os()?.into(),
+            executable: r.flag()?,
+            existing: match r.u8()? {
+                0 => Existing::Replaced,
+                1 => Existing::WrittenInto,
+                2 => Existing::CopiedOver,
+                _ => return Err(WireError::Malformed),
+            },
+            body: if r.flag()? { OutputBody::Descriptor(r.u64()?) } else { OutputBody::Inline(r.bytes()?) },
+        })
+    }
+
+    /// As [`PlacedOutput::read`]; what is on its way lies in a file.
+    fn read_coming(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Self::read(r).and_then(|output| match output.body {
+            OutputBody::Descriptor(_) => Ok(output),
+            OutputBody::Inline(_) => Err(WireError::Malformed),
+        })
+    }
+}
+
 impl HitReply {
     fn write(&self, w: &mut Writer) {
         w.u32(self.status.cast_unsigned());
         w.bytes(&self.stdout);
         w.bytes(&self.stderr);
-        w.list(&self.outputs, |w, output| {
-            w.os(output.path.as_os_str());
-            w.u8(output.executable.into());
-            w.u8(output.existing as u8);
-            match &output.body {
-                OutputBody::Inline(bytes) => {
-                    w.u8(0);
-                    w.bytes(bytes);
-                }
-                OutputBody::Descriptor(size) => {
-                    w.u8(1);
-                    w.u64(*size);
-                }
-            }
-        });
+        w.list(&self.outputs, |w, output| output.write(w));
         w.bytes(self.notice.as_bytes());
     }
 
@@ -295,23 +331,7 @@ impl HitReply {
             status: r.i32()?,
             stdout: r.bytes()?,
             stderr: r.bytes()?,
-            outputs: r.list(|r| {
-                Ok(PlacedOutput {
-                    path: r.os()?.into(),
-                    executable: r.flag()?,
-                    existing: match r.u8()? {
-                        0 => Existing::Replaced,
-                        1 => Existing::WrittenInto,
-                        2 => Existing::CopiedOver,
-                        _ => return Err(WireError::Malformed),
-                    },
-                    body: if r.flag()? {
-                        OutputBody::Descriptor(r.u64()?)
-                    } else {
-                        OutputBody::Inline(r.bytes()?)
-                    },
-                })
-            })?,
+            outputs: r.list(PlacedOutput::read)?,
             notice: read_text(r)?,
         })
     }
@@ -370,6 +390,14 @@ impl Reply {
                 w.bytes(text.as_bytes());
                 ADMIN_REPLY
             }
+            Reply::Coming(outputs) => {
+                w.list(outputs, |w, output| output.write(w));
+                COMING
+            }
+            Reply::Grown(bytes) => {
+                w.u64(*bytes);
+                GROWN
+            }
         };
         (kind, w.0)
     }
@@ -390,6 +418,8 @@ impl Reply {
                 let text = read_text(&mut r)?;
                 Reply::Admin(if failed { AdminReply::Failed(text) } else { AdminReply::Done(text) })
             }
+            COMING => Reply::Coming(r.list(PlacedOutput::read_coming)?),
+            GROWN => Reply::Grown(r.u64()?),
             _ => return Err(WireError::Malformed),
         };
         r.end()?;

@@ -1,7 +1,9 @@
-//! Placing outputs, passing streams on, attending to a compiler. Signals belong to a whole process, so what needs them
+//! Placing outputs, also those that are still coming, passing streams on, attending to a compiler. Signals belong to a whole process, so what needs them
 //! runs in processes of its own: this test program, started anew for one test.
 
 mod attend;
 mod bypass;
+mod coming;
 mod place;
 mod relay;
+mod scripted;

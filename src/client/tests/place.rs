@@ -1,11 +1,16 @@
 //! Outputs of a hit in every kind of place (traps T54 to T62).
-use crate::place::place;
+use crate::prepare::Prepared;
 use cachepot_wire::{Existing, OutputBody, PlacedOutput};
 use std::fs::{self, File, Permissions};
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+
+fn place(outputs: &[PlacedOutput], descriptors: Vec<OwnedFd>) -> std::io::Result<()> {
+    crate::place::place(outputs, descriptors, Prepared::default())
+}
 
 struct Folder(TempDir);
 

@@ -42,15 +42,23 @@ fn message() -> impl Strategy<Value = Message> {
     prop_oneof![compile, report, proptest::sample::select(orders.to_vec())]
 }
 
+fn output(body: impl Strategy<Value = OutputBody>) -> impl Strategy<Value = PlacedOutput> {
+    let existing =
+        proptest::sample::select(vec![Existing::Replaced, Existing::WrittenInto, Existing::CopiedOver]);
+    (os(), any::<bool>(), existing, body).prop_map(|(path, executable, existing, body)| PlacedOutput {
+        path: path.into(),
+        executable,
+        existing,
+        body,
+    })
+}
+
 fn reply() -> impl Strategy<Value = Reply> {
     let body = (option::of(any::<u64>()), bytes())
         .prop_map(|(size, inline)| size.map_or(OutputBody::Inline(inline), OutputBody::Descriptor));
-    let existing =
-        proptest::sample::select(vec![Existing::Replaced, Existing::WrittenInto, Existing::CopiedOver]);
-    let output = (os(), any::<bool>(), existing, body).prop_map(|(path, executable, existing, body)| {
-        PlacedOutput { path: path.into(), executable, existing, body }
-    });
-    let hit = (any::<i32>(), bytes(), bytes(), vec(output, 0..4), any::<String>()).prop_map(
+    let coming = vec(output(any::<u64>().prop_map(OutputBody::Descriptor)), 0..4).prop_map(Reply::Coming);
+    let grown = any::<u64>().prop_map(Reply::Grown);
+    let hit = (any::<i32>(), bytes(), bytes(), vec(output(body), 0..4), any::<String>()).prop_map(
         |(status, stdout, stderr, outputs, notice)| {
             Reply::Hit(HitReply { status, stdout, stderr, outputs, notice })
         },
@@ -66,7 +74,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         Reply::Admin(if done { AdminReply::Done(text) } else { AdminReply::Failed(text) })
     });
     let yours = (env(), any::<String>()).prop_map(|(env, notice)| Reply::RunItYourself { env, notice });
-    prop_oneof![hit, plan, admin, yours, stored]
+    prop_oneof![hit, plan, admin, yours, stored, coming, grown]
 }
 
 proptest! {
@@ -100,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_taken_or_refused(kind in 0..8u8, payload in vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_taken_or_refused(kind in 0..9u8, payload in vec(any::<u8>(), 0..200)) {
         if let Ok(message) = Message::decode(kind, &payload) {
             prop_assert_eq!(message.encode(), (kind, payload.clone()));
         }
@@ -125,7 +133,7 @@ proptest! {
 /// A count that promises more than there is costs no memory.
 #[test]
 fn claimed_counts_are_not_believed() {
-    for kind in 0..8 {
+    for kind in 0..9 {
         let claim = [0xff; 12];
         assert!(matches!(Message::decode(kind, &claim), Err(WireError::Malformed)));
         assert!(matches!(Reply::decode(kind, &claim), Err(WireError::Malformed)));
@@ -195,8 +203,22 @@ fn the_protocol_is_as_recorded() {
         (Reply::Stored { narrowed: None }, "4 00"),
         (Reply::Stored { narrowed: Some(b"t".to_vec()) }, "4 010100000074"),
         (Reply::Admin(AdminReply::Failed("no".to_owned())), "5 01020000006e6f"),
+        (
+            Reply::Coming(vec![output(OutputBody::Descriptor(258))]),
+            "6 0100000001000000610001010201000000000000",
+        ),
+        (Reply::Grown(258), "7 0201000000000000"),
     ];
     for (reply, expected) in replies {
         assert_eq!(hex(reply.encode()), expected, "{reply:?}");
     }
+}
+
+/// What is on its way has no bytes to be in the message.
+#[test]
+fn only_files_are_coming() {
+    let body = OutputBody::Inline(b"i".to_vec());
+    let output = PlacedOutput { path: "a".into(), executable: false, existing: Existing::Replaced, body };
+    let (kind, payload) = Reply::Coming(vec![output]).encode();
+    assert!(matches!(Reply::decode(kind, &payload), Err(WireError::Malformed)));
 }

@@ -81,6 +81,47 @@ fn descriptors_come_with_frames_in_pieces() {
     assert_eq!((frame.1, frame.2.len()), (vec![7; 500], 2));
 }
 
+/// One read may bring several frames: each is found, and descriptors are handed out in the order they were sent in.
+#[test]
+fn frames_that_come_together_are_taken_one_by_one() {
+    let (here, there) = UnixStream::pair().unwrap();
+    let files = files(3);
+    let raw: Vec<RawFd> = files.iter().map(AsRawFd::as_raw_fd).collect();
+    let sent: [(u8, usize, &[RawFd]); 5] =
+        [(6, 50_000, &raw[..1]), (7, 8, &[]), (7, 0, &[]), (6, 40, &raw[1..2]), (2, 100, &raw[2..])];
+    for (kind, length, descriptors) in sent {
+        let frame = encode((kind, vec![kind; length])).unwrap();
+        send_all(here.as_fd(), &frame, descriptors).unwrap();
+    }
+    drop(here);
+    let mut assembly = fd::Assembly::default();
+    for ((kind, length, descriptors), at) in sent.into_iter().zip(1..) {
+        let first = assembly.receive_first(there.as_fd()).unwrap();
+        assert_eq!(first, (kind, vec![kind; length]));
+        let arrived = match at {
+            5 => assembly.end().unwrap(),
+            _ => assembly.next_descriptors(descriptors.len()),
+        };
+        assert_eq!(arrived.len(), descriptors.len());
+        let sent = files.iter().filter(|file| descriptors.contains(&file.as_raw_fd()));
+        assert!(sent.zip(&arrived).all(|(sent, arrived)| same_file(sent, arrived)));
+    }
+    assert!(matches!(assembly.receive_first(there.as_fd()), Err(WireError::Io(_))));
+}
+
+#[test]
+fn the_last_frame_is_the_last() {
+    let (here, there) = UnixStream::pair().unwrap();
+    for kind in [1, 2] {
+        send_all(here.as_fd(), &encode((kind, Vec::new())).unwrap(), &[]).unwrap();
+    }
+    let mut assembly = fd::Assembly::default();
+    assembly.receive_first(there.as_fd()).unwrap();
+    assert!(matches!(assembly.end(), Err(WireError::Malformed)));
+    assert_eq!(assembly.receive_first(there.as_fd()).unwrap().0, 2);
+    assert_eq!(assembly.end().unwrap().len(), 0);
+}
+
 #[test]
 fn a_frame_larger_than_the_socket_goes_through() {
     let (here, there) = UnixStream::pair().unwrap();

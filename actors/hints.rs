@@ -7,6 +7,9 @@ use std::fs::File;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// How much has to come before it is told of again.
+const STEP_BYTES: u64 = 1 << 20;
+
 /// For one request.
 #[derive(Clone)]
 pub(crate) struct Hints {
@@ -53,8 +56,10 @@ impl Hints {
             to.send_replace(Told { coming: Some(Arc::new(coming)), grown: 0 });
             to
         });
+        let mut told_of = 0;
         move |bytes| {
-            if let Some(to) = &to {
+            if let Some(to) = to.as_ref().filter(|_| bytes >= told_of + STEP_BYTES) {
+                told_of = bytes;
                 to.send_modify(|told| told.grown = bytes);
             }
         }

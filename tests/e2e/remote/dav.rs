@@ -26,6 +26,8 @@ struct State {
     refusal: AtomicU16,
     /// Larger ones are refused as too large, where this is not 0.
     limit: AtomicUsize,
+    /// Larger answers stand still after so many bytes, where this is not 0.
+    pause: AtomicUsize,
 }
 
 impl Dav {
@@ -63,6 +65,11 @@ impl Dav {
         self.state.limit.store(limit, Ordering::SeqCst);
     }
 
+    /// Lets larger answers stand still after so many bytes; 0 lets them go on.
+    pub(super) fn pause_after(&self, bytes: usize) {
+        self.state.pause.store(bytes, Ordering::SeqCst);
+    }
+
     /// How many objects it has.
     pub(super) fn len(&self) -> usize {
         self.state.files.lock().unwrap().keys().filter(|path| !path.starts_with(CHECK)).count()
@@ -86,7 +93,16 @@ fn serve(stream: TcpStream, state: &State) {
         }
         let (status, body) = answer(state, &method, path, body);
         let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());
-        if answers.write_all(&[head.as_bytes(), &body].concat()).is_err() {
+        let whole = [head.as_bytes(), &body].concat();
+        let (first, rest) =
+            whole.split_at_checked(state.pause.load(Ordering::SeqCst)).unwrap_or((&whole, &[]));
+        if answers.write_all(first).is_err() {
+            return;
+        }
+        while state.pause.load(Ordering::SeqCst) > 0 && !rest.is_empty() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if answers.write_all(rest).is_err() {
             return;
         }
     }

@@ -1,7 +1,9 @@
 //! Results that go from a remote into the local store while they come.
 use crate::harness::Went::{Hit, Stored};
-use crate::harness::{CLIENT, Sandbox, wait_for};
+use crate::harness::{CLIENT, Sandbox, wait_for, wait_until};
+use crate::remote::dav::Dav;
 use crate::remote::{flush, objects, sandbox};
+use crate::rust::lib;
 use cachepot_engine::stats::Stat;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -117,4 +119,47 @@ fn outputs_that_a_remote_has_are_not_written_again() {
     // Whoever has some of it gets the rest.
     other = other.on_machine("third");
     other.expect(Hit, LINE);
+}
+
+/// What a process has open that has no name in this folder; its bytes.
+fn unnamed(process: u32, folder: &Path) -> Option<u64> {
+    let open = fs::read_dir(format!("/proc/{process}/fd")).ok()?.flatten().map(|entry| entry.path());
+    let is_it = |path: &PathBuf| {
+        fs::read_link(path)
+            .is_ok_and(|link| link.starts_with(folder) && link.to_string_lossy().ends_with(" (deleted)"))
+    };
+    open.filter(is_it).filter_map(|path| fs::metadata(path).ok()).map(|metadata| metadata.len()).max()
+}
+
+#[test]
+fn the_user_s_file_grows_with_what_comes_and_has_no_name_before_its_end() {
+    let (server, line) = (Dav::start(), lib(""));
+    let text = "pub static A: &[u8; 12_000_000] = include_bytes!(\"noise\");\n";
+    let mut machine = sandbox("growing").file("a.rs", text).without("CACHEPOT_FOLDER");
+    machine.sh("head -c 12000000 /dev/urandom > noise");
+    machine = machine.env("CACHEPOT_WEBDAV_ENDPOINT", &server.address);
+    machine.expect(Stored, line.as_str());
+    flush(&machine);
+    for (name, is_to_end) in [("whole", true), ("cut", false)] {
+        machine = machine.on_machine(name);
+        let _ = machine.cachepot(["--start-coordinator"]).succeeds();
+        machine.sh("rm -f liba.*");
+        server.pause_after(8_000_000);
+        // A shell tells the working directory to what it runs, as before.
+        let mut call =
+            machine.command("/bin/sh").args(["-c", &format!("exec {CLIENT} {line}")]).spawn().unwrap();
+        wait_until("half of it", || {
+            unnamed(call.id(), &machine.work()).is_some_and(|bytes| bytes > 4_000_000)
+        });
+        assert!(!machine.work().join("liba.rlib").exists());
+        if is_to_end {
+            server.pause_after(0);
+        }
+        assert!(wait_for(&mut call).success());
+        server.pause_after(0);
+        assert_eq!(machine.stats().stats.count(Stat::CacheHits), u64::from(is_to_end));
+        let made = fs::read(machine.work().join("liba.rlib")).unwrap();
+        machine.sh(&line);
+        assert!(fs::read(machine.work().join("liba.rlib")).unwrap() == made);
+    }
 }

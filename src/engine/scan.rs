@@ -148,7 +148,7 @@ impl Findings {
                         found.question((word, before, after), place, &mut lexer);
                     }
                     Some(b'_' | b'T' | b'D' | b'A' | b'E' | b'I' | b'M' | b'S' | b'P') => {
-                        found.capitals(word);
+                        found.capitals(word, place == Place::Directive && begins_paste(before, after));
                         found.piece_of_question(word, place);
                         found.directive(word, before, after);
                     }
@@ -169,10 +169,13 @@ impl Findings {
         Findings { unread: true, ..Findings::default() }
     }
 
-    fn capitals(&mut self, word: &[u8]) {
+    fn capitals(&mut self, word: &[u8], goes_on: bool) {
         let fits = |byte: &u8| b"_TIMEDASP".contains(byte);
         if word.len() <= 13 && word.iter().all(fits) {
-            self.macros.iter_mut().zip(MACROS).for_each(|(pieces, name)| pieces.add_word(name, word));
+            self.macros
+                .iter_mut()
+                .zip(MACROS)
+                .for_each(|(pieces, name)| pieces.add_word(name, word, goes_on));
         }
     }
 
@@ -227,7 +230,10 @@ impl Findings {
         let can_be_one = matches!(place, Place::Directive | Place::Unclear);
         if can_be_one && word.iter().all(|byte| b"_hasincludembxt".contains(byte)) {
             let word = word.strip_suffix(b"_next").unwrap_or(word);
-            self.questions.iter_mut().zip(QUESTIONS).for_each(|(pieces, name)| pieces.add_word(name, word));
+            self.questions
+                .iter_mut()
+                .zip(QUESTIONS)
+                .for_each(|(pieces, name)| pieces.add_word(name, word, false));
         }
     }
 
@@ -329,6 +335,12 @@ fn takes_operand(after: &[u8]) -> bool {
         [byte, ..] => is_word(*byte),
         [] => false,
     }
+}
+
+/// Whether a word in a directive is the first operand of `##`, as in `#define f(x) __ ## x`, which glibc's `sys/cdefs.h` has: it
+/// begins a name and ends none, for it would have to be pasted to nothing first, and that to something else.
+fn begins_paste(before: &[u8], after: &[u8]) -> bool {
+    after.trim_ascii_start().starts_with(b"##") && !before.trim_ascii_end().ends_with(b"##")
 }
 
 /// Whether a word is the name of a question, or the start of one.

@@ -20,11 +20,13 @@ impl Pieces {
         }
     }
 
-    /// Notes a word wherever it occurs in the name.
-    pub(super) fn add_word(&mut self, name: &[u8], word: &[u8]) {
+    /// Notes a word wherever it occurs in the name; where it `goes_on`, not at the end of one.
+    pub(super) fn add_word(&mut self, name: &[u8], word: &[u8], goes_on: bool) {
         if (1..=name.len()).contains(&word.len()) {
             let at = name.windows(word.len()).enumerate().filter(|(_, part)| *part == word);
-            at.for_each(|(from, _)| self.add(from, from + word.len()));
+            let places = at.map(|(from, _)| (from, from + word.len()));
+            let may_be = |&(from, to): &(usize, usize)| !goes_on || from == 0 || to < name.len();
+            places.filter(may_be).for_each(|(from, to)| self.add(from, to));
         }
     }
 

@@ -148,7 +148,7 @@ impl Findings {
                         found.question((word, before, after), place, &mut lexer);
                     }
                     Some(b'_' | b'T' | b'D' | b'A' | b'E' | b'I' | b'M' | b'S' | b'P') => {
-                        found.capitals(word, place == Place::Directive && begins_paste(before, after));
+                        found.capitals(word, part_of_macro(before, after, place));
                         found.piece_of_question(word, place);
                         found.directive(word, before, after);
                     }
@@ -169,13 +169,10 @@ impl Findings {
         Findings { unread: true, ..Findings::default() }
     }
 
-    fn capitals(&mut self, word: &[u8], goes_on: bool) {
+    fn capitals(&mut self, word: &[u8], part: pieces::Part) {
         let fits = |byte: &u8| b"_TIMEDASP".contains(byte);
         if word.len() <= 13 && word.iter().all(fits) {
-            self.macros
-                .iter_mut()
-                .zip(MACROS)
-                .for_each(|(pieces, name)| pieces.add_word(name, word, goes_on));
+            self.macros.iter_mut().zip(MACROS).for_each(|(pieces, name)| pieces.add_word(name, word, part));
         }
     }
 
@@ -233,7 +230,7 @@ impl Findings {
             self.questions
                 .iter_mut()
                 .zip(QUESTIONS)
-                .for_each(|(pieces, name)| pieces.add_word(name, word, false));
+                .for_each(|(pieces, name)| pieces.add_word(name, word, pieces::Part::Any));
         }
     }
 
@@ -337,10 +334,18 @@ fn takes_operand(after: &[u8]) -> bool {
     }
 }
 
-/// Whether a word in a directive is the first operand of `##`, as in `#define f(x) __ ## x`, which glibc's `sys/cdefs.h` has: it
-/// begins a name and ends none, for it would have to be pasted to nothing first, and that to something else.
-fn begins_paste(before: &[u8], after: &[u8]) -> bool {
-    after.trim_ascii_start().starts_with(b"##") && !before.trim_ascii_end().ends_with(b"##")
+/// What a word may be of a macro's name. Strings are not put together to names; and the first operand of `##`, as in `#define f(x) __ ## x`,
+/// ends none, for it would have to be pasted to nothing first, and that to something else. glibc's `sys/cdefs.h` has both.
+fn part_of_macro(before: &[u8], after: &[u8], place: Place) -> pieces::Part {
+    let begins_paste =
+        || after.trim_ascii_start().starts_with(b"##") && !before.trim_ascii_end().ends_with(b"##");
+    // Lines that belong together.
+    let is_cut = matches!(after.first(), Some(b'\\' | b'?')) || matches!(before.last(), Some(b'\n' | b'\r'));
+    match place {
+        Place::String if !is_cut => pieces::Part::Whole,
+        Place::Directive if begins_paste() => pieces::Part::NotLast,
+        _ => pieces::Part::Any,
+    }
 }
 
 /// Whether a word is the name of a question, or the start of one.

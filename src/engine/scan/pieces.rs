@@ -12,6 +12,17 @@ const MAX_NAME: usize = 13;
 /// More would make every text with a few short words suspicious.
 const MAX_PIECES: usize = 3;
 
+/// What a word may be of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Any piece.
+    Any,
+    /// All of it, or a piece that another one follows.
+    NotLast,
+    /// All of it.
+    Whole,
+}
+
 impl Pieces {
     /// Notes the piece from one place to another.
     pub(super) fn add(&mut self, from: usize, to: usize) {
@@ -20,12 +31,16 @@ impl Pieces {
         }
     }
 
-    /// Notes a word wherever it occurs in the name; where it `goes_on`, not at the end of one.
-    pub(super) fn add_word(&mut self, name: &[u8], word: &[u8], goes_on: bool) {
+    /// Notes a word wherever it may stand in the name.
+    pub(super) fn add_word(&mut self, name: &[u8], word: &[u8], part: Part) {
         if (1..=name.len()).contains(&word.len()) {
             let at = name.windows(word.len()).enumerate().filter(|(_, part)| *part == word);
             let places = at.map(|(from, _)| (from, from + word.len()));
-            let may_be = |&(from, to): &(usize, usize)| !goes_on || from == 0 || to < name.len();
+            let may_be = |&(from, to): &(usize, usize)| match part {
+                Part::Any => true,
+                Part::NotLast => from == 0 || to < name.len(),
+                Part::Whole => word.len() == name.len(),
+            };
             places.filter(may_be).for_each(|(from, to)| self.add(from, to));
         }
     }

@@ -43,9 +43,11 @@ fn time_macros_are_found_in_every_form() {
         ("#define f(x) __ ## x\nTIME__", "t"),
         ("#define f(x) __TIME__ ## x\n", "t"),
         ("__ ## f, TIME", "t"),
+        ("#define f(x) \"__\" #x\n#define g(x) __ ## x\nTIME", ""),
         // Splices.
         ("__TI\\\nME__", "t"),
         ("__TI\\ \nME__", "t"),
+        ("_Pragma(\"message(__TI\\\nME__)\")", "t"),
         ("__TI\\\r\nME__", "t"),
         ("__TI?\x3f/\nME__", "t"),
         ("__\\\nTIME\\\n__", "t"),

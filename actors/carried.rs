@@ -82,6 +82,25 @@ pub(crate) fn keeps_long(store: &LocalStore) -> bool {
     store.usage().max_bytes >= LARGE_STORE
 }
 
+/// An empty one.
+#[cfg(test)]
+pub(crate) fn record_of(result: cachepot_engine::digest::Digest) -> Record {
+    Record {
+        result,
+        inputs: Vec::new(),
+        n_read: 0,
+        folders: Vec::new(),
+        names: Vec::new(),
+        present: Vec::new(),
+        states: Vec::new(),
+        same: Vec::new(),
+        exist: Vec::new(),
+        mtimes: Vec::new(),
+        window: None,
+        surroundings: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,20 +116,7 @@ mod tests {
             (Arc::new(Semaphore::new(3)), Write { job: Digest([1; 32]), result: Digest([2; 32]) });
         let permit = || Arc::clone(&all).try_acquire_owned().unwrap();
         let meta = EntryMeta { status: 0, stdout: b"text".to_vec(), stderr: Vec::new() };
-        let record = Record {
-            result: write.result,
-            inputs: Vec::new(),
-            n_read: 0,
-            folders: Vec::new(),
-            names: Vec::new(),
-            present: Vec::new(),
-            states: Vec::new(),
-            same: Vec::new(),
-            exist: Vec::new(),
-            mtimes: Vec::new(),
-            window: None,
-            surroundings: None,
-        };
+        let record = record_of(write.result);
         let job = write.job;
         let keep = Keep { job, meta, outputs: Vec::new(), record, room: None, permit: Arc::new(permit()) };
         let mut pending = Pending::open(folder.path().to_path_buf());

@@ -5,7 +5,7 @@ use crate::compiler_info_cache::Identify;
 use crate::detect::{Compiler, CompilerQuery, Here, Known};
 use crate::elsewhere;
 use crate::find::{Found, find};
-use crate::hints::Hints;
+use crate::hints::{Hints, placed};
 use crate::inputs::{Early, Place, Young, now};
 use crate::miss::{Call, Miss, Observing};
 use crate::permits::Deadline;
@@ -21,7 +21,7 @@ use cachepot_engine::entry::Body;
 use cachepot_engine::job::{Discovery, Driver, Family, Job, Output, Parsed};
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::Fetched;
-use cachepot_wire::{CompileRequest, EnvBlock, HitReply, OutputBody, PlacedOutput, Plan};
+use cachepot_wire::{CompileRequest, EnvBlock, HitReply, OutputBody, Plan};
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -268,16 +268,11 @@ pub(crate) fn hit(job: &Job, mut opened: Fetched) -> Option<(HitReply, Vec<File>
         return None;
     }
     let outputs = entry.outputs.iter().map(|stored| {
-        let output = job.outputs.iter().find(|output| output.role == stored.role)?;
-        Some(PlacedOutput {
-            path: output.path.clone(),
-            executable: stored.executable,
-            existing: output.existing,
-            body: match &stored.body {
-                Body::Inline(bytes) => OutputBody::Inline(bytes.clone()),
-                Body::Blob { size, .. } => OutputBody::Descriptor(*size),
-            },
-        })
+        let body = match &stored.body {
+            Body::Inline(bytes) => OutputBody::Inline(bytes.clone()),
+            Body::Blob { size, .. } => OutputBody::Descriptor(*size),
+        };
+        placed(&job.outputs, stored, body)
     });
     let reply = HitReply {
         status: entry.status,

@@ -104,7 +104,7 @@ async fn look_further(
         if !is_in_hand && !question.is_worth_it(key, &subject.job.bases) {
             continue;
         }
-        let (mut asked_result, mut asked_job) = (false, false);
+        let (mut asked_result, mut asked_job, mut head) = (false, false, None);
         loop {
             let brought = match &seen.1 {
                 Local::Found(_) => return Some(seen),
@@ -112,12 +112,15 @@ async fn look_further(
                     asked_result = true;
                     match shared.tiers.in_hand(result) {
                         Some(in_hand) => Brought::Entry(*result, in_hand),
-                        None => question.bring_result(*result, &hints).await,
+                        None => {
+                            let head = head.take().filter(|(of, _)| of == result).map(|(_, head)| head);
+                            question.bring_result(*result, head, &hints).await
+                        }
                     }
                 }
                 // Another request has brought it meanwhile.
                 Local::NeverStored if shared.manifests.may_hold(&key) => Brought::News,
-                // The newest result travels with its job.
+                // The newest result travels with its job, or its head.
                 Local::Lost(_) | Local::Unknown | Local::NeverStored if !asked_job => {
                     asked_job = true;
                     question.bring_job(key, &subject.job.bases).await
@@ -127,8 +130,8 @@ async fn look_further(
             let in_hand = match brought {
                 Brought::Nothing => continue,
                 Brought::News => None,
-                Brought::Head => {
-                    asked_result = false;
+                Brought::Head(result, entry) => {
+                    (asked_result, head) = (false, Some((result, entry)));
                     None
                 }
                 Brought::Entry(result, brought) => Some((result, brought)),

@@ -1,7 +1,7 @@
 //! What a client is told while a large result is on its way to it: files that grow, so that it copies them meanwhile. Nothing of it
 //! is verified before the answer. No actor; the RequestRouter passes on what was told last.
-use cachepot_engine::entry::{Body, Entry};
-use cachepot_engine::job::{Job, Output, Role};
+use cachepot_engine::entry::{Body, Entry, EntryOutput};
+use cachepot_engine::job::{Job, Output};
 use cachepot_wire::{OutputBody, PlacedOutput};
 use std::fs::File;
 use std::sync::Arc;
@@ -13,9 +13,8 @@ const STEP_BYTES: u64 = 1 << 20;
 /// For one request.
 #[derive(Clone)]
 pub(crate) struct Hints {
-    /// `None` where nobody listens.
-    to: Option<watch::Sender<Told>>,
-    /// Where outputs go; none where their texts are changed on the way.
+    to: watch::Sender<Told>,
+    /// Where outputs go.
     outputs: Arc<[Output]>,
 }
 
@@ -40,21 +39,20 @@ impl Hints {
     /// Hints, and what hears them.
     pub(crate) fn channel() -> (Self, watch::Receiver<Told>) {
         let (to, hears) = watch::channel(Told::default());
-        (Hints { to: Some(to), outputs: Arc::default() }, hears)
+        (Hints { to, outputs: Arc::default() }, hears)
     }
 
     /// For the outputs of this job.
     pub(crate) fn of(&self, job: &Job) -> Self {
-        let wanted = |output: &&Output| job.bases.is_empty() || output.role != Role::Dependencies;
-        Hints { to: self.to.clone(), outputs: job.outputs.iter().filter(wanted).cloned().collect() }
+        Hints { to: self.to.clone(), outputs: job.outputs.as_slice().into() }
     }
 
     /// Tells of the blobs of an entry, where each has a file; the value tells how much of all of them is there.
     pub(crate) fn coming(&self, head: &Entry, files: Option<Vec<File>>) -> impl FnMut(u64) + use<> {
         let coming = files.and_then(|files| Some(Coming { outputs: self.placed(head)?, files }));
-        let to = self.to.clone().zip(coming).map(|(to, coming)| {
-            to.send_replace(Told { coming: Some(Arc::new(coming)), grown: 0 });
-            to
+        let to = coming.map(|coming| {
+            self.to.send_replace(Told { coming: Some(Arc::new(coming)), grown: 0 });
+            self.to.clone()
         });
         let mut told_of = 0;
         move |bytes| {
@@ -66,19 +64,21 @@ impl Hints {
     }
 
     fn placed(&self, head: &Entry) -> Option<Vec<PlacedOutput>> {
-        let sizes = head.outputs.iter().filter_map(|stored| match stored.body {
+        let blobs = head.outputs.iter().filter_map(|stored| match stored.body {
             Body::Inline(_) => None,
-            Body::Blob { size, .. } => Some((stored, size)),
+            Body::Blob { size, .. } => Some(placed(&self.outputs, stored, OutputBody::Descriptor(size))),
         });
-        let placed = sizes.map(|(stored, size)| {
-            let output = self.outputs.iter().find(|output| output.role == stored.role)?;
-            Some(PlacedOutput {
-                path: output.path.clone(),
-                executable: stored.executable,
-                existing: output.existing,
-                body: OutputBody::Descriptor(size),
-            })
-        });
-        placed.collect()
+        blobs.collect()
     }
+}
+
+/// Where a stored output goes; `None` where the job has none of its role.
+pub(crate) fn placed(outputs: &[Output], stored: &EntryOutput, body: OutputBody) -> Option<PlacedOutput> {
+    let output = outputs.iter().find(|output| output.role == stored.role)?;
+    Some(PlacedOutput {
+        path: output.path.clone(),
+        executable: stored.executable,
+        existing: output.existing,
+        body,
+    })
 }

@@ -75,9 +75,14 @@ impl Question<'_> {
         self.bring(Object::Job(job), take_in).await
     }
 
-    /// Brings a result.
-    pub(crate) async fn bring_result(&self, result: Digest, hints: &Hints) -> Brought {
-        if let Some(head) = self.shared.tiers.head(&result) {
+    /// Brings a result; its head may have come already.
+    pub(crate) async fn bring_result(
+        &self,
+        result: Digest,
+        head: Option<Arc<Entry>>,
+        hints: &Hints,
+    ) -> Brought {
+        if let Some(head) = head {
             return self.bring_blobs(result, head, hints).await;
         }
         let to = Arc::clone(self.shared);
@@ -85,15 +90,12 @@ impl Question<'_> {
             Some(to.tiers.take(result, bundle::read_result(&result, object).ok()?))
         };
         match self.bring(Object::Result(result), take_in).await {
-            Brought::Head => match self.shared.tiers.head(&result) {
-                Some(head) => self.bring_blobs(result, head, hints).await,
-                None => Brought::Nothing,
-            },
+            Brought::Head(_, head) => self.bring_blobs(result, head, hints).await,
             brought => brought,
         }
     }
 
-    /// Brings the blobs of a result whose entry is here; its client is told meanwhile what has come.
+    /// Brings the blobs of a result; its client is told meanwhile what has come.
     async fn bring_blobs(&self, result: Digest, head: Arc<Entry>, hints: &Hints) -> Brought {
         let Some(key) = blobs::key(&head) else { return Brought::Nothing };
         let (to, hints) = (Arc::clone(self.shared), hints.clone());
@@ -103,13 +105,7 @@ impl Question<'_> {
             let entry = blobs::read(&head, (&key, object), &mut outputs, &mut grown).ok()?;
             Some(to.tiers.take_whole(result, entry, outputs.into_files()))
         };
-        let brought = self.bring(Object::Blobs { key, of: result }, take_in).await;
-        if matches!(brought, Brought::Nothing)
-            && let Some(tier) = self.shared.tiers.list().get(self.at)
-        {
-            tier.note_lack(key);
-        }
-        brought
+        self.bring(Object::Blobs { key, of: result }, take_in).await
     }
 
     /// Brings an object, once for all who want it at the same time; `take_in` says `None` of one that is not as it
@@ -159,6 +155,7 @@ impl Question<'_> {
         if brought.is_none() {
             tracing::warn!(remote = tier.name, "an object is damaged or not to be believed; it is a miss");
             self.shared.stats.bump_named(Stat::RemoteErrors, tier.name);
+            tier.note_lack(key);
         }
         let brought = brought.unwrap_or(Brought::Nothing);
         if matches!(brought, Brought::Nothing) {

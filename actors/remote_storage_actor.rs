@@ -1,5 +1,5 @@
 //! RemoteStorageActor, one per remote: asks it, and writes to it behind the build. Owns the decision when it is left alone
-//! (`breaker.rs`), what it refuses, and the queue of writes (`pending.rs`). Called by `tiers.rs`; all of them share one thread, which
+//! (`breaker.rs`), what it refuses, and the queue of writes (`pending.rs`). Called by `question.rs` and `tiers.rs`; all of them share one thread, which
 //! no hit of the local store waits for. When one dies, its request is answered with an error, which is a miss; writes
 //! that were not done lie in the queue's folder for its next life.
 use crate::keeper::Obituary;
@@ -179,13 +179,13 @@ impl RemoteStorageActor {
         let call = async move { hand_on(backend.as_ref(), &name, &mut to).await };
         Box::pin(call.into_actor(self).map(move |outcome, actor, _| {
             let is_news = actor.breaker.end(ticket, outcome.as_ref().map(drop), Instant::now());
-            actor.note_read(outcome, is_news, began.elapsed().saturating_sub(progress.waited()))
+            actor.note_read((key, outcome), is_news, began.elapsed().saturating_sub(progress.waited()))
         }))
     }
 
     fn note_read(
         &mut self,
-        outcome: Result<Option<u64>, BackendError>,
+        (key, outcome): (Digest, Result<Option<u64>, BackendError>),
         is_left_alone: bool,
         took: Duration,
     ) -> bool {
@@ -194,6 +194,9 @@ impl RemoteStorageActor {
             Ok(found) => {
                 self.tier.note_answer(found.is_some(), took);
                 self.refused_reads = 0;
+                if found.is_none() {
+                    self.tier.note_lack(key);
+                }
                 self.bump(if found.is_some() { Stat::RemoteHits } else { Stat::RemoteMisses });
                 self.shared.stats.add_named(Stat::RemoteBytesRead, self.tier.name, found.unwrap_or_default());
                 found.is_some()

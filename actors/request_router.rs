@@ -12,6 +12,7 @@ use cachepot_wire::fd::{self, Assembly};
 use cachepot_wire::{
     Admin, AdminReply, CompileRequest, EnvBlock, Message as WireMessage, Reply, WireError, frame,
 };
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -226,7 +227,10 @@ async fn compile(
     let notice = notice(shared, &request.env);
     let (hints, told) = Hints::channel();
     let work = drive::compile(shared, request, shared.scratch_name(), &hints);
-    match while_it_comes(stream, work, told).await {
+    let outcome = while_it_comes(stream, work, told).await;
+    // They hold files of what came in vain.
+    drop(hints);
+    match outcome {
         Outcome::Yours => {
             let env = shared.slots.lend(wanted, client).await;
             send(stream, Reply::RunItYourself { env, notice }, &[]).await
@@ -264,11 +268,16 @@ async fn while_it_comes(
             Ok(()) = told.changed() => {}
         }
         let news = told.borrow_and_update().clone();
-        // What the client does not hear it does not need.
-        if tell(stream, news, &mut last).await.is_err() {
+        // What the client does not hear it does not need; nothing waits for one that does not listen.
+        if takes_at_once(stream) && tell(stream, news, &mut last).await.is_err() {
             return work.await;
         }
     }
+}
+
+fn takes_at_once(stream: &UnixStream) -> bool {
+    let mut asked = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready == 1)
 }
 
 async fn tell(stream: &UnixStream, news: Told, last: &mut Option<Arc<Coming>>) -> Result<(), WireError> {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How much is remembered of blobs that a remote lacks, in bytes.
+/// How much is remembered of what a remote lacks, in bytes.
 const MAX_LACKING_BYTES: usize = 1 << 20;
 
 /// See the file's head.
@@ -32,7 +32,7 @@ pub(crate) struct Tier {
     pub(crate) is_left_alone: AtomicBool,
     /// Whether it refuses what is written.
     pub(crate) refuses_writes: AtomicBool,
-    /// Blobs that were looked for in vain: they are written without asking whether they are there.
+    /// Keys under which it had nothing, or not what it should: blobs are written then without asking whether they are there.
     pub(crate) lacking: Mutex<Recent<Digest, ()>>,
     /// How long its answers took.
     pub(crate) latencies: Mutex<Latencies>,
@@ -46,9 +46,9 @@ impl Tier {
         check(self.backend.as_ref(), self.mode)
     }
 
-    /// Takes note that it lacks these blobs, or has others in their place.
-    pub(crate) fn note_lack(&self, blobs: Digest) {
-        hold(&self.lacking).insert(blobs, (), size_of::<Digest>());
+    /// Takes note that it has nothing under a key, or not what it should.
+    pub(crate) fn note_lack(&self, key: Digest) {
+        hold(&self.lacking).insert(key, (), size_of::<Digest>());
     }
 
     /// Takes note of how long an answer took, and whether there was anything.

@@ -9,7 +9,7 @@ use crate::shared::Shared;
 use crate::tier::{Tier, hold};
 use crate::traffic::Traffic;
 use cachepot_engine::digest::Digest;
-use cachepot_engine::entry::{Body, Entry};
+use cachepot_engine::entry::Entry;
 use cachepot_engine::stats::RemoteReport;
 use cachepot_storage::local::Ingested;
 use cachepot_storage::recent::Recent;
@@ -20,14 +20,12 @@ use std::time::{Duration, Instant};
 
 /// More than anybody has; each has its place in `Routes`.
 pub(crate) const MAX_TIERS: usize = 8;
-/// How long it is remembered that a remote had nothing new for a job: another machine may store it any time.
+/// How long it is remembered that a remote had nothing new under a key: another machine may store it any time.
 const ABSENCE: Duration = Duration::from_secs(3);
 /// What is remembered of this, in bytes.
 const MAX_ABSENCE_BYTES: usize = 1 << 20;
 /// What results in hand may weigh together.
 const MAX_IN_HAND_BYTES: usize = 32 << 20;
-/// What entries without their blobs may weigh together.
-const MAX_HEADS_BYTES: usize = 8 << 20;
 
 /// See the file's head.
 pub(crate) struct Tiers {
@@ -40,8 +38,6 @@ pub(crate) struct Tiers {
     absent: Mutex<Recent<(usize, Digest), Instant>>,
     /// What is being brought: whoever wants the same waits for its turn.
     coming: Mutex<HashMap<(usize, Object), Turn>>,
-    /// Entries that have come without their blobs.
-    heads: Mutex<Recent<Digest, Arc<Entry>>>,
     /// Results that were brought: they may not be in the local store yet, or never, where it takes nothing.
     pub(crate) in_hand: Mutex<Recent<Digest, Arc<InHand>>>,
 }
@@ -81,8 +77,8 @@ pub(crate) enum Brought {
     Nothing,
     /// Records that were not known are in the local store.
     News,
-    /// The entry of a result; its blobs are still there.
-    Head,
+    /// The head of a result: its entry, whose blobs are still to be brought.
+    Head(Digest, Arc<Entry>),
     /// A result, and perhaps the same. It is in no store yet: it may stand for nothing.
     Entry(Digest, Arc<InHand>),
 }
@@ -93,8 +89,7 @@ impl Tiers {
         let packer = Packer::new(Arc::clone(traffic));
         let absent = Mutex::new(Recent::new(MAX_ABSENCE_BYTES));
         let in_hand = Mutex::new(Recent::new(MAX_IN_HAND_BYTES));
-        let heads = Mutex::new(Recent::new(MAX_HEADS_BYTES));
-        Tiers { list, unusable, packer, absent, coming: Mutex::default(), heads, in_hand }
+        Tiers { list, unusable, packer, absent, coming: Mutex::default(), in_hand }
     }
 
     /// All of them.
@@ -107,26 +102,17 @@ impl Tiers {
         self.list.iter().map(|tier| tier.report()).chain(self.unusable.iter().cloned()).collect()
     }
 
-    /// Takes a result in hand, for whoever asks for it next, or what has come of it.
+    /// What an entry comes to: a result in hand, or its head.
     pub(crate) fn take(&self, result: Digest, entry: Entry) -> Brought {
-        if entry.blobs().next().is_none() {
-            return self.take_whole(result, entry, Vec::new());
+        let is_head = entry.blobs().next().is_some();
+        if is_head {
+            Brought::Head(result, Arc::new(entry))
+        } else {
+            self.take_whole(result, entry, Vec::new())
         }
-        let weight = entry.outputs.iter().map(|output| match &output.body {
-            Body::Inline(content) => content.len(),
-            Body::Blob { .. } => size_of::<Body>(),
-        });
-        let weight = weight.sum::<usize>() + entry.stdout.len() + entry.stderr.len();
-        hold(&self.heads).insert(result, Arc::new(entry), weight);
-        Brought::Head
     }
 
-    /// An entry that came without its blobs.
-    pub(crate) fn head(&self, result: &Digest) -> Option<Arc<Entry>> {
-        hold(&self.heads).get(result)
-    }
-
-    /// Takes a result in hand with the files of its blobs.
+    /// Takes a result in hand with the files of its blobs, for whoever asks for it next.
     pub(crate) fn take_whole(&self, result: Digest, entry: Entry, files: Vec<Ingested>) -> Brought {
         match InHand::new(entry, files) {
             Ok(taken) => {

@@ -89,8 +89,8 @@ async fn put_blobs(
 }
 
 async fn has(tier: &Tier, key: &Digest, name: &str) -> Result<bool, BackendError> {
-    // What is there under this name may not be what it should be.
-    if hold(&tier.lacking).get(key).is_some() {
+    // What is there under this name may not be what it should be. Who reads knows; who only writes would never mend it.
+    if !tier.mode.reads() || hold(&tier.lacking).get(key).is_some() {
         return Ok(false);
     }
     match within(WRITE_LIMIT, tier.backend.has(name)).await {

@@ -28,7 +28,7 @@ pub enum Kind {
     Result,
     /// The inputs seen for one job.
     Manifest,
-    /// What a remote holds for a job or a result; never a file of the local store.
+    /// What a remote holds for a job or a result, or blobs; never a file of the local store.
     Bundle,
 }
 

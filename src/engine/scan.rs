@@ -334,11 +334,18 @@ fn takes_operand(after: &[u8]) -> bool {
     }
 }
 
-/// What a word may be of a macro's name. Strings are not put together to names; and the first operand of `##`, as in `#define f(x) __ ## x`,
-/// ends none, for it would have to be pasted to nothing first, and that to something else. glibc's `sys/cdefs.h` has both.
+/// What a word may be of a macro's name. Strings are not put together to names. And the first operand of `##` in the middle of a
+/// macro, as in `g (__##x)`, ends none: where `x` is empty it stays as it is, but what is pasted in front of it is what its macro begins
+/// with. glibc's `sys/cdefs.h` has both.
 fn part_of_macro(before: &[u8], after: &[u8], place: Place) -> pieces::Part {
-    let begins_paste =
-        || after.trim_ascii_start().starts_with(b"##") && !before.trim_ascii_end().ends_with(b"##");
+    let begins_paste = || {
+        let start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+        let line = before.get(start..).unwrap_or_default().trim_ascii();
+        // Not on the first line of a directive, where a macro begins.
+        let is_within =
+            !line.is_empty() && ![b"#".as_slice(), b"%:", b"??="].iter().any(|hash| line.starts_with(hash));
+        is_within && after.trim_ascii_start().starts_with(b"##") && !line.ends_with(b"##")
+    };
     // Lines that belong together.
     let is_cut = matches!(after.first(), Some(b'\\' | b'?')) || matches!(before.last(), Some(b'\n' | b'\r'));
     match place {

@@ -97,10 +97,12 @@ pub fn read(
 /// # Errors
 /// [`BundleError::TooLarge`]; and when a file is not what was said of it.
 pub(super) fn content(blobs: Vec<Blob>) -> Result<Vec<u8>, BundleError> {
-    if blobs.iter().map(Blob::size).sum::<u64>() >= MAX_CONTENT_BYTES {
+    let bytes = blobs.iter().map(Blob::size).fold(1, u64::saturating_add);
+    if bytes > MAX_CONTENT_BYTES {
         return Err(BundleError::TooLarge);
     }
-    let mut content = vec![SORT];
+    let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+    content.push(SORT);
     for blob in blobs {
         match blob {
             Blob::Bytes(bytes) => content.extend_from_slice(&bytes),

@@ -1,5 +1,5 @@
 //! The objects that a remote holds. Whoever reads one believes nothing: the claimed size is compared with a limit and never
-//! trusted for an allocation, and both the object and each part in it have a checksum and the key that was asked for.
+//! trusted for an allocation, the object and the entry in it have a checksum and the key that was asked for, and a blob its digest.
 //!
 //! ```text
 //! object  = the envelope of every file of the cache, kind 3, around: size:u64 zstd(content)
@@ -127,11 +127,21 @@ pub fn read_result(result: &Digest, object: impl Read) -> Result<Entry, BundleEr
 
 /// Whether a result travels with its job; else it needs an object of its own.
 pub fn travels_with_job(entry: &Entry) -> bool {
-    let inside = entry.outputs.iter().map(|output| match &output.body {
+    inside(entry) <= SMALL_BYTES
+}
+
+/// Whether who reads it takes an entry of this size.
+pub fn is_readable(entry: &Entry) -> bool {
+    // Beside this it has a few words for each output.
+    inside(entry) as u64 + SMALL_BYTES as u64 <= MAX_IN_MEMORY_BYTES
+}
+
+fn inside(entry: &Entry) -> usize {
+    let outputs = entry.outputs.iter().map(|output| match &output.body {
         Body::Inline(content) => content.len(),
         Body::Blob { .. } => 0,
     });
-    inside.sum::<usize>() + entry.stdout.len() + entry.stderr.len() <= SMALL_BYTES
+    outputs.sum::<usize>() + entry.stdout.len() + entry.stderr.len()
 }
 
 /// The content of an object that is not large.

@@ -1,11 +1,12 @@
 //! A folder that several machines share, such as one of NFS. A value is the file `<first two characters>/<key>`: written
 //! beside its place and renamed, so that no half value is ever there.
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, FileTimes, Metadata, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use super::backend::{Backend, BackendError, Later, MAX_VALUE_BYTES, Rights, try_both};
 use super::sink::Sink;
@@ -53,10 +54,11 @@ impl Backend for Folder {
 
     fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {
         let place = self.place(key);
-        Box::pin(in_background(move || match fs::metadata(&place) {
-            Ok(metadata) => Ok(metadata.is_file() && metadata.len() > 0),
-            Err(error) if is_absence(&error) => Ok(false),
-            Err(error) => Err(trouble(&error)),
+        Box::pin(in_background(move || {
+            let Some(file) = open(&place)? else { return Ok(false) };
+            // For who cleans up by the last access; what belongs to somebody else may refuse it.
+            let _ = file.set_times(FileTimes::new().set_accessed(SystemTime::now()));
+            Ok(file.metadata().is_ok_and(|metadata| metadata.len() > 0))
         }))
     }
 

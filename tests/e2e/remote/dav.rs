@@ -93,6 +93,7 @@ fn serve(stream: TcpStream, state: &State) {
         }
         let (status, body) = answer(state, &method, path, body);
         let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());
+        let body = if method == "HEAD" { Vec::new() } else { body };
         let whole = [head.as_bytes(), &body].concat();
         let (first, rest) =
             whole.split_at_checked(state.pause.load(Ordering::SeqCst)).unwrap_or((&whole, &[]));
@@ -118,7 +119,7 @@ fn answer(state: &State, method: &str, path: String, body: Vec<u8>) -> (u16, Vec
             files.insert(path, body);
             (201, Vec::new())
         }
-        "GET" => files.get(&path).map_or((404, Vec::new()), |body| (200, body.clone())),
+        "HEAD" | "GET" => files.get(&path).map_or((404, Vec::new()), |body| (200, body.clone())),
         _ => (405, Vec::new()),
     }
 }

@@ -6,6 +6,7 @@ use crate::remote::{flush, objects, sandbox};
 use crate::rust::lib;
 use cachepot_engine::stats::Stat;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const LINE: &str = "gcc -c -Wall a.c";
@@ -67,6 +68,16 @@ fn t273_t282_of_a_large_result_that_is_damaged_nothing_stays() {
     machine.expect(Stored, LINE);
     flush(&machine);
     assert!(fs::read(&result).unwrap() == whole);
+    // From here on it is believed again that they are there.
+    edit_comment(&machine);
+    machine.expect(Stored, LINE);
+    assert_eq!(flush(&machine).count(Stat::RemoteShared), 1);
+}
+
+/// Another result of the same outputs.
+fn edit_comment(sandbox: &Sandbox) {
+    let text = fs::read_to_string(sandbox.work().join("a.c")).unwrap();
+    sandbox.write("a.c", format!("{text}/* Numbers. */\n"));
 }
 
 #[test]
@@ -97,13 +108,12 @@ fn t324_a_large_result_that_many_want_at_once_is_asked_for_once() {
     assert!(other.expect(Hit, LINE).file("a.o") == object);
 }
 
-/// An edit of a comment makes another result of the same outputs.
 #[test]
 fn outputs_that_a_remote_has_are_not_written_again() {
     let (one, blobs) = shared("comment");
     let before = one.stats().stats;
     let text = fs::read_to_string(one.work().join("a.c")).unwrap();
-    one.write("a.c", format!("{text}/* Numbers. */\n"));
+    edit_comment(&one);
     one.expect(Stored, LINE);
     let after = flush(&one);
     assert_eq!(after.count(Stat::RemoteShared), 1);
@@ -121,14 +131,14 @@ fn outputs_that_a_remote_has_are_not_written_again() {
     other.expect(Hit, LINE);
 }
 
-/// What a process has open that has no name in this folder; its bytes.
-fn unnamed(process: u32, folder: &Path) -> Option<u64> {
+/// The largest file that a process has open and that has no name in this folder.
+fn unnamed(process: u32, folder: &Path) -> Option<fs::Metadata> {
     let open = fs::read_dir(format!("/proc/{process}/fd")).ok()?.flatten().map(|entry| entry.path());
     let is_it = |path: &PathBuf| {
         fs::read_link(path)
             .is_ok_and(|link| link.starts_with(folder) && link.to_string_lossy().ends_with(" (deleted)"))
     };
-    open.filter(is_it).filter_map(|path| fs::metadata(path).ok()).map(|metadata| metadata.len()).max()
+    open.filter(is_it).filter_map(|path| fs::metadata(path).ok()).max_by_key(fs::Metadata::len)
 }
 
 #[test]
@@ -148,8 +158,10 @@ fn the_user_s_file_grows_with_what_comes_and_has_no_name_before_its_end() {
         // A shell tells the working directory to what it runs, as before.
         let mut call =
             machine.command("/bin/sh").args(["-c", &format!("exec {CLIENT} {line}")]).spawn().unwrap();
+        let mut inode = 0;
         wait_until("half of it", || {
-            unnamed(call.id(), &machine.work()).is_some_and(|bytes| bytes > 4_000_000)
+            let file = unnamed(call.id(), &machine.work()).filter(|file| file.len() > 4_000_000);
+            file.inspect(|file| inode = file.ino()).is_some()
         });
         assert!(!machine.work().join("liba.rlib").exists());
         if is_to_end {
@@ -157,9 +169,40 @@ fn the_user_s_file_grows_with_what_comes_and_has_no_name_before_its_end() {
         }
         assert!(wait_for(&mut call).success());
         server.pause_after(0);
-        assert_eq!(machine.stats().stats.count(Stat::CacheHits), u64::from(is_to_end));
-        let made = fs::read(machine.work().join("liba.rlib")).unwrap();
+        let made = machine.work().join("liba.rlib");
+        assert_eq!(fs::metadata(&made).unwrap().ino() == inode, is_to_end);
+        let made = fs::read(made).unwrap();
+        // What came too late is there all the same.
+        let stats = flush(&machine);
+        let counted = [Stat::CacheHits, Stat::RemoteShared].map(|stat| stats.count(stat));
+        assert_eq!(counted, [u64::from(is_to_end), u64::from(!is_to_end)]);
         machine.sh(&line);
         assert!(fs::read(machine.work().join("liba.rlib")).unwrap() == made);
     }
+}
+
+/// One remote has lost the outputs, or has damaged ones; the next one has them.
+#[test]
+fn another_remote_is_asked_for_outputs_that_one_does_not_have() {
+    let (one, blobs) = shared("two-remotes");
+    let second = one.root().join("second");
+    one.sh(&format!("cp -r '{}' '{}'", one.root().join("remote").display(), second.display()));
+    let server = Dav::start();
+    let writer = one.on_machine("writer").without("CACHEPOT_FOLDER");
+    let writer = writer.env("CACHEPOT_WEBDAV_ENDPOINT", &server.address);
+    writer.expect(Stored, LINE);
+    flush(&writer);
+    let mut machine = writer.env("CACHEPOT_FOLDER", &second).env("CACHEPOT_CHAIN", "folder webdav");
+    let blobs = second.join(blobs.strip_prefix(machine.root().join("remote")).unwrap());
+    let mut damaged = fs::read(&blobs).unwrap();
+    damaged[1_000_000] ^= 1;
+    fs::write(&blobs, damaged).unwrap();
+    machine = machine.on_machine("damaged");
+    machine.expect(Hit, LINE);
+    flush(&machine);
+    fs::remove_file(&blobs).unwrap();
+    machine = machine.on_machine("gone");
+    machine.expect(Hit, LINE);
+    flush(&machine);
+    assert!(blobs.exists(), "what one remote has is written to those before it");
 }

@@ -10,8 +10,8 @@ use cachepot_engine::entry::{Body, Entry, EntryOutput};
 use cachepot_engine::job::Role;
 use cachepot_storage::local::{EntryMeta, Ingested, LocalSettings, LocalStore};
 use cachepot_storage::remote::backend::{Backend, BackendError};
-use cachepot_storage::remote::blobs;
-use cachepot_storage::remote::bundle::BundleError;
+use cachepot_storage::remote::blobs::{self, Blob};
+use cachepot_storage::remote::bundle::{self, BundleError};
 use cachepot_storage::remote::folder::Folder;
 use cachepot_storage::remote::guard::Guard;
 use cachepot_storage::remote::packing::Content;
@@ -163,6 +163,22 @@ fn the_same_outputs_are_the_same_object_wherever_they_are() {
     let key = blobs::key(&head).unwrap();
     assert_eq!(blobs::key(&stored), Some(key));
     assert!(Content::Blobs(taken_out).pack(&key).unwrap() == object);
+}
+
+/// Who changes this makes everything at every remote a miss.
+#[test]
+fn the_form_of_blobs() {
+    let body = |content: &[u8]| Body::Blob { size: content.len() as u64, digest: Digest::of(content) };
+    let mut head = entry(vec![(Role::Rlib, Vec::new()), (Role::Metadata, Vec::new())]);
+    head.outputs[0].body = body(b"first");
+    head.outputs[1].body = body(b"second");
+    assert_eq!(
+        blobs::key(&head).unwrap().to_string(),
+        "119ae14d75d4c757ad4d3b485ebb4c7f41f7eb103e6d23ba7cf1319a41e68fe1"
+    );
+    let blobs = [b"first".as_slice(), b"second"].map(|content| Blob::Bytes(content.to_vec()));
+    let object = Content::Blobs(blobs.into()).pack(&RESULT).unwrap();
+    assert_eq!(object, bundle::pack(&RESULT, b"\x02firstsecond").unwrap());
 }
 
 #[test]

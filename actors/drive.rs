@@ -95,6 +95,7 @@ pub(crate) async fn compile(
             tracing::debug!(%source, "miss");
             if recache {
                 shared.stats.bump(Stat::ForcedRecaches);
+                shared.tiers.suspect(key);
             }
             let outputs = subject.job.outputs.iter().map(|output| output.path.as_path());
             let writing = shared.writers.begin(&request.cwd, outputs);

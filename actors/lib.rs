@@ -186,6 +186,7 @@ async fn serve(
     (calls.retire)();
     let _ = router.send(Close).await;
     drain(&shared, 0).await;
+    shared.tiers.let_go(None);
     Ok(())
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct Pending {
 struct Known {
     /// How often it was tried in vain.
     tries: u8,
+    /// An earlier coordinator may have done part of it.
+    is_left: bool,
     carried: Option<Arc<Carried>>,
 }
 
@@ -70,7 +72,8 @@ impl Pending {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         let left = entries.filter_map(|entry| Write::of_file_name(entry.file_name().to_str()?));
         let queue: VecDeque<Write> = left.take(MAX_PENDING).collect();
-        let known = queue.iter().map(|write| (*write, Known::default())).collect();
+        let left = || Known { is_left: true, ..Known::default() };
+        let known = queue.iter().map(|write| (*write, left())).collect();
         Pending { folder, queue, resting: VecDeque::new(), known }
     }
 
@@ -91,7 +94,7 @@ impl Pending {
         self.keep(write);
         // Memory is for the next one.
         let rests = is_large && carried.is_none();
-        self.known.insert(write, Known { tries: 0, carried });
+        self.known.insert(write, Known { carried, ..Known::default() });
         if rests {
             self.resting.push_back((Instant::now(), write));
         } else {
@@ -111,6 +114,11 @@ impl Pending {
     /// What is to be written, where it is carried.
     pub(crate) fn carried(&self, write: Write) -> Option<Arc<Carried>> {
         self.known.get(&write)?.carried.clone()
+    }
+
+    /// Whether nobody has begun with it.
+    pub(crate) fn is_first_try(&self, write: Write) -> bool {
+        self.known.get(&write).is_some_and(|known| known.tries == 0 && !known.is_left)
     }
 
     /// Carries nothing any longer; what the local store has is still written.
@@ -158,6 +166,18 @@ mod tests {
 
     fn write(n: u8) -> Write {
         Write { job: Digest([n; 32]), result: Digest([n + 1; 32]) }
+    }
+
+    #[test]
+    fn what_was_begun_is_no_first_try() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = Write { job: Digest([1; 32]), result: Digest([2; 32]) };
+        let mut pending = Pending::open(folder.path().to_path_buf());
+        assert!(pending.add(share(write, false)) && pending.is_first_try(write));
+        pending.again(write);
+        assert!(!pending.is_first_try(write));
+        // Another coordinator does not know.
+        assert!(!Pending::open(folder.path().to_path_buf()).is_first_try(write));
     }
 
     fn share(write: Write, is_large: bool) -> ToShare {

@@ -103,6 +103,10 @@ impl Question<'_> {
             let mut outputs = to.store.incoming(head.blobs().map(|(size, _)| size));
             let mut grown = hints.coming(&head, outputs.growing());
             let entry = blobs::read(&head, (&key, object), &mut outputs, &mut grown).ok()?;
+            // Who waited for it has compiled meanwhile.
+            if to.store.look_up(&result).is_ok_and(|stored| stored.is_some()) {
+                return Some(Brought::News);
+            }
             Some(to.tiers.take_whole(result, entry, outputs.into_files()))
         };
         self.bring(Object::Blobs { key, of: result }, take_in).await
@@ -155,7 +159,7 @@ impl Question<'_> {
         if brought.is_none() {
             tracing::warn!(remote = tier.name, "an object is damaged or not to be believed; it is a miss");
             self.shared.stats.bump_named(Stat::RemoteErrors, tier.name);
-            tier.note_lack(key);
+            tier.note_lack(key, true);
         }
         let brought = brought.unwrap_or(Brought::Nothing);
         if matches!(brought, Brought::Nothing) {
@@ -185,7 +189,7 @@ impl Question<'_> {
                     return;
                 }
                 if has_files {
-                    hold(&to.tiers.in_hand).remove(&result);
+                    to.tiers.let_go(Some(&result));
                 }
                 // What is written there is read from the local store.
                 let write = Write { job, result };

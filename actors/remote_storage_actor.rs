@@ -195,7 +195,7 @@ impl RemoteStorageActor {
                 self.tier.note_answer(found.is_some(), took);
                 self.refused_reads = 0;
                 if found.is_none() {
-                    self.tier.note_lack(key);
+                    self.tier.note_lack(key, false);
                 }
                 self.bump(if found.is_some() { Stat::RemoteHits } else { Stat::RemoteMisses });
                 self.shared.stats.add_named(Stat::RemoteBytesRead, self.tier.name, found.unwrap_or_default());
@@ -228,13 +228,14 @@ impl RemoteStorageActor {
             let Some(write) = self.pending.take(is_calm, Instant::now()) else { break };
             self.writing += 1;
             let (tier, shared) = (Arc::clone(&self.tier), Arc::clone(&self.shared));
-            let carried = self.pending.carried(write);
-            let done =
-                upload(tier, shared, write, carried).into_actor(self).map(move |outcome, actor, ctx| {
+            let (carried, is_first_try) = (self.pending.carried(write), self.pending.is_first_try(write));
+            let done = upload(tier, shared, write, (carried, is_first_try)).into_actor(self).map(
+                move |outcome, actor, ctx| {
                     actor.writing -= 1;
                     actor.note_write(write, outcome);
                     actor.write_on(ctx);
-                });
+                },
+            );
             ctx.spawn(done);
         }
     }

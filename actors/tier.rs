@@ -32,8 +32,9 @@ pub(crate) struct Tier {
     pub(crate) is_left_alone: AtomicBool,
     /// Whether it refuses what is written.
     pub(crate) refuses_writes: AtomicBool,
-    /// Keys under which it had nothing, or not what it should: blobs are written then without asking whether they are there.
-    pub(crate) lacking: Mutex<Recent<Digest, ()>>,
+    /// Keys under which it had nothing, or what is not to be trusted (true): blobs are written then without asking whether they
+    /// are there.
+    pub(crate) lacking: Mutex<Recent<Digest, bool>>,
     /// How long its answers took.
     pub(crate) latencies: Mutex<Latencies>,
     /// Whether it is worth waiting for.
@@ -46,9 +47,9 @@ impl Tier {
         check(self.backend.as_ref(), self.mode)
     }
 
-    /// Takes note that it has nothing under a key, or not what it should.
-    pub(crate) fn note_lack(&self, key: Digest) {
-        hold(&self.lacking).insert(key, (), size_of::<Digest>());
+    /// Takes note that it has nothing under a key, or what is not to be trusted.
+    pub(crate) fn note_lack(&self, key: Digest, is_suspect: bool) {
+        hold(&self.lacking).insert(key, is_suspect, size_of::<Digest>());
     }
 
     /// Takes note of how long an answer took, and whether there was anything.
@@ -93,7 +94,7 @@ impl Tier {
 }
 
 /// Nothing is lacking yet.
-pub(crate) fn nothing_lacking() -> Mutex<Recent<Digest, ()>> {
+pub(crate) fn nothing_lacking() -> Mutex<Recent<Digest, bool>> {
     Mutex::new(Recent::new(MAX_LACKING_BYTES))
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct Tiers {
     /// What is being brought: whoever wants the same waits for its turn.
     coming: Mutex<HashMap<(usize, Object), Turn>>,
     /// Results that were brought: they may not be in the local store yet, or never, where it takes nothing.
-    pub(crate) in_hand: Mutex<Recent<Digest, Arc<InHand>>>,
+    in_hand: Mutex<Recent<Digest, Arc<InHand>>>,
 }
 
 /// An object of a remote.
@@ -130,6 +130,20 @@ impl Tiers {
     /// A result that was brought a moment ago.
     pub(crate) fn in_hand(&self, result: &Digest) -> Option<Arc<InHand>> {
         hold(&self.in_hand).get(result)
+    }
+
+    /// What remotes have for a job is to be replaced.
+    pub(crate) fn suspect(&self, job: Digest) {
+        self.list.iter().for_each(|tier| tier.note_lack(job, true));
+    }
+
+    /// Lets go of a result that is in the local store, or of all at the end.
+    pub(crate) fn let_go(&self, result: Option<&Digest>) {
+        let mut in_hand = hold(&self.in_hand);
+        match result {
+            Some(result) => in_hand.remove(result),
+            None => *in_hand = Recent::new(MAX_IN_HAND_BYTES),
+        }
     }
 
     /// The places of those that are asked.

@@ -33,7 +33,7 @@ pub(crate) async fn upload(
     tier: Arc<Tier>,
     shared: Arc<Shared>,
     write: Write,
-    carried: Option<Arc<Carried>>,
+    (carried, is_first_try): (Option<Arc<Carried>>, bool),
 ) -> Result<Written, BackendError> {
     let source = carried.map_or_else(|| Source::Store(Arc::clone(&shared.store)), Source::Carried);
     let (to_ask, to_read) = (source.clone(), source);
@@ -43,9 +43,18 @@ pub(crate) async fn upload(
     let whole = blocking(move || to_read.whole(write)).await?;
     let Some(Whole { record, entry, blobs }) = whole else { return Ok(Written::Gone) };
     let mut bytes = 0;
-    if let Some(blobs) = blobs {
-        let Some(size) = put_blobs(&tier, &shared, blobs).await? else { return Ok(Written::NotPacked) };
-        bytes += size;
+    if let Some((key, content)) = blobs {
+        // Of one that was tried a part may be there.
+        if is_first_try && has(&tier, &write.job, &key).await? {
+            shared.stats.bump_named(Stat::RemoteShared, tier.name);
+        } else {
+            let guard = Arc::new(tier.guard.without_signatures());
+            let Some(size) = pack_and_put(&tier, guard, &shared, (key, content)).await? else {
+                return Ok(Written::NotPacked);
+            };
+            hold(&tier.lacking).remove(&key);
+            bytes += size;
+        }
     }
     // Not earlier: what others write until we do is lost.
     let (backend, name) = (&tier.backend, tier.guard.name(&write.job));
@@ -70,30 +79,14 @@ pub(crate) async fn upload(
     Ok(Written::Bytes(bytes))
 }
 
-/// As [`pack_and_put`], unless the remote has them from another result.
-async fn put_blobs(
-    tier: &Tier,
-    shared: &Shared,
-    blobs: (Digest, Content),
-) -> Result<Option<u64>, BackendError> {
-    let (key, guard) = (blobs.0, Arc::new(tier.guard.without_signatures()));
-    if has(tier, &key, &guard.name(&key)).await? {
-        shared.stats.bump_named(Stat::RemoteShared, tier.name);
-        return Ok(Some(0));
-    }
-    let size = pack_and_put(tier, guard, shared, blobs).await?;
-    if size.is_some() {
-        hold(&tier.lacking).remove(&key);
-    }
-    Ok(size)
-}
-
-async fn has(tier: &Tier, key: &Digest, name: &str) -> Result<bool, BackendError> {
+/// Whether the remote has the blobs of a result already, from another one.
+async fn has(tier: &Tier, job: &Digest, blobs: &Digest) -> Result<bool, BackendError> {
+    let known = |key| hold(&tier.lacking).get(key);
     // What is there under this name may not be what it should be. Who reads knows; who only writes would never mend it.
-    if !tier.mode.reads() || hold(&tier.lacking).get(key).is_some() {
+    if !tier.mode.reads() || known(blobs).is_some() || known(job) == Some(true) {
         return Ok(false);
     }
-    match within(WRITE_LIMIT, tier.backend.has(name)).await {
+    match within(WRITE_LIMIT, tier.backend.has(&tier.guard.name(blobs))).await {
         // Whoever may only write cannot know.
         Err(BackendError::Denied(_) | BackendError::Malformed(_)) => Ok(false),
         other => other,

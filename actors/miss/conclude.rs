@@ -64,6 +64,9 @@ impl Miss {
             .map_err(NotStored::skipped)?;
         let Kept { carried, failure } = kept.map_err(NotStored::skipped)?;
         let is_for_remotes = carried.is_some();
+        if failure.is_none() {
+            self.shared.tiers.let_go(Some(&result));
+        }
         if failure.is_none() || is_for_remotes {
             if let Some(check) = check {
                 behind::queue(&self.shared, check);

@@ -1,7 +1,7 @@
 //! Puts the outputs of a hit in place as the compiler would have: new files with this process's umask, never
 //! through an existing hard link, all of them or none.
 #![allow(unsafe_code)]
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, copied};
 use cachepot_wire::fd::own_uid;
 use cachepot_wire::{Existing, OutputBody, PlacedOutput};
 use nix::fcntl::{AT_FDCWD, AtFlags};
@@ -37,7 +37,9 @@ pub(crate) fn place(
             }
             OutputBody::Descriptor(size) => {
                 let from = left_open(descriptors.next().ok_or(io::ErrorKind::InvalidData)?.into());
-                match prepared.finish(output, &from).and_then(|file| ready.name(output, file)) {
+                let unnamed = prepared.finish(output, &from);
+                let unnamed = unnamed.or_else(|| copied(output, &from, *size, &mut buffer));
+                match unnamed.and_then(|file| ready.name(output, file)) {
                     Some(file) => file,
                     None => {
                         let file = ready.create(output)?;

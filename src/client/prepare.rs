@@ -13,6 +13,9 @@ use std::path::Path;
 /// Copies end at multiples of this before the end of a file: reflinks take whole blocks, and less is not worth a call.
 const STEP_BYTES: u64 = 64 << 10;
 
+/// From here on a copy takes longer than the system call that an unnamed file needs in addition.
+const LARGE_BYTES: u64 = 1 << 20;
+
 /// Outputs that are on their way.
 #[derive(Default)]
 pub(crate) struct Prepared {
@@ -87,6 +90,12 @@ impl Announced {
             Err(_) => self.begun = None,
         }
     }
+}
+
+/// A whole output in a file without a name, where it is so large that this process may be ended meanwhile.
+pub(crate) fn copied(output: &PlacedOutput, from: &File, size: u64, buffer: &mut Vec<u8>) -> Option<File> {
+    let to = (size >= LARGE_BYTES).then(|| open_unnamed(output)).and_then(Result::ok)?;
+    fill(&to, from, 0..size, buffer).ok().map(|()| to)
 }
 
 /// Opens a file without a name in the folder of the output (open(2), `O_TMPFILE`), if that is a place for one.

@@ -9,6 +9,7 @@ mod manifest;
 mod narrow;
 mod observed;
 mod options;
+mod pasted;
 mod response;
 mod rustc;
 mod scan;

@@ -120,18 +120,24 @@ fn this_place() -> &'static str {
     })
 }
 
-/// Start time of a process in ticks since boot; 0 if there is no such process or no such system.
+/// Start time of a process in ticks since boot; 0 if there is no such process any more or no such system.
 fn start_of(pid: u32) -> u64 {
     let text = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     // The second field is the name in parentheses, which may hold anything; the 22nd is the start time.
     let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    after_name.split_whitespace().nth(19).and_then(|word| word.parse().ok()).unwrap_or(0)
+    let mut words = after_name.split_whitespace();
+    // One that is dead, and that nobody has waited for.
+    if matches!(words.next(), Some("Z" | "X")) {
+        return 0;
+    }
+    words.nth(18).and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::{Command, Stdio};
 
     #[test]
     fn only_the_dead_leave_leftovers() {
@@ -140,6 +146,14 @@ mod tests {
         assert!(!is_leftover(&format!("{}-1", writer()), old), "this process lives");
         assert!(is_leftover(&format!("{place}-{pid}-1-1"), Duration::ZERO), "another process had this pid");
         assert!(is_leftover(&format!("{place}-4194999-77-1"), Duration::ZERO), "no such process");
+        let mut dead = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let its = format!("{place}-{}-{}-1", dead.id(), start_of(dead.id()));
+        assert!(!is_leftover(&its, Duration::ZERO));
+        drop(dead.stdin.take());
+        while !is_leftover(&its, Duration::ZERO) {
+            std::thread::yield_now();
+        }
+        dead.wait().unwrap();
         assert!(!is_leftover("00000000-1-1-1", Duration::ZERO), "a process elsewhere may live");
         assert!(is_leftover("00000000-1-1-1", old));
         for foreign in ["notes.txt", "a-b-c-d", "00000000-1-1", "00000000-1-1-1-1", ""] {

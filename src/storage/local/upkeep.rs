@@ -41,6 +41,8 @@ impl LocalStore {
         let mut next_index = Instant::now();
         let mut last_walk = Instant::now();
         let mut others_store = false;
+        // Whether there is a walk or not: who was killed may have left much.
+        temp::remove_leftovers(&self.layout.tmp);
         while !stop.load(Ordering::Relaxed) {
             let now = Instant::now();
             if now >= next_index {

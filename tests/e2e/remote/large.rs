@@ -64,11 +64,19 @@ fn t273_t282_of_a_large_result_that_is_damaged_nothing_stays() {
         let large = large_files(&machine, name);
         assert!(large.len() == 1 && !large[0].starts_with(in_tmp), "{large:?}");
     }
-    let machine = machine.on_machine("writer").without("CACHEPOT_FOLDER_RW_MODE");
+    machine = machine.on_machine("writer").without("CACHEPOT_FOLDER_RW_MODE");
     machine.expect(Stored, LINE);
     flush(&machine);
     assert!(fs::read(&result).unwrap() == whole);
+    // As it is where the user wants all anew.
+    let mut damaged = whole.clone();
+    damaged[1000] ^= 4;
+    fs::write(&result, damaged).unwrap();
+    machine.sh(&format!("CACHEPOT_RECACHE=1 {CLIENT} {LINE}"));
+    flush(&machine);
+    assert!(fs::read(&result).unwrap() == whole);
     // From here on it is believed again that they are there.
+    machine = machine.on_machine("another-writer");
     edit_comment(&machine);
     machine.expect(Stored, LINE);
     assert_eq!(flush(&machine).count(Stat::RemoteShared), 1);
@@ -174,6 +182,9 @@ fn the_user_s_file_grows_with_what_comes_and_has_no_name_before_its_end() {
         let made = fs::read(made).unwrap();
         // What came too late is there all the same.
         let stats = flush(&machine);
+        let _ = machine.cachepot(["--stop-coordinator"]).succeeds();
+        let left = files_below(&machine.root().join(format!("cache-{name}/tmp")));
+        assert_eq!(left, Vec::<PathBuf>::new());
         let counted = [Stat::CacheHits, Stat::RemoteShared].map(|stat| stats.count(stat));
         assert_eq!(counted, [u64::from(is_to_end), u64::from(!is_to_end)]);
         machine.sh(&line);

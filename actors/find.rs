@@ -97,8 +97,8 @@ async fn look_further(
     mut seen: (Early, Local),
     (deadline, hints): (Deadline, &Hints),
 ) -> Option<(Early, Local)> {
-    let hints = hints.of(&subject.job);
     for at in shared.tiers.readable() {
+        let hints = hints.of(&subject.job);
         let question = Question { shared, at, deadline };
         let is_in_hand = matches!(&seen.1, Local::Lost(result) if shared.tiers.in_hand(result).is_some());
         if !is_in_hand && !question.is_worth_it(key, &subject.job.bases) {

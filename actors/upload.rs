@@ -76,6 +76,8 @@ pub(crate) async fn upload(
         };
         bytes += size;
     }
+    // What was suspect is replaced.
+    hold(&tier.lacking).remove(&write.job);
     Ok(Written::Bytes(bytes))
 }
 

@@ -28,6 +28,8 @@ struct State {
     limit: AtomicUsize,
     /// Larger answers stand still after so many bytes, where this is not 0.
     pause: AtomicUsize,
+    /// So many bytes are sent each second, where this is not 0.
+    pace: AtomicUsize,
 }
 
 impl Dav {
@@ -70,6 +72,11 @@ impl Dav {
         self.state.pause.store(bytes, Ordering::SeqCst);
     }
 
+    /// Sends so many bytes each second.
+    pub(super) fn pace(&self, bytes: usize) {
+        self.state.pace.store(bytes, Ordering::SeqCst);
+    }
+
     /// How many objects it has.
     pub(super) fn len(&self) -> usize {
         self.state.files.lock().unwrap().keys().filter(|path| !path.starts_with(CHECK)).count()
@@ -103,10 +110,20 @@ fn serve(stream: TcpStream, state: &State) {
         while state.pause.load(Ordering::SeqCst) > 0 && !rest.is_empty() {
             std::thread::sleep(Duration::from_millis(10));
         }
-        if answers.write_all(rest).is_err() {
+        if slowly(&mut answers, rest, state.pace.load(Ordering::SeqCst)).is_err() {
             return;
         }
     }
+}
+
+fn slowly(to: &mut TcpStream, bytes: &[u8], pace: usize) -> std::io::Result<()> {
+    for piece in bytes.chunks(if pace > 0 { (pace / 10).max(1) } else { usize::MAX }) {
+        to.write_all(piece)?;
+        if pace > 0 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    Ok(())
 }
 
 fn answer(state: &State, method: &str, path: String, body: Vec<u8>) -> (u16, Vec<u8>) {

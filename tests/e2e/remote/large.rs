@@ -8,6 +8,7 @@ use cachepot_engine::stats::Stat;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const LINE: &str = "gcc -c -Wall a.c";
 
@@ -149,15 +150,21 @@ fn unnamed(process: u32, folder: &Path) -> Option<fs::Metadata> {
     open.filter(is_it).filter_map(|path| fs::metadata(path).ok()).max_by_key(fs::Metadata::len)
 }
 
+/// A library of 12 MB that cannot be packed, at a server that is a machine's only remote.
+fn library(name: &str, server: &Dav) -> Sandbox {
+    let text = "pub static A: &[u8; 12_000_000] = include_bytes!(\"noise\");\n";
+    let machine = sandbox(name).file("a.rs", text).without("CACHEPOT_FOLDER");
+    machine.sh("head -c 12000000 /dev/urandom > noise");
+    let machine = machine.env("CACHEPOT_WEBDAV_ENDPOINT", &server.address);
+    machine.expect(Stored, lib(""));
+    flush(&machine);
+    machine
+}
+
 #[test]
 fn the_user_s_file_grows_with_what_comes_and_has_no_name_before_its_end() {
     let (server, line) = (Dav::start(), lib(""));
-    let text = "pub static A: &[u8; 12_000_000] = include_bytes!(\"noise\");\n";
-    let mut machine = sandbox("growing").file("a.rs", text).without("CACHEPOT_FOLDER");
-    machine.sh("head -c 12000000 /dev/urandom > noise");
-    machine = machine.env("CACHEPOT_WEBDAV_ENDPOINT", &server.address);
-    machine.expect(Stored, line.as_str());
-    flush(&machine);
+    let mut machine = library("growing", &server);
     for (name, is_to_end) in [("whole", true), ("cut", false)] {
         machine = machine.on_machine(name);
         let _ = machine.cachepot(["--start-coordinator"]).succeeds();
@@ -216,4 +223,37 @@ fn another_remote_is_asked_for_outputs_that_one_does_not_have() {
     machine.expect(Hit, LINE);
     flush(&machine);
     assert!(blobs.exists(), "what one remote has is written to those before it");
+}
+
+#[test]
+fn what_comes_too_late_is_let_go() {
+    let server = Dav::start();
+    let machine = library("late", &server).on_machine("other");
+    let _ = machine.cachepot(["--start-coordinator"]).succeeds();
+    // All of it takes longer than a client waits.
+    server.pace(6_000_000);
+    server.pause_after(1_000_000);
+    let resume = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(300));
+            server.pause_after(0);
+        });
+        machine.shell(&format!("exec {CLIENT} {}", lib("")))
+    });
+    let _ = resume.succeeds();
+    let tmp = machine.root().join("cache-other/tmp");
+    wait_until("the transfer is over", || files_below(&tmp).is_empty());
+    machine.sh("rm -f liba.*");
+    let _ = machine.shell(&format!("exec {CLIENT} {}", lib(""))).succeeds();
+    assert_eq!(machine.stats().stats.count(Stat::CacheHits), 1);
+}
+
+#[test]
+fn a_client_that_is_killed_leaves_no_large_file_beside_its_output() {
+    let (one, _) = shared("killed");
+    one.expect(Hit, LINE);
+    let before = files_below(&one.work());
+    let killed = one.shell(&format!("ulimit -f 1000; exec {CLIENT} {LINE}"));
+    assert!(!killed.status.success());
+    assert_eq!(files_below(&one.work()), before);
 }

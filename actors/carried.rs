@@ -97,6 +97,7 @@ pub(crate) fn record_of(result: cachepot_engine::digest::Digest) -> Record {
         exist: Vec::new(),
         mtimes: Vec::new(),
         window: None,
+        ties: Vec::new(),
         surroundings: None,
     }
 }

@@ -78,7 +78,8 @@ pub(crate) async fn compile(
         young: if is_observed { young(&request, &job) } else { Young::default() },
         identity: known.identity,
         driver: known.driver.clone(),
-        pwd: request.env.get("PWD").map(ToOwned::to_owned),
+        // With bases the plan says what it is, or nobody asks for it.
+        pwd: request.env.get("PWD").filter(|_| job.bases.is_empty()).map(ToOwned::to_owned),
         job,
         place,
     });

@@ -1,16 +1,21 @@
 //! Results that serve checkouts in other folders, too: what a compile wrote and said is kept with marks for the folders
 //! that are somewhere else there, and a hit gets its own. Only texts are changed; the compiler was told to leave the
 //! names out of all else, and where one is in it nevertheless the result is good for that folder alone.
+use crate::inputs::Compiled;
 use crate::outputs::read_from_start;
+use crate::subject::Subject;
 use cachepot_engine::bases::{Base, Bases, MARK};
 use cachepot_engine::compiler::rustc;
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::{Job, Role};
+use cachepot_engine::job::{Language, Role};
 use cachepot_engine::manifest::Record;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched, Ingested, LocalStore};
 use memchr::memmem;
+use std::path::Path;
 use std::sync::Arc;
+
+mod hidden;
 
 /// Variables that every compile asks for and that none writes down.
 const UNWRITTEN_VARIABLES: [&str; 3] = ["LD_LIBRARY_PATH", "LD_PRELOAD", "PWD"];
@@ -21,6 +26,9 @@ pub(crate) enum NotNeutral {
     /// A text holds what stands for a mark.
     #[error("a zero byte in a message")]
     ZeroByte,
+    /// An input is not what it was.
+    #[error("an input changed")]
+    Changed,
     /// A copy cannot be read.
     #[error("a copy of an output cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
@@ -30,17 +38,19 @@ pub(crate) enum NotNeutral {
 }
 
 /// Puts marks into the texts of a result, and ties its record to the folders that are named in it all the same. Reads all
-/// outputs.
+/// outputs, and what a C compiler read in `cwd`.
 ///
 /// # Errors
 /// [`NotNeutral`]: the result must not be kept.
 pub(crate) fn put_marks(
     store: &LocalStore,
-    job: &Job,
+    subject: &Subject,
+    (cwd, compiled): (&Path, &Compiled),
     record: &mut Record,
     meta: &mut EntryMeta,
     outputs: &mut [(Role, bool, Ingested)],
 ) -> Result<(), NotNeutral> {
+    let job = &*subject.job;
     let bases = &job.bases;
     let folders: Vec<&[u8]> = bases.iter().map(|base| base.folder.as_slice()).collect();
     let holds = |text: &[u8]| -> Vec<bool> {
@@ -52,13 +62,17 @@ pub(crate) fn put_marks(
         *text = marked(text, bases)?;
         note(holds(text));
     }
-    for (role, _, copy) in outputs {
-        if *role == Role::Dependencies {
+    let is_rust = job.language == Language::Rust;
+    for (role, _, copy) in outputs.iter_mut() {
+        // gcc and clang break its lines by their length, so that another name would stand elsewhere.
+        if *role == Role::Dependencies && is_rust {
             *copy = store.ingest_bytes(marked(&copy.read()?, bases)?)?;
         }
         note(copy.holds(&folders)?);
     }
-    if rustc::hides_texts(job) {
+    if !is_rust {
+        note(hidden::in_c(subject, (cwd, compiled), record, outputs)?);
+    } else if rustc::hides_texts(job) {
         let named_in_values = |base: &Base| record.names_in_variables(base, &UNWRITTEN_VARIABLES);
         note(bases.iter().map(named_in_values).collect());
     }

@@ -251,6 +251,7 @@ impl Miss {
             key_files: job.key_files.clone(),
             sides: self.sides(),
             watched: None,
+            bases: job.bases.clone(),
             asked: self.call.asked_at,
             start: self.start,
         })

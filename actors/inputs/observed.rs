@@ -11,7 +11,6 @@ use super::files::{
 use super::paths::{Place, below, parent};
 use super::record::{Compiled, NotStorable, Observed};
 use super::surroundings::{digest_of, value_of};
-use cachepot_engine::bases::Bases;
 use cachepot_engine::compiler::rustc::Holds;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings};
@@ -46,8 +45,6 @@ pub struct Watched {
     pub env: EnvBlock,
     /// Variables that the crate is known to have read.
     pub variables: Vec<Vec<u8>>,
-    /// Folders whose names are left out of the record.
-    pub bases: Bases,
 }
 
 /// Looks at what a finished compile depended on.
@@ -338,7 +335,7 @@ impl<'a> Look<'a> {
             links: links.map(|(path, text)| (path.clone(), text.clone())).collect(),
             resolved: found.resolved.into_iter().collect(),
             listings: found.listings.into_iter().collect(),
-            variables: watched.conditions_on_variables(memory, place, &found.variables),
+            variables: watched.conditions_on_variables(memory, place, &compiled.bases, &found.variables),
         };
         let mut record = Record {
             result: Digest([0; 32]),
@@ -352,9 +349,10 @@ impl<'a> Look<'a> {
             exist: Vec::new(),
             mtimes: Vec::new(),
             window: None,
+            ties: Vec::new(),
             surroundings: Some(surroundings),
         };
-        record.make_neutral(&watched.bases, |path| watched.is_tool(path));
+        record.make_neutral(&compiled.bases, |path| watched.is_tool(path));
         for tie in record.ties() {
             tracing::debug!(tie, "good for some folders only");
         }

@@ -9,6 +9,7 @@ use super::survey::Survey;
 use super::users::{Seen, Sides, system_headers};
 use super::validate::search_folders;
 use super::watch::Walk;
+use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::{Input, Record};
@@ -64,6 +65,8 @@ pub struct Compiled {
     pub sides: Option<Sides>,
     /// What an observer saw of it; then nothing else is looked at but the files of the key.
     pub watched: Option<Watched>,
+    /// Folders whose names are left out of the record.
+    pub bases: Bases,
     /// When the request came, before the key was made.
     pub asked: Moment,
     /// When the compile began, by the file system's clock.
@@ -113,6 +116,7 @@ pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Ob
     record.inputs = read.into_iter().map(|(input, _)| input).collect();
     let sides = compiled.sides.as_ref();
     let system = sides.and_then(|sides| system_headers(place, sides, &compiled.words, &seen));
+    record.make_neutral(&compiled.bases, |_| false);
     Ok(Observed { record, twins, modified, may_use: findings.hidden(), system })
 }
 
@@ -266,6 +270,7 @@ fn look_around(
         exist,
         mtimes: Vec::new(),
         window: None,
+        ties: Vec::new(),
         surroundings: None,
     };
     Ok((record, twins))

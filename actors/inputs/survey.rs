@@ -11,6 +11,8 @@ use std::ffi::{CStr, CString};
 pub(super) struct Survey {
     /// By path.
     folders: Vec<Folder>,
+    /// In the order in which they were given, by their index above.
+    given: Vec<usize>,
 }
 
 /// What is at a path; links are followed.
@@ -22,12 +24,18 @@ struct Folder {
 }
 
 impl Survey {
-    /// Looks at folders, whose paths are normal and sorted.
+    /// Looks at folders, whose paths are normal, each once.
     pub(super) fn of(folders: Vec<Vec<u8>>, place: &Place) -> Self {
-        let mut survey = Survey { folders: Vec::with_capacity(folders.len()) };
-        for path in folders {
+        let n_folders = folders.len();
+        let mut sorted: Vec<(usize, Vec<u8>)> = folders.into_iter().enumerate().collect();
+        sorted.sort_by(|(_, one), (_, other)| one.cmp(other));
+        let mut survey = Survey { folders: Vec::with_capacity(n_folders), given: vec![0; n_folders] };
+        for (index, (given, path)) in sorted.into_iter().enumerate() {
             let (stat, canonical) = survey.look(&path, place);
             survey.folders.push(Folder { path, stat, canonical });
+            if let Some(at) = survey.given.get_mut(given) {
+                *at = index;
+            }
         }
         survey
     }
@@ -91,7 +99,8 @@ impl Survey {
             Err(Errno::ENOENT) => NO_FOLDER,
             Err(_) => UNREACHABLE,
         };
-        (0..).zip(&self.folders).map(state).collect()
+        let given = self.given.iter().filter_map(|at| self.folders.get(*at));
+        (0..).zip(given).map(state).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_engine::scan::Quarter;
 use cachepot_wire::EnvBlock;
 use foldhash::HashSet;
+use std::borrow::Cow;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -198,14 +199,17 @@ impl KnownRecord {
     }
 }
 
-/// Every folder in which something may have been searched: the given ones, the working directory, and those of
-/// the including files, whose paths are normal; normal, sorted, each once.
+/// Every folder in which something may have been searched: the given ones, those of the including files, whose paths are
+/// normal, and the working directory; normal, each once, in this order, which is that of a record's states.
 pub(super) fn search_folders(given: &[Vec<u8>], inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let including: HashSet<&[u8]> = inputs.iter().map(|input| parent(input)).collect();
-    let including = including.into_iter().map(<[u8]>::to_vec);
-    let mut folders: Vec<Vec<u8>> = given.iter().map(|folder| normal(folder)).chain(including).collect();
-    folders.push(Vec::new());
-    folders.sort();
-    folders.dedup();
+    let given = given.iter().map(|folder| Cow::Owned(normal(folder)));
+    let including = inputs.iter().map(|input| Cow::Borrowed(parent(input)));
+    let all = given.chain(including).chain([Cow::Borrowed(&b""[..])]);
+    let (mut seen, mut folders) = (HashSet::default(), Vec::new());
+    for folder in all {
+        if seen.insert(folder.clone()) {
+            folders.push(folder.into_owned());
+        }
+    }
     folders
 }

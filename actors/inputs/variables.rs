@@ -4,6 +4,7 @@ use super::observed::Watched;
 use super::paths::{Place, below, parent};
 use super::surroundings::value_of;
 use super::{Memory, Paths};
+use cachepot_engine::bases::Bases;
 use cachepot_engine::compiler::rustc::INDIFFERENT_VARIABLES;
 use cachepot_engine::manifest::SEARCHED;
 use cachepot_wire::EnvBlock;
@@ -22,6 +23,7 @@ impl Watched {
         &self,
         memory: &Memory,
         place: &Place,
+        bases: &Bases,
         unseen: &BTreeSet<Vec<u8>>,
     ) -> Vec<Condition> {
         let is_indifferent = |name: &[u8]| INDIFFERENT_VARIABLES.iter().any(|other| other.as_bytes() == name);
@@ -29,8 +31,7 @@ impl Watched {
         // What the crate itself reads is in its result, whatever it is.
         let names = seen.chain(&self.variables).chain(unseen).map(Vec::as_slice);
         let mut names: BTreeSet<&[u8]> = names.chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
-        let is_text =
-            self.bases.is_empty() || self.variables.iter().chain(unseen).any(|name| name == b"PATH");
+        let is_text = bases.is_empty() || self.variables.iter().chain(unseen).any(|name| name == b"PATH");
         let searched = if is_text { None } else { searches(memory, place, self) };
         if searched.is_some() {
             names.remove(&b"PATH"[..]);

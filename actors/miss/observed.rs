@@ -65,7 +65,6 @@ impl Observing {
             linked: linked.map(|output| absolute(&output.path)).collect(),
             observer: tidy(self.observer.as_os_str().as_bytes()),
             env: call.query.env.clone(),
-            bases: job.bases.clone(),
             variables: dependencies.and_then(depinfo::read).map_or_else(any, names),
         };
         Ok(Compiled {
@@ -76,6 +75,7 @@ impl Observing {
             key_files: job.key_files.clone(),
             sides: None,
             watched: Some(watched),
+            bases: job.bases.clone(),
             asked: call.asked_at,
             start,
         })

@@ -3,6 +3,7 @@ use super::{World, until};
 use crate::behind::{self, Check};
 use crate::detect::{CompilerQuery, detect};
 use crate::inputs::{Compiled, Place, now, observe};
+use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::scan::Findings;
 use cachepot_wire::EnvBlock;
@@ -26,6 +27,7 @@ async fn check(world: &World) -> Check {
             key_files: Vec::new(),
             sides: None,
             watched: None,
+            bases: Bases::default(),
             asked: start,
             start,
         }

@@ -98,6 +98,11 @@ impl Bases {
         self.at(path, 0).map(|(base, _)| base)
     }
 
+    /// Whether a path only begins as a base does: `/a/project`, where `/a/pro` is one.
+    pub fn cut(&self, path: &[u8]) -> bool {
+        self.holding(path).is_none() && self.0.iter().any(|base| path.starts_with(&base.folder))
+    }
+
     /// The base whose name begins at `at`, and where it ends.
     fn at(&self, text: &[u8], at: usize) -> Option<(&Base, usize)> {
         if at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|&byte| is_of_name(byte)) {
@@ -118,7 +123,7 @@ fn is_of_name(byte: u8) -> bool {
 }
 
 fn is_plain(folder: &[u8]) -> bool {
-    let is_odd = |&byte: &u8| byte <= b' ' || byte == 127 || b"\"\\'=:,;|<>?*`".contains(&byte);
+    let is_odd = |&byte: &u8| byte <= b' ' || byte == 127 || b"\"\\'=:,;|<>?*`#$".contains(&byte);
     let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && !name.iter().any(is_odd);
     folder.strip_prefix(b"/").is_some_and(|names| names.split(|&byte| byte == b'/').all(is_name))
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! manifest = version count record*            newest first
-//! record   = result inputs read folders names present states same exist mtimes window seen
+//! record   = result inputs read folders names present states same exist mtimes window ties seen
 //! inputs   = count (shared suffix digest)*    a path is `shared` bytes of the one before, then `suffix`
 //! read     = u32                              how many of them were read, the others being equal to one of these
 //! folders  = count bytes*                     where names were searched, as spelled
@@ -13,6 +13,7 @@
 //! exist    = count bytes*                     paths that must go on to exist, whatever their content
 //! mtimes   = count (input seconds)*           inputs whose modification time reaches the result
 //! window   = u8 [u64]                         quarter of an hour since the epoch in which the result is valid
+//! ties     = count (bytes bytes)*             what the folders of a checkout must be: see manifest/neutral.rs
 //! seen     = u8 [surroundings]                what an observer saw besides: see manifest/surroundings.rs
 //! ```
 //! Integers are u32, little-endian, unless said otherwise; bytes are length-prefixed.
@@ -25,7 +26,7 @@ mod neutral;
 pub use neutral::SEARCHED;
 pub mod surroundings;
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Results kept per manifest; the oldest go first.
 pub const MAX_RECORDS: usize = 24;
 /// Input references kept per manifest over all records.
@@ -71,7 +72,8 @@ pub struct Record {
     pub names: Vec<Vec<u8>>,
     /// Files that lay in a searched folder under a searched name without being read.
     pub present: Vec<Vec<u8>>,
-    /// What each searched folder was, in the sorted list of all of them: [`NO_FOLDER`], [`NOT_A_FOLDER`],
+    /// What each searched folder was, in an order that does not depend on where the folders are: those given, those of
+    /// the inputs that were read, the working directory, each where it comes first. [`NO_FOLDER`], [`NOT_A_FOLDER`],
     /// [`UNREACHABLE`], or the index of the first name of the same folder. Compilers warn of what is no folder,
     /// search a folder once, and name its files by its first name.
     pub states: Vec<u32>,
@@ -83,6 +85,8 @@ pub struct Record {
     pub mtimes: Vec<(u32, i64)>,
     /// When set: the result names the day and is only valid in this quarter of an hour.
     pub window: Option<Quarter>,
+    /// Which checkouts it is for, where it does not name their folders: see `manifest/neutral.rs`. Sorted.
+    pub ties: Vec<(Vec<u8>, Vec<u8>)>,
     /// What else decided, where an observer saw all that the compile asked for. Nothing was searched then by rules that
     /// we would have to know.
     pub surroundings: Option<Surroundings>,
@@ -216,6 +220,11 @@ impl Writer {
                 self.0.extend_from_slice(&quarter.to_le_bytes());
             }
         }
+        self.u32(record.ties.len());
+        for (what, text) in &record.ties {
+            self.bytes(what);
+            self.bytes(text);
+        }
         self.0.push(record.surroundings.is_some().into());
         if let Some(seen) = &record.surroundings {
             self.surroundings(seen);
@@ -282,6 +291,7 @@ impl<'a> Reader<'a> {
                 [1] => Some(Quarter(u64::from_le_bytes(self.array()?))),
                 _ => return None,
             },
+            ties: self.list(|r| Some((r.bytes()?, r.bytes()?)))?,
             surroundings: match self.array::<1>()? {
                 [0] => None,
                 [1] => Some(self.surroundings()?),

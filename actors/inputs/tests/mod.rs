@@ -2,6 +2,7 @@
 //!
 //! No compiler runs here; what it would have read is given, in the spelling that gcc or clang would use.
 use super::{Compiled, Memory, Moment, NotStorable, Observed, Place, files, observe};
+use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::{Manifest, Record};
 use cachepot_engine::scan::Findings;
@@ -107,6 +108,7 @@ impl World {
             word_texts: Vec::new(),
             sides: None,
             watched: None,
+            bases: Bases::default(),
             key_files: Vec::new(),
             asked: start,
             start,

@@ -3,7 +3,6 @@ use super::{World, bytes, manifest, record};
 use crate::inputs::{
     Compiled, Early, KnownManifest, NotStorable, Place, Watched, Young, early, files, observe,
 };
-use cachepot_engine::bases::Bases;
 use cachepot_engine::compiler::rustc::Holds;
 use cachepot_engine::observed::{Kind, Observed as Seen};
 use cachepot_engine::scan::Findings;
@@ -55,7 +54,6 @@ impl World {
             observer: b"/observer.so".to_vec(),
             env: env(&[("SET", "1")]),
             variables: vec![b"ALSO".to_vec()],
-            bases: Bases::default(),
         }
     }
 
@@ -67,6 +65,7 @@ impl World {
             word_texts: Vec::new(),
             sides: None,
             watched: Some(watched),
+            bases: cachepot_engine::bases::Bases::default(),
             key_files: Vec::new(),
             asked: start,
             start,

@@ -3,6 +3,7 @@
 //! The main question is what else a word makes the compiler read or write. It is either modelled here (an
 //! output, an input, a key word) or the call is not cacheable with the word as the reason; nothing is cached by half.
 use crate::bases::Bases;
+use crate::compiler::cargo;
 use crate::job::{Discovery, Driver, Family, Job, Language, Output, Parsed, Reason, Role, Search};
 use cachepot_wire::Existing;
 use cachepot_wire::message::CompileRequest;
@@ -11,15 +12,18 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+mod bases;
 mod environment;
 mod inputs;
 mod line;
 mod maps;
 mod plan;
+mod texts;
 
 pub use environment::{FOLDER_VARIABLES, KEY_VARIABLES, REFUSED_VARIABLES, date_is_fixed};
 pub use inputs::inputs;
 pub use plan::{colour_words, dependency_scan, narrow_scan, plan, preprocessing};
+pub use texts::{names_origin, uses_names};
 
 /// Finds the compile in a request. `words` is the command line with response files expanded, compiler first.
 ///
@@ -71,7 +75,8 @@ fn job(
     // clang's assembler writes the directory down unmapped.
     line.whole_directory |=
         line.debug && kind.language == Language::Assembler && driver.family == Family::Clang;
-    let directory = maps::settle(line, driver, request);
+    let bases = bases::of(request, driver, (words, mode, kind), line);
+    let directory = maps::settle(line, driver, request, &bases);
     finish_key(line, mode, kind, source, words);
     let mut job = Job {
         language: kind.language,
@@ -79,7 +84,7 @@ fn job(
         key_words: std::mem::take(&mut line.key),
         key_directory: directory.key,
         mapped_folders: directory.mapped,
-        bases: Bases::default(),
+        bases,
         key_files: std::mem::take(&mut line.key_files),
         native_cpu: line.native_cpu,
         outputs,
@@ -92,6 +97,8 @@ fn job(
         argv: request.argv.clone(),
         colour_chosen: line.colour_chosen,
     };
+    job.key_words
+        .extend(mapped(&job).map(|bases| cargo::key_words(bases::OPTION, bases)).unwrap_or_default());
     let colours = colour_words(&job, driver, request);
     if let (Some(word), Family::Clang) = (line.record, driver.family) {
         // clang writes down every word, also those that we would add.
@@ -102,6 +109,11 @@ fn job(
     // Coloured and plain text never share: the words that colour are in the key.
     job.key_words.extend(colours.iter().flat_map(|&word| [OsString::from("<added>"), word.into()]));
     Ok(job)
+}
+
+/// The bases that the compiler is to be told of: without debug information their names are nowhere.
+fn mapped(job: &Job) -> Option<&Bases> {
+    Some(&job.bases).filter(|bases| !bases.is_empty() && job.key_directory.is_some())
 }
 
 /// Reasons that do not depend on the source.

@@ -4,6 +4,7 @@
 //! ([`Discovery::Observed`]), so no word has to be followed to the files behind it. What must be known before is which
 //! files come out. A word is modelled here or the call is not cacheable with the word as the reason.
 //! Absent on purpose: judging what the observer saw.
+use super::cargo;
 use super::gnu::{depends_on_process, reason, refuse_overlaps};
 use crate::job::{Discovery, Driver, Family, Job, Language, Parsed, Reason, Search};
 use cachepot_wire::message::CompileRequest;
@@ -108,7 +109,7 @@ fn job(request: &CompileRequest, line: &mut Line<'_>) -> Result<Job, Reason> {
         argv: request.argv.clone(),
         colour_chosen: line.colour_chosen,
     };
-    job.key_words.extend(bases::key_words(&job.bases));
+    job.key_words.extend(cargo::key_words(bases::OPTION, &job.bases));
     // Coloured and plain text never share.
     let colours = colour_words(&job, request);
     job.key_words.extend(colours.iter().flat_map(|&word| [OsString::from("<added>"), word.into()]));

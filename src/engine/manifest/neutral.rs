@@ -1,8 +1,9 @@
 //! Records without the names of folders that are somewhere else in another checkout.
 //!
 //! In a record of such a job marks stand for those folders ([`Bases`]). Where the result depends on a name all the same, the
-//! record says so by a condition in the list of variables, under a name that no variable has: the mark for the folder
-//! itself, the mark and `/` for how deep it lies; and [`SEARCHED`] and a name for where `PATH` leads.
+//! record says so by a tie: a letter and the folder itself, a letter with `/` and how deep it lies; or, where an observer
+//! saw what was read, by a condition in the list of variables, under a name that no variable has: [`SEARCHED`] and a
+//! name for where `PATH` leads.
 use super::Record;
 use super::surroundings::Surroundings;
 use crate::bases::{Base, Bases, MARK};
@@ -12,24 +13,27 @@ use std::borrow::Cow;
 pub const SEARCHED: [u8; 2] = [MARK, b':'];
 
 type Text = Vec<u8>;
-type Condition = (Text, Option<Text>);
+type Tie = (Text, Text);
 /// What a text becomes, if it changes; `None` where it cannot be told.
 type Change<'c> = &'c dyn Fn(&[u8]) -> Option<Option<Text>>;
 
 impl Record {
-    /// Puts marks for the bases. What lies around a base, and so is something else around another checkout's, ties the
-    /// record to the base; where nothing was found on the way up from it, the record asks for the same there.
+    /// Puts marks for the bases. What an observer saw around a base, and so is something else around another checkout's,
+    /// ties the record to the base; where nothing was found on the way up from it, the record asks for the same there.
     /// `is_tool`: programs and libraries that are meant by their own names.
     pub fn make_neutral(&mut self, bases: &Bases, is_tool: impl Fn(&[u8]) -> bool) {
         if bases.is_empty() {
             return;
         }
-        let ties: Vec<&Base> = bases.iter().filter(|base| self.is_around(base, bases, &is_tool)).collect();
+        let is_cut = self.is_cut(bases);
+        let is_tied = |base: &&Base| is_cut || self.is_around(base, bases, &is_tool);
+        let ties: Vec<&Base> = bases.iter().filter(is_tied).collect();
         for base in ties {
             self.bind_to(base);
         }
         if let Some(seen) = &mut self.surroundings {
-            seen.look_up_from(bases);
+            seen.look_up_from(bases).into_iter().for_each(|base| require(&mut self.ties, deep(base)));
+            seen.map(&|text| Some(changed(bases.neutral(text))));
         }
         self.map(&|text| Some(changed(bases.neutral(text))));
         if let Some(seen) = &mut self.surroundings {
@@ -42,18 +46,27 @@ impl Record {
         if bases.is_empty() {
             return Some(self);
         }
-        self.map(&|text| Some(changed(bases.real(text)?)))?;
-        let Some(seen) = &mut self.surroundings else { return Some(self) };
-        let (ties, variables) = std::mem::take(&mut seen.variables).into_iter().partition(is_tie);
-        let ties: Vec<Condition> = ties;
-        seen.variables = variables;
-        seen.sort();
-        ties.iter().all(|tie| bases.iter().any(|base| *tie == at(base) || *tie == deep(base))).then_some(self)
+        let is_here = |tie: &Tie| bases.iter().any(|base| *tie == at(base) || *tie == deep(base));
+        let ties = std::mem::take(&mut self.ties);
+        if !ties.iter().all(is_here) {
+            return None;
+        }
+        // A compile here would give a file that lies in a folder of this checkout another name, or a part of its name.
+        let is_as_here = |text: &[u8], real: &[u8]| *bases.neutral(real) == *text;
+        self.map(&|text| bases.real(text).filter(|real| is_as_here(text, real)).map(changed))?;
+        if self.is_cut(bases) && !bases.iter().all(|base| ties.contains(&at(base))) {
+            return None;
+        }
+        if let Some(seen) = &mut self.surroundings {
+            seen.map(&|text| Some(changed(bases.real(text)?)))?;
+            seen.sort();
+        }
+        Some(self)
     }
 
     /// Says that the result is good for one folder alone.
     pub fn bind_to(&mut self, base: &Base) {
-        self.surroundings.get_or_insert_default().require(at(base));
+        require(&mut self.ties, at(base));
     }
 
     /// Whether the value of a variable that was read names a base; without `others`.
@@ -68,11 +81,7 @@ impl Record {
 
     /// The conditions on folders themselves, readable; none for most records.
     pub fn ties(&self) -> impl Iterator<Item = String> {
-        let conditions = self.surroundings.iter().flat_map(|seen| &seen.variables).filter(|tie| is_tie(tie));
-        conditions.map(|(name, value)| {
-            let value = value.as_deref().unwrap_or_default();
-            format!("{}={}", name.escape_ascii(), value.escape_ascii())
-        })
+        self.ties.iter().map(|(what, text)| format!("{}={}", what.escape_ascii(), text.escape_ascii()))
     }
 
     /// Whether something beside a base counts.
@@ -96,14 +105,21 @@ impl Record {
             || seen.listings.iter().any(|(path, _)| is_above(path, base) || is_on_the_way(parent(path), base))
     }
 
-    /// Changes everything that may hold a path.
+    /// Whether a path only begins as a base does. rustc tells `/a/project` from `/a/pro`; gcc and clang compare bytes, and
+    /// take the beginning for the base.
+    fn is_cut(&self, bases: &Bases) -> bool {
+        self.surroundings.is_none() && self.inputs.iter().any(|input| bases.cut(&input.path))
+    }
+
+    /// Changes the paths in its own lists.
     fn map(&mut self, change: Change<'_>) -> Option<()> {
-        for input in &mut self.inputs {
-            if let Some(path) = change(&input.path)? {
-                input.path = path;
+        let inputs = self.inputs.iter_mut().map(|input| &mut input.path);
+        for text in inputs.chain(&mut self.folders).chain(&mut self.present).chain(&mut self.exist) {
+            if let Some(new) = change(text)? {
+                *text = new;
             }
         }
-        self.surroundings.as_mut().map_or(Some(()), |seen| seen.map(change))
+        Some(())
     }
 }
 
@@ -114,18 +130,21 @@ fn changed(text: Cow<'_, [u8]>) -> Option<Text> {
     }
 }
 
-fn is_tie((name, _): &Condition) -> bool {
-    name.first() == Some(&MARK) && !name.starts_with(&SEARCHED)
+fn require(ties: &mut Vec<Tie>, tie: Tie) {
+    if !ties.contains(&tie) {
+        ties.push(tie);
+        ties.sort();
+    }
 }
 
 /// That a base is at this place.
-fn at(base: &Base) -> Condition {
-    (vec![MARK, base.letter], Some(base.folder.clone()))
+fn at(base: &Base) -> Tie {
+    (vec![base.letter], base.folder.clone())
 }
 
 /// That a base is as deep.
-fn deep(base: &Base) -> Condition {
-    (vec![MARK, base.letter, b'/'], Some(depth(&base.folder).to_string().into_bytes()))
+fn deep(base: &Base) -> Tie {
+    (vec![base.letter, b'/'], depth(&base.folder).to_string().into_bytes())
 }
 
 fn depth(path: &[u8]) -> usize {
@@ -148,9 +167,9 @@ fn is_on_the_way(folder: &[u8], base: &Base) -> bool {
 }
 
 impl Surroundings {
-    /// What was missing in the folders above a base is named by the way up from it.
-    fn look_up_from(&mut self, bases: &Bases) {
-        let mut absent = Vec::new();
+    /// What was missing in the folders above a base is named by the way up from it; these bases.
+    fn look_up_from<'b>(&mut self, bases: &'b Bases) -> Vec<&'b Base> {
+        let (mut absent, mut looked_from) = (Vec::new(), Vec::new());
         for path in std::mem::take(&mut self.absent) {
             let folder = parent(&path).to_vec();
             let is_meant = |base: &&Base| base.is_where_it_runs() && is_on_the_way(&folder, base);
@@ -160,26 +179,19 @@ impl Surroundings {
                 let up = b"/..".repeat(depth(&base.folder) - depth(&folder));
                 let name = path.get(folder.len()..).unwrap_or_default();
                 absent.push([&base.folder, &*up, name].concat());
-                self.require(deep(base));
             }
             if above.is_empty() {
                 absent.push(path);
             }
+            looked_from.extend(above);
         }
         self.absent = absent;
-    }
-
-    fn require(&mut self, condition: Condition) {
-        if !self.variables.contains(&condition) {
-            self.variables.push(condition);
-            self.variables.sort();
-        }
+        looked_from
     }
 
     fn map(&mut self, change: Change<'_>) -> Option<()> {
         let Surroundings { absent, kinds, links, resolved, listings, variables } = self;
-        let values =
-            variables.iter_mut().filter(|variable| !is_tie(variable)).filter_map(|(_, value)| value.as_mut());
+        let values = variables.iter_mut().filter_map(|(_, value)| value.as_mut());
         let pairs = links.iter_mut().chain(resolved).flat_map(|(path, text)| [path, text]);
         let paths = kinds.iter_mut().map(|(path, _)| path).chain(listings.iter_mut().map(|(path, _)| path));
         for text in absent.iter_mut().chain(paths).chain(pairs).chain(values) {

@@ -110,6 +110,7 @@ fn record(input: &str, change: impl FnOnce(&mut Surroundings)) -> Record {
         exist,
         mtimes: Vec::new(),
         window: None,
+        ties: Vec::new(),
         surroundings: Some(surroundings),
     }
 }

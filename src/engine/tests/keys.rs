@@ -127,6 +127,7 @@ fn every_part_of_a_result_counts() {
         exist: Vec::new(),
         mtimes: Vec::new(),
         window: None,
+        ties: Vec::new(),
         surroundings: None,
     };
     let job = Digest::of(b"job");

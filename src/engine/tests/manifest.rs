@@ -45,9 +45,10 @@ fn record() -> impl Strategy<Value = Record> {
     let window = proptest::option::of(any::<u64>().prop_map(Quarter));
     let pairs = vec((any::<u32>(), any::<u32>()), 0..3);
     let numbers = (any::<u32>(), vec(any::<u32>(), 0..3), pairs);
-    let seen = proptest::option::of(surroundings());
+    let ties = vec((bytes(), bytes()), 0..3);
+    let seen = (ties, proptest::option::of(surroundings()));
     (digest(), vec(input, 0..5), lists, numbers, mtimes, window, seen).prop_map(
-        |(result, inputs, lists, numbers, mtimes, window, surroundings)| {
+        |(result, inputs, lists, numbers, mtimes, window, (ties, surroundings))| {
             let (n_read, states, same) = numbers;
             let [folders, names, present, exist] = lists;
             Record {
@@ -62,6 +63,7 @@ fn record() -> impl Strategy<Value = Record> {
                 exist,
                 mtimes,
                 window,
+                ties,
                 surroundings,
             }
         },
@@ -83,7 +85,7 @@ proptest! {
     #[test]
     fn any_bytes_are_taken_or_refused(garbage in vec(any::<u8>(), 0..200)) {
         let _ = Manifest::decode(&garbage);
-        let _ = Manifest::decode(&[&3u32.to_le_bytes()[..], &1u32.to_le_bytes(), &garbage].concat());
+        let _ = Manifest::decode(&[&4u32.to_le_bytes()[..], &1u32.to_le_bytes(), &garbage].concat());
     }
 
     #[test]
@@ -113,6 +115,7 @@ fn plain(result: u32, n_inputs: usize) -> Record {
         exist,
         mtimes: Vec::new(),
         window: None,
+        ties: Vec::new(),
         surroundings: None,
     }
 }
@@ -184,6 +187,7 @@ fn the_form_is_as_recorded() {
     record.folders.push(b"f".to_vec());
     record.states = vec![u32::MAX, 0];
     record.same.push((1, 0));
+    record.ties.push((b"w".to_vec(), b"/x".to_vec()));
     record.surroundings = Some(Surroundings {
         absent: vec![b"n".to_vec()],
         kinds: vec![(b"k".to_vec(), Kind::NoLink)],
@@ -196,7 +200,7 @@ fn the_form_is_as_recorded() {
     let hex: String = stored.iter().map(|byte| format!("{byte:02x}")).collect();
     let digests = [Digest::of(&1u32.to_le_bytes()), Digest::of(b"a")].map(|digest| digest.to_string());
     let expected = format!(
-        "0300000001000000{}01000000000000000100000061{}\
+        "0400000001000000{}01000000000000000100000061{}\
          01000000\
          010000000100000066\
          0000000000000000\
@@ -204,6 +208,7 @@ fn the_form_is_as_recorded() {
          010000000100000000000000\
          00000000\
          0100000000000000ffffffffffffffff010201000000000000\
+         010000000100000077020000002f78\
          01\
          01000000010000006e\
          01000000010000006b05\

@@ -4,6 +4,7 @@
 //! below OLD. That is equal for two checkouts, and so is the output: every path a user spelled is in the key
 //! as it stands. Headers below OLD that nobody spelled are looked for when the result is recorded.
 use super::line::Line;
+use crate::bases::Bases;
 use crate::job::{Driver, Family};
 use crate::options::{Row, Treatment};
 use cachepot_wire::message::CompileRequest;
@@ -56,8 +57,18 @@ pub(super) struct Directory {
     pub(super) mapped: Vec<PathBuf>,
 }
 
-/// Decides on the directory, and rewrites in the key the maps that make it shareable.
-pub(super) fn settle(line: &mut Line<'_>, driver: &Driver, request: &CompileRequest) -> Directory {
+/// Decides on the directory, and rewrites in the key the maps that make it shareable. Where there are bases, no word but
+/// those for debug information brings it into an output, and the compile runs with a `PWD` that is the directory.
+pub(super) fn settle(
+    line: &mut Line<'_>,
+    driver: &Driver,
+    request: &CompileRequest,
+    bases: &Bases,
+) -> Directory {
+    if !bases.is_empty() {
+        let key = line.debug.then(|| request.cwd.clone().into_os_string());
+        return Directory { key, mapped: Vec::new() };
+    }
     let whole = whole_text(request);
     let cwd = request.cwd.as_os_str().as_bytes();
     // Where PWD names another path we cannot tell which one the compiler will use.

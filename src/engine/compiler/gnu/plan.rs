@@ -1,9 +1,12 @@
-//! What the client is to run on a miss: the user's own line, plus words that change no byte of the outputs.
+//! What the client is to run on a miss: the user's own line, plus words that change no byte of the outputs, and those
+//! that leave the names of folders out of them where the user asked for that.
 //!
 //! Tried with gcc 12 and clang 14: `-MD -MF FILE` and the colour words leave the object as it is under `-g`, `-g3`,
 //! `-flto`, prefix maps and sanitizers. Nothing does so under `-MMD`: gcc writes `-H` into the debug information, and
 //! clang's `CC_PRINT_HEADERS` puts system headers into the user's dependency file. There `-MD` is run instead, and
 //! the file narrowed to what `-MMD` would have written (see `narrow.rs`), or a scan of its own runs beside it.
+use super::{bases, mapped};
+use crate::compiler::cargo;
 use crate::job::{Discovery, Driver, Family, Job};
 use crate::options::{Sort, Tokens, Treatment};
 use cachepot_wire::message::{CompileRequest, Plan};
@@ -55,6 +58,11 @@ pub fn plan(job: &Job, driver: &Driver, scratch_base: &Path, request: &CompileRe
             plan.env.push(("CC_PRINT_HEADERS_FILE".into(), file.clone().into_os_string()));
             plan.scratch.push(file);
         }
+    }
+    if let Some(bases) = mapped(job) {
+        added.extend(cargo::words(bases::OPTION, bases));
+        // Else the directory might be written down by another name, which leads there by a link.
+        plan.env.push(("PWD".into(), request.cwd.clone().into_os_string()));
     }
     add_words(&mut plan.argv, added);
     plan.watched =

@@ -1,6 +1,7 @@
 //! What the client is to run on a miss: the user's own line, plus a word that changes no byte of the outputs, and those
 //! that leave the names of folders out of them where the user asked for that.
 use super::bases;
+use crate::compiler::cargo;
 use crate::job::Job;
 use cachepot_wire::message::{CompileRequest, Plan};
 use std::os::unix::ffi::OsStrExt;
@@ -25,7 +26,7 @@ pub fn plan(job: &Job, request: &CompileRequest) -> Plan {
     // Before the user's own, of which the last one counts.
     let start = argv.iter().position(|word| matches!(word.as_bytes().first(), Some(b'-' | b'@')));
     let start = start.unwrap_or(argv.len());
-    argv.splice(start..start, bases::words(&job.bases));
+    argv.splice(start..start, cargo::words(bases::OPTION, &job.bases));
     let watched = job.outputs.iter().map(|output| output.path.clone()).collect();
     Plan { argv, watched, ..Plan::default() }
 }

@@ -53,6 +53,7 @@ fn record() -> Record {
         exist: Vec::new(),
         mtimes: Vec::new(),
         window: None,
+        ties: Vec::new(),
         surroundings: None,
     }
 }

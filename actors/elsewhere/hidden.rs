@@ -1,0 +1,87 @@
+//! What ties results of gcc and clang to their folders besides names that are found in their outputs: what the units may
+//! make of names, names that compilers spell otherwise, outputs in which nothing can be found.
+use super::NotNeutral;
+use crate::inputs::Compiled;
+use crate::subject::Subject;
+use cachepot_engine::bases::Base;
+use cachepot_engine::compiler::gnu::{names_origin, uses_names};
+use cachepot_engine::digest::Digest;
+use cachepot_engine::job::Role;
+use cachepot_engine::manifest::Record;
+use cachepot_storage::local::Ingested;
+use memchr::memmem;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Folders of headers that come with the system. They name no checkout.
+const SYSTEM: [&[u8]; 2] = [b"/usr/include/", b"/usr/lib/"];
+
+/// For each base, whether the result is good for it alone.
+///
+/// # Errors
+/// An input or an output that cannot be read, or is not what the compiler read.
+pub(super) fn in_c(
+    subject: &Subject,
+    (cwd, compiled): (&Path, &Compiled),
+    record: &Record,
+    outputs: &[(Role, bool, Ingested)],
+) -> Result<Vec<bool>, NotNeutral> {
+    let bases: Vec<&Base> = subject.job.bases.iter().collect();
+    let symbols: Vec<Vec<u8>> = bases.iter().map(|base| symbol(&base.folder)).collect();
+    let symbols: Vec<&[u8]> = symbols.iter().map(Vec::as_slice).collect();
+    let mut named = vec![false; bases.len()];
+    let mut is_bound = false;
+    for (_, _, copy) in outputs.iter().filter(|(role, ..)| *role == Role::Main) {
+        is_bound |= !is_open(&copy.read()?);
+        named.iter_mut().zip(copy.holds(&symbols)?).for_each(|(named, held)| *named |= held);
+    }
+    let family = subject.driver.family;
+    let mut uses = subject.job.key_words.iter().any(|word| uses_names(word.as_bytes(), family));
+    let mut is_spelled = false;
+    // Those behind the ones that were read are equal to them.
+    for (path, input) in compiled.inputs.iter().zip(&record.inputs) {
+        let path = path.as_os_str().as_bytes();
+        let is_in_base = subject.job.bases.holding(path).is_some();
+        is_spelled |= is_in_base;
+        if !is_in_base && SYSTEM.iter().any(|folder| path.starts_with(folder)) {
+            continue;
+        }
+        let text = std::fs::read(cwd.join(std::ffi::OsStr::from_bytes(path)))?;
+        if Digest::of(&text) != input.digest {
+            return Err(NotNeutral::Changed);
+        }
+        for (named, base) in named.iter_mut().zip(&bases) {
+            *named |= memmem::find(&text, &base.folder).is_some();
+        }
+        is_bound |= names_origin(&text);
+        uses |= uses_names(&text, family);
+    }
+    is_bound |= uses && is_spelled;
+    Ok(named.into_iter().map(|named| named || is_bound).collect())
+}
+
+/// A name as gcc puts it into the name of a symbol.
+fn symbol(folder: &[u8]) -> Vec<u8> {
+    folder
+        .iter()
+        .map(|&byte| if byte.is_ascii_alphanumeric() || byte == b'.' { byte } else { b'_' })
+        .collect()
+}
+
+/// Whether texts can be found in an object: an ELF file of 64 bits and little-endian numbers without compressed sections.
+fn is_open(file: &[u8]) -> bool {
+    const SHF_COMPRESSED: u64 = 0x800;
+    let number = |at: usize, length: usize| {
+        let bytes = file.get(at..at.checked_add(length)?)?;
+        Some(bytes.iter().rev().fold(0u64, |number, &byte| number << 8 | u64::from(byte)))
+    };
+    let place = |at, length| usize::try_from(number(at, length)?).ok();
+    let open = || {
+        let (start, size, count) = (place(0x28, 8)?, place(0x3a, 2)?, place(0x3c, 2)?);
+        let flags = |index: usize| number(start.checked_add(index.checked_mul(size)?)?.checked_add(8)?, 8);
+        // A count of none says that there are more than the field can tell.
+        (count > 0 && (0..count).all(|index| flags(index).is_some_and(|flags| flags & SHF_COMPRESSED == 0)))
+            .then_some(())
+    };
+    file.starts_with(b"\x7fELF\x02\x01") && memmem::find(file, b".zdebug").is_none() && open().is_some()
+}

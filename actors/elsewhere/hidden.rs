@@ -13,8 +13,8 @@ use memchr::memmem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Folders of headers that come with the system. They name no checkout.
-const SYSTEM: [&[u8]; 2] = [b"/usr/include/", b"/usr/lib/"];
+/// Folders of headers that come with the system, the last as clang names that of libstdc++. They name no checkout.
+const SYSTEM: [&[u8]; 3] = [b"/usr/include/", b"/usr/lib/", b"/usr/bin/../lib/"];
 
 /// For each base, whether the result is good for it alone.
 ///

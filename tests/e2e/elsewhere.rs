@@ -1,0 +1,203 @@
+//! gcc and clang called by build scripts of two checkouts in different folders, which share results.
+use crate::harness::{CLIENT, Finished, Sandbox, finish};
+use cachepot_engine::stats::Stat;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+/// A checkout: its root, the folder of the package, `CARGO_HOME` and the target folder, below the work folder.
+#[derive(Clone, Copy)]
+struct Checkout {
+    root: &'static str,
+    package: &'static str,
+    home: &'static str,
+    target: &'static str,
+}
+
+const ONE: Checkout = Checkout { root: "one", package: "one/pro", home: "home", target: "one/target" };
+const TWO: Checkout =
+    Checkout { root: "two/far/off", package: "two/far/off/pro", home: "two/h", target: "two/far/off/target" };
+
+/// Files of the package in both checkouts.
+const FILES: &[(&str, &str)] = &[
+    ("include/h.h", "#define H 1\nstatic inline int h(int a) { return a + H; }\n"),
+    ("include/s.h", "#define NAME f\n"),
+    ("own/file.h", "static const unsigned long length = sizeof(__FILE__);\n"),
+    ("own/line.h", "#line 7 \"WORK/two/far/off/x.y\"\nstatic int line(void) { return 7; }\n"),
+    ("own/from.h", "#include \"WORK/one/pro/include/h.h\"\n"),
+];
+
+/// What a call left, its folders left out of nothing.
+#[derive(PartialEq, Eq)]
+struct Left {
+    code: Option<i32>,
+    streams: (String, String),
+    outputs: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+struct World {
+    sandbox: Sandbox,
+    compiler: &'static str,
+}
+
+impl World {
+    fn new(compiler: &'static str, checkouts: &[Checkout]) -> World {
+        let sandbox = Sandbox::new("c-elsewhere").env("CACHEPOT_REMAP_RELATIVE", "1").env("LC_ALL", "C");
+        let world = World { sandbox, compiler };
+        for checkout in checkouts {
+            FILES.iter().for_each(|(name, text)| world.write(*checkout, name, text));
+        }
+        world
+    }
+
+    /// Writes a file of a package; `WORK` in it is the folder of both checkouts.
+    fn write(&self, checkout: Checkout, name: &str, text: &str) {
+        let text = text.replace("WORK", self.sandbox.work().to_str().unwrap());
+        self.sandbox.write(&format!("{}/{name}", checkout.package), text);
+    }
+
+    fn out_dir(&self, checkout: Checkout) -> PathBuf {
+        self.sandbox.work().join(checkout.target).join("debug/build/pro-0123456789abcdef/out")
+    }
+
+    /// Runs a line as a build script does: `P` is the package, `O` its output folder, `W` the folder of both checkouts.
+    fn run(&self, checkout: Checkout, line: &str, recache: bool) -> Finished {
+        let (work, out_dir) = (self.sandbox.work(), self.out_dir(checkout));
+        let package = work.join(checkout.package);
+        let _ = fs::remove_dir_all(&out_dir);
+        fs::create_dir_all(&out_dir).unwrap();
+        self.sandbox.settle();
+        let folders = [("P/", &package), ("O/", &out_dir), ("W/", &work)];
+        let words = line.split_whitespace().map(|word| {
+            folders.iter().fold(word.to_owned(), |word, (letter, folder)| {
+                word.replace(letter, &format!("{}/", folder.display()))
+            })
+        });
+        let mut command = self.sandbox.command(CLIENT);
+        command.args(words).current_dir(&package);
+        command.env("OUT_DIR", &out_dir).env("CARGO_MANIFEST_DIR", &package);
+        command.env("CARGO_HOME", work.join(checkout.home)).env("PWD", work.join(checkout.root));
+        if recache {
+            command.env("CACHEPOT_RECACHE", "1");
+        }
+        finish(&mut command)
+    }
+
+    /// What a line leaves behind.
+    fn left(&self, checkout: Checkout, line: &str, recache: bool) -> Left {
+        let ended = self.run(checkout, line, recache);
+        let files = fs::read_dir(self.out_dir(checkout)).unwrap().map(|entry| entry.unwrap().path());
+        let outputs = files.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+        Left { code: ended.status.code(), streams: (ended.stdout(), ended.stderr()), outputs }
+    }
+
+    /// Runs a line; whether it was a hit. What it leaves is what the compiler makes there by itself.
+    #[track_caller]
+    fn hits(&self, checkout: Checkout, line: &str) -> bool {
+        let line = line.replace("CC", self.compiler);
+        let before = self.sandbox.quiet().count(Stat::CacheHits);
+        let found = self.left(checkout, &line, false);
+        let is_hit = self.sandbox.quiet().count(Stat::CacheHits) > before;
+        let made = self.left(checkout, &line, true);
+        assert_eq!(found.code, Some(0), "{line}: {}", found.streams.1);
+        assert_eq!(found.streams, made.streams, "{line}");
+        assert!(found.outputs.keys().eq(made.outputs.keys()), "{line}");
+        for (path, bytes) in &made.outputs {
+            assert!(found.outputs[path] == *bytes, "{line}: {} differs", path.display());
+        }
+        is_hit
+    }
+}
+
+/// Lines with the text of their source, and whether the other checkout hits with gcc and with clang.
+const ROWS: &[(&str, &str, &str)] = &[
+    ("hh", "CC -g -Iinclude -c S.c -o O/x.o", "#include <h.h>\nint f(int a) { return h(a); }\n"),
+    (
+        "hh",
+        "CC -g -O2 -fPIC -ffunction-sections -IP/include -c P/S.c -o O/x.o",
+        "#include <h.h>\nint f(int a) { return h(a); }\n",
+    ),
+    ("hh", "CC -IP/include -c P/S.c -o O/x.o", "#include <h.h>\nint f(int a) { return h(a); }\n"),
+    // Its name is in it, or something that is made of it.
+    ("hh", "CC -g -c S.c -o O/x.o", "#include <assert.h>\nint f(int a) { assert(a); return a; }\n"),
+    ("mm", "CC -g -c P/S.c -o O/x.o", "#include <assert.h>\nint f(int a) { assert(a); return a; }\n"),
+    ("hh", "CC -g -c S.c -o O/x.o", "int f(void) { return sizeof(__FILE__); }\n"),
+    ("mm", "CC -g -c P/S.c -o O/x.o", "int f(void) { return sizeof(__FILE__); }\n"),
+    ("mm", "CC -g -IP/own -c S.c -o O/x.o", "#include <file.h>\nint f(void) { return length; }\n"),
+    ("mm", "CC -g -DN=__FILE__ -c P/S.c -o O/x.o", "int f(void) { return sizeof(N); }\n"),
+    (
+        "mm",
+        "CC -g -DN=\"P/\" -c S.c -o O/x.o",
+        "#define S(x) #x\n#define T(x) S(x)\nint f(void) { return sizeof(T(N)); }\n",
+    ),
+    // A file that includes itself by its name.
+    (
+        "mm",
+        "CC -g -c P/S.c -o O/x.o",
+        "#ifndef A\n#define A\n#include __FILE__\n#else\nint f(void) { return 1; }\n#endif\n",
+    ),
+    // Texts that name a folder.
+    ("mm", "CC -g -c S.c -o O/x.o", "#include \"WORK/one/pro/include/h.h\"\nint f(int a) { return h(a); }\n"),
+    ("mm", "CC -g -Iown -c S.c -o O/x.o", "#include <from.h>\nint f(int a) { return h(a); }\n"),
+    ("mm", "CC -g -Iown -c S.c -o O/x.o", "#include <line.h>\nint f(void) { return line(); }\n"),
+    ("mm", "CC -g -c S.c -o O/x.o", "# 7 \"WORK/two/far/off/x.y\"\nint f(void) { return 7; }\n"),
+    // Messages.
+    (
+        "hh",
+        "CC -g -Wall -c P/S.c -o O/x.o",
+        "static int unused(void) { return 1; }\nint f(int a) { return a; }\n",
+    ),
+    // Dependency files.
+    ("hh", "CC -g -MD -MT x -MF O/x.d -c S.c -o O/x.o", "int f(int a) { return a; }\n"),
+    ("mm", "CC -g -MD -MF O/x.d -c P/S.c -o O/x.o", "int f(int a) { return a; }\n"),
+    (
+        "mm",
+        "CC -g -MMD -MF O/x.d -IP/include -c S.c -o O/x.o",
+        "#include <h.h>\nint f(int a) { return h(a); }\n",
+    ),
+    // C++.
+    ("hh", "CC -x c++ -g -c S.cpp -o O/x.o", "namespace { struct A { A(); } a; A::A() {} }\n"),
+    (
+        "hh",
+        "CC -x c++ -g -c P/S.cpp -o O/x.o",
+        "#include <string>\nstatic std::string a = \"x\";\nint f() { return a.size(); }\n",
+    ),
+    (
+        "hm",
+        "CC -x c++ -g -c P/S.cpp -o O/x.o",
+        "template <class T> const char *f(T) { return __PRETTY_FUNCTION__; }\nconst char *g() { return f([] { return 1; }); }\n",
+    ),
+    ("mm", "CC -x c++ -g -c P/S.cpp -o O/x.o", "const char *f() { return __builtin_FILE(); }\n"),
+    // Assembler.
+    ("hm", "CC -g -Iinclude -c S.S -o O/x.o", "#include <s.h>\n.text\nNAME: ret\n"),
+    ("hh", "CC -c P/S.S -o O/x.o", ".text\nf: ret\n"),
+    // Words that nobody is sure of.
+    ("mm", "CC -g -gz -c S.c -o O/x.o", "int f(int a) { return a; }\n"),
+    ("mm", "CC -g -gsplit-dwarf -c S.c -o O/x.o", "int f(int a) { return a; }\n"),
+    ("mm", "CC -g -flto -frandom-seed=1 -c S.c -o O/x.o", "int f(int a) { return a; }\n"),
+    ("mm", "CC -g -ffile-prefix-map=P/=x -c S.c -o O/x.o", "int f(int a) { return a; }\n"),
+    ("mm", "CC -g -isystem P/include -c S.c -o O/x.o", "#include <h.h>\nint f(int a) { return h(a); }\n"),
+    ("mm", "CC -g -S P/S.c -o O/x.s", "int f(int a) { return a; }\n"),
+];
+
+#[test]
+fn t145_calls_of_build_scripts_share_what_does_not_name_their_folder() {
+    for (at, compiler) in ["gcc", "clang"].into_iter().enumerate() {
+        let world = World::new(compiler, &[ONE, TWO]);
+        let mut wrong = Vec::new();
+        for (number, (expected, line, text)) in ROWS.iter().enumerate() {
+            let line = line.replace("S.", &format!("src/s{number}."));
+            let source = line.split_whitespace().find_map(|word| word.find("src/").map(|at| &word[at..]));
+            [ONE, TWO].into_iter().for_each(|checkout| world.write(checkout, source.unwrap(), text));
+            assert!(!world.hits(ONE, &line), "{line}");
+            assert!(world.hits(ONE, &line), "{line}");
+            let is_expected = expected.as_bytes()[at] == b'h';
+            if world.hits(TWO, &line) != is_expected {
+                wrong.push(format!("{compiler}: {line}: {text}"));
+            }
+            // The one does not take what the other made then.
+            assert!(world.hits(ONE, &line) && world.hits(TWO, &line), "{line}");
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}

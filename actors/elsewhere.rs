@@ -12,7 +12,6 @@ use cachepot_engine::manifest::Record;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Fetched, Ingested, LocalStore};
 use memchr::memmem;
-use std::path::Path;
 use std::sync::Arc;
 
 mod hidden;
@@ -38,14 +37,14 @@ pub(crate) enum NotNeutral {
 }
 
 /// Puts marks into the texts of a result, and ties its record to the folders that are named in it all the same. Reads all
-/// outputs, and what a C compiler read in `cwd`.
+/// outputs, and what a C compiler read.
 ///
 /// # Errors
 /// [`NotNeutral`]: the result must not be kept.
 pub(crate) fn put_marks(
     store: &LocalStore,
     subject: &Subject,
-    (cwd, compiled): (&Path, &Compiled),
+    compiled: &Compiled,
     record: &mut Record,
     meta: &mut EntryMeta,
     outputs: &mut [(Role, bool, Ingested)],
@@ -71,7 +70,7 @@ pub(crate) fn put_marks(
         note(copy.holds(&folders)?);
     }
     if !is_rust {
-        note(hidden::in_c(subject, (cwd, compiled), record, outputs)?);
+        note(hidden::in_c(subject, compiled, record, outputs)?);
     } else if rustc::hides_texts(job) {
         let named_in_values = |base: &Base| record.names_in_variables(base, &UNWRITTEN_VARIABLES);
         note(bases.iter().map(named_in_values).collect());

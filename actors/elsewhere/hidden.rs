@@ -4,14 +4,14 @@ use super::NotNeutral;
 use crate::inputs::Compiled;
 use crate::subject::Subject;
 use cachepot_engine::bases::Base;
-use cachepot_engine::compiler::gnu::{names_origin, uses_names};
+use cachepot_engine::compiler::gnu::{Asks, names_origin};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::job::Role;
 use cachepot_engine::manifest::Record;
 use cachepot_storage::local::Ingested;
 use memchr::memmem;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 /// Folders of headers that come with the system, the last as clang names that of libstdc++. They name no checkout.
 const SYSTEM: [&[u8]; 3] = [b"/usr/include/", b"/usr/lib/", b"/usr/bin/../lib/"];
@@ -22,7 +22,7 @@ const SYSTEM: [&[u8]; 3] = [b"/usr/include/", b"/usr/lib/", b"/usr/bin/../lib/"]
 /// An input or an output that cannot be read, or is not what the compiler read.
 pub(super) fn in_c(
     subject: &Subject,
-    (cwd, compiled): (&Path, &Compiled),
+    compiled: &Compiled,
     record: &Record,
     outputs: &[(Role, bool, Ingested)],
 ) -> Result<Vec<bool>, NotNeutral> {
@@ -36,17 +36,23 @@ pub(super) fn in_c(
         named.iter_mut().zip(copy.holds(&symbols)?).for_each(|(named, held)| *named |= held);
     }
     let family = subject.driver.family;
-    let mut uses = subject.job.key_words.iter().any(|word| uses_names(word.as_bytes(), family));
-    let mut is_spelled = false;
+    let mut asks = Asks::default();
+    subject.job.key_words.iter().for_each(|word| asks.merge(Asks::of(word.as_bytes(), family)));
+    let is_mapped = |path: &[u8]| {
+        let mut folders = subject.job.mapped_folders.iter().map(|folder| folder.as_os_str().as_bytes());
+        folders.any(|folder| path.starts_with(folder))
+    };
+    let (mut is_spelled, mut is_unmapped) = (false, false);
     // Those behind the ones that were read are equal to them.
     for (path, input) in compiled.inputs.iter().zip(&record.inputs) {
         let path = path.as_os_str().as_bytes();
         let is_in_base = subject.job.bases.holding(path).is_some();
         is_spelled |= is_in_base;
+        is_unmapped |= is_in_base && !is_mapped(path);
         if !is_in_base && SYSTEM.iter().any(|folder| path.starts_with(folder)) {
             continue;
         }
-        let text = std::fs::read(cwd.join(std::ffi::OsStr::from_bytes(path)))?;
+        let text = std::fs::read(subject.place.name().join(OsStr::from_bytes(path)))?;
         if Digest::of(&text) != input.digest {
             return Err(NotNeutral::Changed);
         }
@@ -54,9 +60,9 @@ pub(super) fn in_c(
             *named |= memmem::find(&text, &base.folder).is_some();
         }
         is_bound |= names_origin(&text);
-        uses |= uses_names(&text, family);
+        asks.merge(Asks::of(&text, family));
     }
-    is_bound |= uses && is_spelled;
+    is_bound |= (asks.by_macro && is_unmapped) || (asks.by_compiler && is_spelled);
     Ok(named.into_iter().map(|named| named || is_bound).collect())
 }
 

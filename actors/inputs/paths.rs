@@ -70,6 +70,10 @@ impl Place {
     pub fn folder(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
+    /// Its path.
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
     /// The path of a folder without links; `None` where there is no folder.
     pub fn canonical(&self, folder: &CStr) -> Option<Vec<u8>> {
         let path = if folder.is_empty() { c"." } else { folder };

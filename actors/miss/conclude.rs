@@ -88,11 +88,9 @@ impl Miss {
             return Ok(taken);
         }
         let (store, subject) = (Arc::clone(&self.shared.store), Arc::clone(&self.subject));
-        let cwd = self.call.query.cwd.clone();
         let put_marks = move || {
             let Taken { meta, outputs, compiled, observed, .. } = &mut taken;
-            let read = (cwd.as_path(), &**compiled);
-            elsewhere::put_marks(&store, &subject, read, &mut observed.record, meta, outputs)?;
+            elsewhere::put_marks(&store, &subject, compiled, &mut observed.record, meta, outputs)?;
             Ok::<_, elsewhere::NotNeutral>(taken)
         };
         let marked = tokio::task::spawn_blocking(put_marks).await.map_err(NotStored::skipped)?;

@@ -98,6 +98,11 @@ impl Bases {
         self.at(path, 0).map(|(base, _)| base)
     }
 
+    /// Whether the name of a base stands in a text, whatever is around it.
+    pub fn is_named_in(&self, text: &[u8]) -> bool {
+        self.0.iter().any(|base| memchr::memmem::find(text, &base.folder).is_some())
+    }
+
     /// Whether a path only begins as a base does: `/a/project`, where `/a/pro` is one.
     pub fn cut(&self, path: &[u8]) -> bool {
         self.holding(path).is_none() && self.0.iter().any(|base| path.starts_with(&base.folder))

@@ -181,7 +181,8 @@ pub struct Job {
     pub key_words: Vec<OsString>,
     /// The text that stands for the working directory in the key; `None` where it cannot reach an output.
     pub key_directory: Option<OsString>,
-    /// Folders that prefix maps took out of the key: an input below them must have been spelled by the user.
+    /// Folders that prefix maps took out of the key, or whose names macros do not give: an input below them must have
+    /// been spelled by the user.
     pub mapped_folders: Vec<PathBuf>,
     /// Folders whose names reach no output, because the compiler is told to write something else.
     pub bases: Bases,

@@ -67,11 +67,15 @@ impl World {
         let _ = fs::remove_dir_all(&out_dir);
         fs::create_dir_all(&out_dir).unwrap();
         self.sandbox.settle();
-        let folders = [("P/", &package), ("O/", &out_dir), ("W/", &work)];
+        let folders = [("P/", "\u{1}", &package), ("O/", "\u{2}", &out_dir), ("W/", "\u{3}", &work)];
         let words = line.split_whitespace().map(|word| {
-            folders.iter().fold(word.to_owned(), |word, (letter, folder)| {
-                word.replace(letter, &format!("{}/", folder.display()))
-            })
+            // The letters may stand in the names of the folders, too.
+            let word =
+                folders.iter().fold(word.to_owned(), |word, (letter, mark, _)| word.replace(letter, mark));
+            let real = |word: String, (_, mark, folder): &(&str, &str, &PathBuf)| {
+                word.replace(mark, &format!("{}/", folder.display()))
+            };
+            folders.iter().fold(word, real)
         });
         let mut command = self.sandbox.command(CLIENT);
         command.args(words).current_dir(&package);
@@ -136,6 +140,23 @@ const ROWS: &[(&str, &str, &str)] = &[
         "CC -g -c P/S.c -o O/x.o",
         "#ifndef A\n#define A\n#include __FILE__\n#else\nint f(void) { return 1; }\n#endif\n",
     ),
+    // A map of the user's own, of macros.
+    (
+        "hh",
+        "CC -g -fmacro-prefix-map=P/=x/ -c P/S.c -o O/x.o",
+        "const char *f(void) { return __FILE__; }\nint g(void) { return sizeof(__FILE__); }\n",
+    ),
+    (
+        "mm",
+        "CC -g -fmacro-prefix-map=P/=x/ -c P/S.c -o O/x.o",
+        "const char *f(void) { return __builtin_FILE(); }\n",
+    ),
+    ("mm", "CC -g -fmacro-prefix-map=W/=x/ -c P/S.c -o O/x.o", "int f(void) { return sizeof(__FILE__); }\n"),
+    (
+        "mm",
+        "CC -g -fmacro-prefix-map=P/include/=x/ -c P/S.c -o O/x.o",
+        "int f(void) { return sizeof(__FILE__); }\n",
+    ),
     // Texts that name a folder.
     ("mm", "CC -g -c S.c -o O/x.o", "#include \"WORK/one/pro/include/h.h\"\nint f(int a) { return h(a); }\n"),
     ("mm", "CC -g -Iown -c S.c -o O/x.o", "#include <from.h>\nint f(int a) { return h(a); }\n"),
@@ -199,5 +220,101 @@ fn t145_calls_of_build_scripts_share_what_does_not_name_their_folder() {
             assert!(world.hits(ONE, &line) && world.hits(TWO, &line), "{line}");
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
+
+/// Packages of which no folder holds the target folder, and whose folders sort in another order.
+const THREE: Checkout = Checkout { root: "x", package: "x/pro", home: "h3", target: "y/t/target" };
+const FOUR: Checkout = Checkout { root: "z", package: "z/u/pro", home: "h4", target: "b/target" };
+const TEXT: &str = "#include <h.h>\nint f(int a) { return h(a); }\n";
+
+#[test]
+fn t145_what_is_in_the_other_checkout_counts() {
+    for compiler in ["gcc", "clang"] {
+        let world = World::new(compiler, &[THREE, FOUR]);
+        let line = "CC -g -Wall -IO/gen -IP/first -IP/include -IP/absent -c src/a.c -o O/a.o";
+        for checkout in [THREE, FOUR] {
+            world.write(checkout, "src/a.c", TEXT);
+            world.write(checkout, "first/other.h", "");
+        }
+        assert!(!world.hits(THREE, line) && world.hits(FOUR, line));
+        // Another text, and one that comes before it.
+        world.write(FOUR, "include/h.h", "static int h(int a) { return a + 2; }\n");
+        assert!(!world.hits(FOUR, line) && world.hits(FOUR, line) && world.hits(THREE, line));
+        world.write(FOUR, "first/h.h", "static int h(int a) { return a + 3; }\n");
+        assert!(!world.hits(FOUR, line) && world.hits(THREE, line));
+        // Two names of one folder, of which the compiler uses the first.
+        fs::remove_dir_all(world.sandbox.work().join(FOUR.package).join("first")).unwrap();
+        std::os::unix::fs::symlink("include", world.sandbox.work().join(FOUR.package).join("first")).unwrap();
+        world.write(FOUR, "include/h.h", FILES[0].1);
+        assert!(!world.hits(FOUR, line) && world.hits(THREE, line));
+    }
+}
+
+#[test]
+fn t145_packages_of_a_registry_are_the_same_under_another_cargo_home() {
+    const FIRST: Checkout =
+        Checkout { root: "one", package: "h/registry/src/i/p-1.0", home: "h", target: "one/target" };
+    const OTHER: Checkout =
+        Checkout { root: "two", package: "a/b/registry/src/i/p-1.0", home: "a/b", target: "t/target" };
+    for compiler in ["gcc", "clang"] {
+        let world = World::new(compiler, &[FIRST, OTHER]);
+        [FIRST, OTHER].into_iter().for_each(|checkout| world.write(checkout, "src/a.c", TEXT));
+        for line in ["CC -g -Iinclude -c src/a.c -o O/a.o", "CC -IP/include -c P/src/a.c -o O/a.o"] {
+            assert!(!world.hits(FIRST, line) && world.hits(OTHER, line));
+        }
+        let text = world.left(OTHER, &format!("{compiler} -g -Iinclude -c src/a.c -o O/a.o"), false);
+        let object = text.outputs.values().next().unwrap();
+        let holds = |text: &[u8]| object.windows(text.len()).any(|part| part == text);
+        assert!(holds(b"/cargo/registry/src/i/p-1.0") && !holds(b"a/b/registry"));
+    }
+}
+
+/// Compilers take the beginning of a name for a folder that they are to map.
+#[test]
+fn t089_t145_a_name_that_begins_like_a_folder_is_not_that_folder() {
+    const PLAIN: Checkout = Checkout { root: "q", package: "q/pro", home: "h5", target: "b/target" };
+    for compiler in ["gcc", "clang"] {
+        for (first, second) in [(THREE, PLAIN), (PLAIN, THREE)] {
+            let world = World::new(compiler, &[first, second]);
+            world.sandbox.write("x/project/p.h", "static int p(void) { return 1; }\n");
+            let line = "CC -g -IW/x/project -c src/a.c -o O/a.o";
+            for checkout in [first, second] {
+                world.write(checkout, "src/a.c", "#include <p.h>\nint f(void) { return p(); }\n");
+            }
+            assert!(!world.hits(first, line) && !world.hits(second, line));
+            assert!(world.hits(first, line) && world.hits(second, line));
+        }
+    }
+}
+
+#[test]
+fn t145_without_the_setting_or_a_build_script_folders_count() {
+    for compiler in ["gcc", "clang"] {
+        let mut world = World::new(compiler, &[ONE, TWO]);
+        world.sandbox = world.sandbox.without("CACHEPOT_REMAP_RELATIVE");
+        [ONE, TWO].into_iter().for_each(|checkout| world.write(checkout, "src/a.c", TEXT));
+        let line = "CC -g -Iinclude -c src/a.c -o O/a.o";
+        assert!(!world.hits(ONE, line) && !world.hits(TWO, line) && world.hits(ONE, line));
+    }
+}
+
+/// What fails says what it says without the cache.
+#[test]
+fn t145_a_failing_compile_speaks_of_its_own_folder() {
+    for compiler in ["gcc", "clang"] {
+        let world = World::new(compiler, &[ONE, TWO]);
+        for checkout in [ONE, TWO, ONE] {
+            world.write(checkout, "src/a.c", "int f(int a) { int unused; return a; }\n");
+            let line = format!("{compiler} -g -Wall -Werror -c P/src/a.c -o O/a.o");
+            let left = world.left(checkout, &line, false);
+            let source = world.sandbox.work().join(checkout.package).join("src/a.c");
+            assert_eq!((left.code, left.outputs.len()), (Some(1), 0));
+            assert!(
+                left.streams.1.contains(&format!("{}:1:20: error:", source.display())),
+                "{}",
+                left.streams.1
+            );
+        }
     }
 }

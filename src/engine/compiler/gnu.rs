@@ -23,7 +23,7 @@ mod texts;
 pub use environment::{FOLDER_VARIABLES, KEY_VARIABLES, REFUSED_VARIABLES, date_is_fixed};
 pub use inputs::inputs;
 pub use plan::{colour_words, dependency_scan, narrow_scan, plan, preprocessing};
-pub use texts::{names_origin, uses_names};
+pub use texts::{Asks, names_origin};
 
 /// Finds the compile in a request. `words` is the command line with response files expanded, compiler first.
 ///

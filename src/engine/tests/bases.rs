@@ -196,3 +196,38 @@ fn a_record_in_the_same_checkout_is_as_it_was() {
     assert!(stored.clone().make_real(&bases(&[('w', "/b"), ('t', "/a/d/pro/target")])).is_some());
     assert_eq!(stored.make_real(&bases(&[('w', "/a/d/pro"), ('t', "/t")])), None);
 }
+
+/// A record by rules, without an observer: all its paths, and what a compiler elsewhere would name otherwise.
+#[test]
+fn t145_records_of_c_are_for_checkouts_that_name_their_files_alike() {
+    let here = bases(&[('w', "/a/pro"), ('t', "/t")]);
+    let whole = |input: &str| Record {
+        folders: texts(&["/a/pro/inc", "inc", "/usr/include"]),
+        present: texts(&["/a/pro/x.h"]),
+        exist: texts(&["/t/y.h"]),
+        surroundings: None,
+        ..record(input, |_| ())
+    };
+    let stored = |input: &str| {
+        let mut stored = whole(input);
+        stored.make_neutral(&here, |_| false);
+        stored
+    };
+    let there = bases(&[('w', "/b"), ('t', "/c/d")]);
+    let real = stored("/a/pro/../z.h").make_real(&there).unwrap();
+    assert_eq!(real.inputs[0].path, b"/b/../z.h");
+    assert_eq!(real.folders, texts(&["/b/inc", "inc", "/usr/include"]));
+    assert_eq!((real.present, real.exist), (texts(&["/b/x.h"]), texts(&["/c/d/y.h"])));
+    for input in ["/a/pro/z.h", "z.h", "/a/project/z.h", "/b/z.h", "/by/z.h"] {
+        assert_eq!(
+            stored(input).make_real(&here).map(|real| real.inputs),
+            Some(whole(input).inputs),
+            "{input}"
+        );
+    }
+    // A file that lies in a folder there, one whose name begins so here or there, and one that would be in another folder.
+    for input in ["/b/z.h", "/by/z.h", "/a/project/z.h", "/c/d/z.h"] {
+        assert_eq!(stored(input).make_real(&there), None, "{input}");
+    }
+    assert_eq!(stored("/a/pro/target/z.h").make_real(&bases(&[('w', "/b"), ('t', "/b/target")])), None);
+}

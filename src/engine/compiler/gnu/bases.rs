@@ -15,7 +15,6 @@ use crate::compiler::cargo;
 use crate::job::{Driver, Family, Language};
 use crate::options::{Sort, Token, Tokens, Treatment};
 use cachepot_wire::message::CompileRequest;
-use memchr::memmem;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -101,7 +100,7 @@ pub(super) fn of(
         && !kind.preprocessed
         && mode == Mode::Object;
     // System headers may go by their path without links, where that is shorter.
-    let is_plain_line = line.maps.is_empty() && !line.whole_directory && !line.chooses_system;
+    let is_plain_line = !line.whole_directory && !line.chooses_system;
     if !knows_maps || !is_plain_kind || !is_plain_line {
         return Bases::default();
     }
@@ -109,7 +108,8 @@ pub(super) fn of(
     let is_plain = |token: Token<'_>| is_plain(&token) && (names_files(&token) || !is_named(&bases, &token));
     let by_variable = KEY_VARIABLES.iter().filter_map(|name| request.env.get(name));
     let is_fit = Tokens::new(driver.family, words.get(1..).unwrap_or_default()).all(is_plain)
-        && !by_variable.into_iter().any(|value| holds(&bases, value))
+        && line.maps.iter().all(|map| map.is_like_everywhere(&bases))
+        && !by_variable.into_iter().any(|value| bases.is_named_in(value.as_bytes()))
         && !bases.cut(request.cwd.as_os_str().as_bytes());
     if is_fit { bases } else { Bases::default() }
 }
@@ -145,13 +145,13 @@ fn is_plain(token: &Token<'_>) -> bool {
     match token.sort {
         Sort::Input => true,
         Sort::Family => match word {
-            [b'-', b'f', ..] => PLAIN.iter().any(|start| starts(&start)),
+            [b'-', b'f', ..] => PLAIN.iter().any(starts),
             [b'-', b'g', ..] => DEBUG.iter().any(|known| known.as_bytes() == word),
             _ => true,
         },
         Sort::Known(row) => match row.does {
             Treatment::Key if word.starts_with(b"-g") => false,
-            Treatment::Key if word.starts_with(b"-f") => PLAIN.iter().any(|start| starts(&start)),
+            Treatment::Key if word.starts_with(b"-f") => PLAIN.iter().any(starts),
             Treatment::AssemblerWords => token.value == "--noexecstack",
             does => is_plain_treatment(does),
         },
@@ -181,25 +181,23 @@ fn is_plain_treatment(does: Treatment) -> bool {
             | Cpu
             | Arch
             | Preprocessor
+            | MacroMap
             | End
     )
 }
 
-/// Whether the value of a word is nothing but the name of a file or folder.
+/// Whether the value of a word is nothing but the name of a file or folder, or a map of one.
 fn names_files(token: &Token<'_>) -> bool {
     use Treatment::*;
     match token.sort {
         Sort::Input => true,
-        Sort::Known(row) => matches!(row.does, Output | Folder | Forced | DependFile | DependTarget),
+        Sort::Known(row) => {
+            matches!(row.does, Output | Folder | Forced | DependFile | DependTarget | MacroMap)
+        }
         _ => false,
     }
 }
 
 fn is_named(bases: &Bases, token: &Token<'_>) -> bool {
-    holds(bases, token.word) || holds(bases, token.value)
-}
-
-/// Whether the name of a base stands in a text, whatever is around it.
-fn holds(bases: &Bases, text: &OsStr) -> bool {
-    bases.iter().any(|base| memmem::find(text.as_bytes(), &base.folder).is_some())
+    [token.word, token.value].into_iter().any(|text| bases.is_named_in(text.as_bytes()))
 }

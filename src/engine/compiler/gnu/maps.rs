@@ -35,6 +35,14 @@ impl Map {
         Map { at, word: row.word, debug: row.does == Treatment::DebugMap, parts }
     }
 
+    /// Whether it means the same in all checkouts: a map of macros, of a folder in a base or of one that holds none.
+    pub(super) fn is_like_everywhere(&self, bases: &Bases) -> bool {
+        self.parts.as_ref().is_some_and(|(old, new)| {
+            let is_apart = || !bases.iter().any(|base| base.folder.starts_with(old));
+            !self.debug && !bases.is_named_in(new) && (bases.holding(old).is_some() || is_apart())
+        })
+    }
+
     /// The rest of the directory below the old prefix, if that is a whole number of path components.
     fn below<'d>(&self, directory: &'d [u8]) -> Option<&'d [u8]> {
         let (old, _) = self.parts.as_ref()?;
@@ -67,7 +75,10 @@ pub(super) fn settle(
 ) -> Directory {
     if !bases.is_empty() {
         let key = line.debug.then(|| request.cwd.clone().into_os_string());
-        return Directory { key, mapped: Vec::new() };
+        let old = line.maps.iter().filter_map(|map| map.parts.as_ref().map(|(old, _)| old));
+        let mapped =
+            old.filter(|old| bases.holding(old).is_some()).map(|old| OsString::from_vec(old.clone()).into());
+        return Directory { key, mapped: mapped.collect() };
     }
     let whole = whole_text(request);
     let cwd = request.cwd.as_os_str().as_bytes();

@@ -3,15 +3,33 @@
 use crate::job::Family;
 use memchr::memmem;
 
-/// Macros whose value is the name of a file as it was spelled, so that a unit can make something of it: its length, a digest.
-const NAMES: [&str; 4] = ["__FILE__", "__BASE_FILE__", "__builtin_FILE", "source_location"];
-/// The same for clang, which names lambdas and nameless types by their places.
-const CLANG_NAME: &str = "__PRETTY_FUNCTION__";
+/// How a text asks for the name of a file, so that the unit may make something of it: its length, a digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// By `__FILE__` or `__BASE_FILE__`, which give what maps of macros make of it.
+    pub by_macro: bool,
+    /// Otherwise.
+    pub by_compiler: bool,
+}
 
-/// Whether a text may make something of the names of its files.
-pub fn uses_names(text: &[u8], family: Family) -> bool {
-    let holds = |name: &str| memmem::find(text, name.as_bytes()).is_some();
-    NAMES.into_iter().any(holds) || (family == Family::Clang && holds(CLANG_NAME))
+impl Asks {
+    /// What a text does. clang names lambdas and nameless types by their places.
+    pub fn of(text: &[u8], family: Family) -> Self {
+        let holds = |name: &str| memmem::find(text, name.as_bytes()).is_some();
+        let is_clang = family == Family::Clang;
+        Asks {
+            by_macro: holds("__FILE__") || holds("__BASE_FILE__"),
+            by_compiler: holds("__builtin_FILE")
+                || holds("source_location")
+                || (is_clang && holds("__PRETTY_FUNCTION__")),
+        }
+    }
+
+    /// Adds what another text of the same unit does.
+    pub fn merge(&mut self, other: Asks) {
+        self.by_macro |= other.by_macro;
+        self.by_compiler |= other.by_compiler;
+    }
 }
 
 /// Whether a text may say that it comes from a file with an absolute path: by `#line`, as preprocessed text says it, or by

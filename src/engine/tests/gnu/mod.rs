@@ -5,6 +5,7 @@ use cachepot_wire::message::{CompileRequest, EnvBlock};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+mod bases;
 mod keys;
 mod lines;
 mod plans;

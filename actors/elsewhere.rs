@@ -36,6 +36,14 @@ pub(crate) enum NotNeutral {
     Store(#[from] StoreError),
 }
 
+/// What a compile made and what it depended on.
+pub(crate) struct Made<'m> {
+    pub(crate) record: &'m mut Record,
+    pub(crate) meta: &'m mut EntryMeta,
+    /// Role, whether it can be executed, and a copy.
+    pub(crate) outputs: &'m mut [(Role, bool, Ingested)],
+}
+
 /// Puts marks into the texts of a result, and ties its record to the folders that are named in it all the same. Reads all
 /// outputs, and what a C compiler read.
 ///
@@ -45,10 +53,9 @@ pub(crate) fn put_marks(
     store: &LocalStore,
     subject: &Subject,
     compiled: &Compiled,
-    record: &mut Record,
-    meta: &mut EntryMeta,
-    outputs: &mut [(Role, bool, Ingested)],
+    made: Made<'_>,
 ) -> Result<(), NotNeutral> {
+    let Made { record, meta, outputs } = made;
     let job = &*subject.job;
     let bases = &job.bases;
     let folders: Vec<&[u8]> = bases.iter().map(|base| base.folder.as_slice()).collect();

@@ -90,7 +90,8 @@ impl Miss {
         let (store, subject) = (Arc::clone(&self.shared.store), Arc::clone(&self.subject));
         let put_marks = move || {
             let Taken { meta, outputs, compiled, observed, .. } = &mut taken;
-            elsewhere::put_marks(&store, &subject, compiled, &mut observed.record, meta, outputs)?;
+            let made = elsewhere::Made { record: &mut observed.record, meta, outputs };
+            elsewhere::put_marks(&store, &subject, compiled, made)?;
             Ok::<_, elsewhere::NotNeutral>(taken)
         };
         let marked = tokio::task::spawn_blocking(put_marks).await.map_err(NotStored::skipped)?;

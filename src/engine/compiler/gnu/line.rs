@@ -167,6 +167,8 @@ impl<'a> Line<'a> {
             _ => {
                 self.enter(row, token);
                 self.places(row, token);
+                // The long name of `-g`.
+                self.debug |= row.word.starts_with("--debug");
                 self.debug_words(row.does);
                 self.outputs(row, token);
             }

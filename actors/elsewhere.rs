@@ -77,7 +77,7 @@ pub(crate) fn put_marks(
         note(copy.holds(&folders)?);
     }
     if !is_rust {
-        note(hidden::in_c(subject, compiled, record, outputs)?);
+        note(hidden::in_c(subject, compiled, record, meta, outputs)?);
     } else if rustc::hides_texts(job) {
         let named_in_values = |base: &Base| record.names_in_variables(base, &UNWRITTEN_VARIABLES);
         note(bases.iter().map(named_in_values).collect());

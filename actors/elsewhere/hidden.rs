@@ -3,15 +3,16 @@
 use super::NotNeutral;
 use crate::inputs::Compiled;
 use crate::subject::Subject;
-use cachepot_engine::bases::Base;
+use cachepot_engine::bases::{Base, MARK};
 use cachepot_engine::compiler::gnu::{Asks, names_origin};
 use cachepot_engine::digest::Digest;
-use cachepot_engine::job::Role;
+use cachepot_engine::job::{Job, Role, Search};
 use cachepot_engine::manifest::Record;
-use cachepot_storage::local::Ingested;
+use cachepot_storage::local::{EntryMeta, Ingested};
 use memchr::memmem;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// Folders of headers that come with the system, the last as clang names that of libstdc++. They name no checkout.
 const SYSTEM: [&[u8]; 3] = [b"/usr/include/", b"/usr/lib/", b"/usr/bin/../lib/"];
@@ -24,6 +25,7 @@ pub(super) fn in_c(
     subject: &Subject,
     compiled: &Compiled,
     record: &Record,
+    meta: &EntryMeta,
     outputs: &[(Role, bool, Ingested)],
 ) -> Result<Vec<bool>, NotNeutral> {
     let bases: Vec<&Base> = subject.job.bases.iter().collect();
@@ -35,6 +37,10 @@ pub(super) fn in_c(
         is_bound |= !is_open(&copy.read()?);
         named.iter_mut().zip(copy.holds(&symbols)?).for_each(|(named, held)| *named |= held);
     }
+    named
+        .iter_mut()
+        .zip(&bases)
+        .for_each(|(named, base)| *named |= is_made_up(base, subject, compiled, meta));
     let family = subject.driver.family;
     let mut asks = Asks::default();
     subject.job.key_words.iter().for_each(|word| asks.merge(Asks::of(word.as_bytes(), family)));
@@ -42,6 +48,7 @@ pub(super) fn in_c(
         let mut folders = subject.job.mapped_folders.iter().map(|folder| folder.as_os_str().as_bytes());
         folders.any(|folder| path.starts_with(folder))
     };
+    let spelled = Spelled::of(&subject.job);
     let (mut is_spelled, mut is_unmapped) = (false, false);
     // Those behind the ones that were read are equal to them.
     for (path, input) in compiled.inputs.iter().zip(&record.inputs) {
@@ -49,6 +56,8 @@ pub(super) fn in_c(
         let is_in_base = subject.job.bases.holding(path).is_some();
         is_spelled |= is_in_base;
         is_unmapped |= is_in_base && !is_mapped(path);
+        // A name that a text makes up from pieces leads there from all checkouts.
+        is_bound |= is_in_base && !spelled.leads_to(path);
         if !is_in_base && SYSTEM.iter().any(|folder| path.starts_with(folder)) {
             continue;
         }
@@ -64,6 +73,37 @@ pub(super) fn in_c(
     }
     is_bound |= (asks.by_macro && is_unmapped) || (asks.by_compiler && is_spelled);
     Ok(named.into_iter().map(|named| named || is_bound).collect())
+}
+
+/// Whether a message names a base which neither the call nor a file that it read has in its name: then it stands in a
+/// text, in pieces.
+fn is_made_up(base: &Base, subject: &Subject, compiled: &Compiled, meta: &EntryMeta) -> bool {
+    let is_in = |text: &[u8], name: &[u8]| memmem::find(text, name).is_some();
+    let Search { folders, forced, .. } = &subject.job.search;
+    let mut names = compiled.inputs.iter().chain(folders).chain(forced).map(|path| path.as_os_str());
+    [&meta.stdout, &meta.stderr].into_iter().any(|text| is_in(text, &[MARK, base.letter]))
+        && !names.any(|name| is_in(name.as_bytes(), &base.folder))
+}
+
+/// Absolute folders below which the words of a call lead to files.
+struct Spelled(Vec<Vec<u8>>);
+
+impl Spelled {
+    fn of(job: &Job) -> Self {
+        let files = job.search.forced.iter().chain([&job.source]).filter_map(|file| file.parent());
+        let folders = job.search.folders.iter().map(PathBuf::as_path).chain(files);
+        let folders = folders.filter(|folder| folder.is_absolute());
+        Spelled(folders.map(|folder| folder.as_os_str().as_bytes().to_vec()).collect())
+    }
+
+    /// Whether an absolute path is below one of them.
+    fn leads_to(&self, path: &[u8]) -> bool {
+        let is_below = |folder: &Vec<u8>| {
+            path.strip_prefix(folder.as_slice())
+                .is_some_and(|rest| folder.ends_with(b"/") || rest.starts_with(b"/"))
+        };
+        self.0.iter().any(is_below)
+    }
 }
 
 /// A name as gcc puts it into the name of a symbol.

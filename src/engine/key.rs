@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// Names the kind of key and its version: raised whenever a key's fields change.
-const JOB_DOMAIN: &str = "cachepot job 4";
+const JOB_DOMAIN: &str = "cachepot job 5";
 const RESULT_DOMAIN: &str = "cachepot result 4";
 
 /// Everything that a job's key is made from, besides the inputs that only a compile finds.
@@ -46,6 +46,10 @@ pub fn job_key(facts: &JobFacts<'_>) -> Digest {
     let neutral = |text| facts.job.bases.neutral(text);
     key.field("language", facts.job.language.name().as_bytes());
     key.field("source", &neutral(facts.job.source.as_os_str().as_bytes()));
+    if !facts.job.bases.is_empty() {
+        // Its results hold marks.
+        key.field("neutral", &[1]);
+    }
     key.list("words", facts.job.key_words.iter().map(|word| neutral(word.as_bytes())));
     if let Some(directory) = &facts.job.key_directory {
         key.field("directory", &neutral(directory.as_bytes()));

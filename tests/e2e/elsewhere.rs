@@ -191,8 +191,27 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("mm", "CC -x c++ -g -c P/S.cpp -o O/x.o", "const char *f() { return __builtin_FILE(); }\n"),
     // Assembler.
     ("hm", "CC -g -Iinclude -c S.S -o O/x.o", "#include <s.h>\n.text\nNAME: ret\n"),
-    ("hh", "CC -c P/S.S -o O/x.o", ".text\nf: ret\n"),
+    ("hm", "CC -c P/S.S -o O/x.o", ".text\nf: ret\n"),
+    // What a text makes up.
+    (
+        "mm",
+        "CC -O2 -c P/S.c -o O/x.o",
+        "#include <assert.h>\n#include <string.h>\nunsigned long n;\nvoid __assert_fail(const char *e, const char *f, unsigned l, const char *c) { n = strlen(f); __builtin_trap(); }\nint g(int a) { assert(a); return a; }\n",
+    ),
+    ("mm", "CC -c P/S.c -o O/x.o", "int f(void) { return sizeof(__FI\\\nLE__); }\n"),
+    (
+        "mm",
+        "CC -c S.c -o O/x.o",
+        "__attribute__((deprecated(\"WORK/on\" \"e/pro z\"))) int d(void);\nint f(void) { return d(); }\n",
+    ),
+    (
+        "mm",
+        "CC -c S.c -o O/x.o",
+        "#define S(x) T(x)\n#define T(x) #x\n#define R WORK/one\n#include S(R/pro/include/h.h)\nint f(int a) { return h(a); }\n",
+    ),
+    ("mm", "CC -g -c S.c -o O/x.o", "#line/**/7 \"WORK/two/far/off/x.y\"\nint f(void) { return 7; }\n"),
     // Words that nobody is sure of.
+    ("mm", "CC -g -fopenmp -c S.c -o O/x.o", "int f(int a) { return a; }\n"),
     ("mm", "CC -g -gz -c S.c -o O/x.o", "int f(int a) { return a; }\n"),
     ("mm", "CC -g -gsplit-dwarf -c S.c -o O/x.o", "int f(int a) { return a; }\n"),
     ("mm", "CC -g -flto -frandom-seed=1 -c S.c -o O/x.o", "int f(int a) { return a; }\n"),

@@ -73,8 +73,7 @@ fn job(
     let outputs = outputs(driver, line, (main, mode, kind.language), dependency_file, source);
     refuse_overlaps(&request.cwd, &outputs, source)?;
     // clang's assembler writes the directory down unmapped.
-    line.whole_directory |=
-        line.debug && kind.language == Language::Assembler && driver.family == Family::Clang;
+    line.whole_directory |= kind.language == Language::Assembler && driver.family == Family::Clang;
     let bases = bases::of(request, driver, (words, mode, kind), line);
     let directory = maps::settle(line, driver, request, &bases);
     finish_key(line, mode, kind, source, words);

@@ -44,7 +44,7 @@ impl Record {
     /// The record for the bases of one checkout; `None` where it is not for that one.
     pub fn make_real(mut self, bases: &Bases) -> Option<Self> {
         if bases.is_empty() {
-            return Some(self);
+            return self.ties.is_empty().then_some(self);
         }
         let is_here = |tie: &Tie| bases.iter().any(|base| *tie == at(base) || *tie == deep(base));
         let ties = std::mem::take(&mut self.ties);

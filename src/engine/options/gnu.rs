@@ -14,7 +14,7 @@ pub const ROWS: &[Row] = &[
     row("--compile", Flag, Compile),
     row("--coverage", Flag, Hard),
     row("--debug", Flag, Key),
-    row("--debug=", Joined, Key),
+    row("--debug=", Joined, Hard),
     row("--define-macro", Equals, Key),
     row("--dependencies", Flag, Query),
     row("--driver-mode=", Joined, Hard),

@@ -35,11 +35,13 @@ impl Map {
         Map { at, word: row.word, debug: row.does == Treatment::DebugMap, parts }
     }
 
-    /// Whether it means the same in all checkouts: a map of macros, of a folder in a base or of one that holds none.
+    /// Whether it means the same in all checkouts: a map of macros, of a folder in a base or of one that holds none, which
+    /// is not the beginning of another base's name.
     pub(super) fn is_like_everywhere(&self, bases: &Bases) -> bool {
         self.parts.as_ref().is_some_and(|(old, new)| {
-            let is_apart = || !bases.iter().any(|base| base.folder.starts_with(old));
-            !self.debug && !bases.is_named_in(new) && (bases.holding(old).is_some() || is_apart())
+            let own = bases.holding(old);
+            let is_apart = !bases.iter().any(|base| Some(base) != own && base.folder.starts_with(old));
+            !self.debug && !bases.is_named_in(new) && is_apart
         })
     }
 

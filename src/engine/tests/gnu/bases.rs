@@ -83,14 +83,16 @@ fn t145_words_with_which_folders_are_not_left_out() {
         "-frecord-gcc-switches",
         "-fstack-usage",
         "-funknown",
+        "-fopenmp",
+        "-fms-extensions",
+        "-fmacro-prefix-map=/h/.cargo/git=x -fmacro-prefix-map=/h=x",
         "-Wa,--compress-debug-sections",
         "-S",
     ];
     for words in unsure {
         assert_eq!(bases(&format!("cd:/w/p CARGO gcc -c a.c -o /w/a.o {words}")), "", "{words}");
     }
-    for line in ["gcc -c a.s", "gcc -c a.i", "gcc -c a.m", "clang -g -c a.S", "COMPILER_PATH=/w/b gcc -c a.c"]
-    {
+    for line in ["gcc -c a.s", "gcc -c a.i", "gcc -c a.m", "clang -c a.S", "COMPILER_PATH=/w/b gcc -c a.c"] {
         assert_eq!(bases(&format!("cd:/w/p CARGO {line}")), "", "{line}");
     }
     // A folder that begins like one.
@@ -121,11 +123,13 @@ fn t145_checkouts_share_a_key() {
         let (job, pwd_leads_here) = (job(line), false);
         job_key(&JobFacts { identity, driver: &driver, job: &job, variables, key_files, cpu, pwd_leads_here })
     };
-    for words in ["-g -c a.c", "-c a.c -I/W/i", "-g -c /W/p/a.c -o /W/target/a.o -MD"] {
+    for words in ["-c a.c", "-g -c a.c", "-c a.c -I/W/i", "-g -c /W/p/a.c -o /W/target/a.o -MD"] {
         let (one, other) = (words.replace("/W", "/w"), words.replace("/W", "/x/y"));
+        // What is kept for the one holds marks.
+        let plain = key(&format!("cd:/w/p gcc {one}"));
         let one = key(&format!("cd:/w/p PWD=/a {CARGO} gcc {one}"));
         assert_eq!(one, key(&format!("cd:/x/y/p PWD=/b {OTHER} gcc {other}")), "{words}");
-        assert_ne!(one, key(&format!("cd:/w/p gcc {words}")));
+        assert_ne!(one, plain);
     }
 }
 
@@ -142,11 +146,20 @@ fn t145_texts_that_say_where_they_come_from() {
         "??=line 1 \"/a\"",
         "/* x */ #line 1 \"/a\"",
         "#/**/line 1 \"a\"",
-        "#\\\nline 1 \"a\"",
+        "#\\\nline 1 \"/a\"",
         "#line \\\n1 \"/a\"",
         "\t.file \"/a/b.s\"",
         "\t.file 1 \"/a\" \"b.s\"",
         "asm(\".file \\\"/a/b\\\"\");",
+        "#line/**/7 \"/a\"",
+        "#line 7 /**/ \"/a\"",
+        "# 7 F",
+        "#\u{c}line 7 \"/a\"",
+        "#line\u{b}7 \"/a\"",
+        "#li\\\nne 7 \"/a\"",
+        ".FILE 1 \"/a\"",
+        ".file/**/1 \"/a\"",
+        ".linefile 3 \"/a\"",
     ];
     for text in rows {
         assert!(names_origin(text.as_bytes()), "{text}");
@@ -167,6 +180,8 @@ fn t145_texts_that_say_where_they_come_from() {
         ".file \"b.s\"",
         "#define X \\\n 1",
         "https://x/#/y",
+        "// see #7 of /x",
+        "mov x, #7 \"/a\"",
     ];
     for text in others {
         assert!(!names_origin(text.as_bytes()), "{text}");
@@ -185,6 +200,9 @@ fn t145_texts_that_make_something_of_names() {
         assert_eq!(asks("__builtin_FILE()", family), (false, true));
         assert_eq!(asks("std::source_location", family), (false, true));
         assert_eq!(asks("__FILE_NAME__ FILE *f", family), (false, false));
+        assert_eq!(asks("__FI\\\nLE__", family), (true, false));
+        assert_eq!(asks("void __assert_fail(const char *, const char *);", family), (true, false));
+        assert_eq!(asks("__FUNCSIG__", family), (false, family == Family::Clang));
         assert_eq!(asks("__PRETTY_FUNCTION__", family), (false, family == Family::Clang));
     }
 }

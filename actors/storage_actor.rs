@@ -11,10 +11,11 @@ use crate::pulse;
 use crate::subject::Subject;
 use actix::{Actor, Handler, Message, SyncContext};
 use cachepot_engine::digest::Digest;
-use cachepot_engine::job::Role;
+use cachepot_engine::job::{Family, Role};
 use cachepot_engine::manifest::Record;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested, LocalStore};
+use std::ffi::OsString;
 use std::fs::File;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -147,7 +148,11 @@ impl LocalStorageActor {
             Err(error) if error.is_of_disk() => self.in_memory(message).ok_or(error),
             Err(error) => Err(error),
         };
-        Ok((observed, copies.map_err(NotTaken::Store)?))
+        let copies = copies.map_err(NotTaken::Store)?;
+        if bears_inode(&message.subject, &copies.outputs) {
+            return Err(NotTaken::Inputs(NotStorable::Uses("#pragma omp target")));
+        }
+        Ok((observed, copies))
     }
 
     /// Copies for remotes alone. A client waits, and so nobody waits for memory here.
@@ -170,6 +175,16 @@ impl LocalStorageActor {
         let carried = carried.filter(|_| failure.is_some() || !carried::keeps_long(&self.store));
         Kept { carried, failure }
     }
+}
+
+/// Whether names in an output hold device and inode of the source, as clang's names for `#pragma omp target` do: the same
+/// text in another file makes another object then. Source: `getTargetEntryUniqueInfo` in clang's `CGOpenMPRuntime`.
+fn bears_inode(subject: &Subject, outputs: &[Ingested]) -> bool {
+    let is_open_mp = |word: &OsString| word.as_encoded_bytes().starts_with(b"-fopenmp");
+    let is_possible = subject.driver.family == Family::Clang && subject.job.key_words.iter().any(is_open_mp);
+    let is_without =
+        |output: &Ingested| output.holds(&[b"__omp_offloading_"]).is_ok_and(|held| held == [false]);
+    is_possible && !outputs.iter().all(is_without)
 }
 
 fn size(file: &File) -> u64 {

@@ -151,3 +151,15 @@ fn t037_a_fifo_is_read_once() {
     }
     sandbox.expect_stat(Stat::CacheWrites, 0);
 }
+
+/// clang names the code by device and inode of the source.
+#[test]
+fn offloaded_code() {
+    let source = |pragma: &str| format!("int f(int *a) {{\n#pragma omp {pragma}\na[0]++; return 0; }}\n");
+    let sandbox =
+        Sandbox::new("offload").file("a.c", source("target map(a[0:1])")).file("b.c", source("parallel"));
+    sandbox.expect(Uses("#pragma omp target"), "clang -fopenmp -c a.c");
+    sandbox.expect(Uses("#pragma omp target"), "clang -fopenmp -S a.c");
+    sandbox.hits("clang -fopenmp -c b.c");
+    sandbox.hits("clang -c a.c");
+}

@@ -25,9 +25,6 @@ pub(crate) enum NotNeutral {
     /// A text holds what stands for a mark.
     #[error("a zero byte in a message")]
     ZeroByte,
-    /// An input is not what it was.
-    #[error("an input changed")]
-    Changed,
     /// A copy cannot be read.
     #[error("a copy of an output cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),

@@ -10,9 +10,8 @@ use cachepot_engine::job::{Job, Role, Search};
 use cachepot_engine::manifest::Record;
 use cachepot_storage::local::{EntryMeta, Ingested};
 use memchr::memmem;
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Folders of headers that come with the system, the last as clang names that of libstdc++. They name no checkout.
 const SYSTEM: [&[u8]; 3] = [b"/usr/include/", b"/usr/lib/", b"/usr/bin/../lib/"];
@@ -20,7 +19,7 @@ const SYSTEM: [&[u8]; 3] = [b"/usr/include/", b"/usr/lib/", b"/usr/bin/../lib/"]
 /// For each base, whether the result is good for it alone.
 ///
 /// # Errors
-/// An input or an output that cannot be read, or is not what the compiler read.
+/// An output that cannot be read.
 pub(super) fn in_c(
     subject: &Subject,
     compiled: &Compiled,
@@ -48,30 +47,32 @@ pub(super) fn in_c(
         let mut folders = subject.job.mapped_folders.iter().map(|folder| folder.as_os_str().as_bytes());
         folders.any(|folder| path.starts_with(folder))
     };
-    let spelled = Spelled::of(&subject.job);
-    let (mut is_spelled, mut is_unmapped) = (false, false);
+    let spelled = spelled_folders(&subject.job);
+    let (mut any_in_base, mut is_unmapped) = (false, false);
     // Those behind the ones that were read are equal to them.
     for (path, input) in compiled.inputs.iter().zip(&record.inputs) {
-        let path = path.as_os_str().as_bytes();
-        let is_in_base = subject.job.bases.holding(path).is_some();
-        is_spelled |= is_in_base;
-        is_unmapped |= is_in_base && !is_mapped(path);
+        let bytes = path.as_os_str().as_bytes();
+        let is_in_base = subject.job.bases.holding(bytes).is_some();
+        any_in_base |= is_in_base;
+        is_unmapped |= is_in_base && !is_mapped(bytes);
         // A name that a text makes up from pieces leads there from all checkouts.
-        is_bound |= is_in_base && !spelled.leads_to(path);
-        if !is_in_base && SYSTEM.iter().any(|folder| path.starts_with(folder)) {
+        is_bound |= is_in_base && !spelled.iter().any(|folder| path.starts_with(folder));
+        if !is_in_base && SYSTEM.iter().any(|folder| bytes.starts_with(folder)) {
             continue;
         }
-        let text = std::fs::read(subject.place.name().join(OsStr::from_bytes(path)))?;
-        if Digest::of(&text) != input.digest {
-            return Err(NotNeutral::Changed);
-        }
+        let text = std::fs::read(subject.place.name().join(path)).ok();
+        let Some(text) = text.filter(|text| Digest::of(text) == input.digest) else {
+            // The build has changed it since; nobody can tell what it said.
+            is_bound = true;
+            continue;
+        };
         for (named, base) in named.iter_mut().zip(&bases) {
             *named |= memmem::find(&text, &base.folder).is_some();
         }
         is_bound |= names_origin(&text);
         asks.merge(Asks::of(&text, family));
     }
-    is_bound |= (asks.by_macro && is_unmapped) || (asks.by_compiler && is_spelled);
+    is_bound |= (asks.by_macro && is_unmapped) || (asks.by_compiler && any_in_base);
     Ok(named.into_iter().map(|named| named || is_bound).collect())
 }
 
@@ -86,24 +87,10 @@ fn is_made_up(base: &Base, subject: &Subject, compiled: &Compiled, meta: &EntryM
 }
 
 /// Absolute folders below which the words of a call lead to files.
-struct Spelled(Vec<Vec<u8>>);
-
-impl Spelled {
-    fn of(job: &Job) -> Self {
-        let files = job.search.forced.iter().chain([&job.source]).filter_map(|file| file.parent());
-        let folders = job.search.folders.iter().map(PathBuf::as_path).chain(files);
-        let folders = folders.filter(|folder| folder.is_absolute());
-        Spelled(folders.map(|folder| folder.as_os_str().as_bytes().to_vec()).collect())
-    }
-
-    /// Whether an absolute path is below one of them.
-    fn leads_to(&self, path: &[u8]) -> bool {
-        let is_below = |folder: &Vec<u8>| {
-            path.strip_prefix(folder.as_slice())
-                .is_some_and(|rest| folder.ends_with(b"/") || rest.starts_with(b"/"))
-        };
-        self.0.iter().any(is_below)
-    }
+fn spelled_folders(job: &Job) -> Vec<&Path> {
+    let files = job.search.forced.iter().chain([&job.source]).filter_map(|file| file.parent());
+    let folders = job.search.folders.iter().map(PathBuf::as_path).chain(files);
+    folders.filter(|folder| folder.is_absolute()).collect()
 }
 
 /// A name as gcc puts it into the name of a symbol.
@@ -114,7 +101,8 @@ fn symbol(folder: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// Whether texts can be found in an object: an ELF file of 64 bits and little-endian numbers without compressed sections.
+/// Whether texts can be found in an object: an ELF file of 64 bits and little-endian numbers without compressed sections
+/// (those for LTO are without a flag that says so).
 fn is_open(file: &[u8]) -> bool {
     const SHF_COMPRESSED: u64 = 0x800;
     let number = |at: usize, length: usize| {
@@ -129,5 +117,7 @@ fn is_open(file: &[u8]) -> bool {
         (count > 0 && (0..count).all(|index| flags(index).is_some_and(|flags| flags & SHF_COMPRESSED == 0)))
             .then_some(())
     };
-    file.starts_with(b"\x7fELF\x02\x01") && memmem::find(file, b".zdebug").is_none() && open().is_some()
+    file.starts_with(b"\x7fELF\x02\x01")
+        && [&b".zdebug"[..], b".gnu.lto_"].iter().all(|name| memmem::find(file, name).is_none())
+        && open().is_some()
 }

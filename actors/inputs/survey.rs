@@ -76,7 +76,7 @@ impl Survey {
         }
     }
 
-    /// The paths as they were given.
+    /// The paths, sorted.
     pub(super) fn paths(&self) -> impl Iterator<Item = &[u8]> {
         self.folders.iter().map(|folder| folder.path.as_slice())
     }

@@ -184,7 +184,8 @@ pub struct Job {
     /// Folders that prefix maps took out of the key, or whose names macros do not give: an input below them must have
     /// been spelled by the user.
     pub mapped_folders: Vec<PathBuf>,
-    /// Folders whose names reach no output, because the compiler is told to write something else.
+    /// Folders that are somewhere else in another checkout: the compiler is told to write something else where it can be
+    /// told, and a result that holds their names all the same is tied to them.
     pub bases: Bases,
     /// Files named by words whose content changes the result (plugins, specs, ignore lists), as spelled.
     pub key_files: Vec<PathBuf>,

@@ -1,6 +1,6 @@
 //! What enters a key.
 use crate::digest::{Digest, KeyBuilder};
-use crate::job::{Driver, Family, Job};
+use crate::job::{Driver, Family, Job, Language};
 use crate::manifest::Record;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -57,7 +57,10 @@ pub fn job_key(facts: &JobFacts<'_>) -> Digest {
     }
     for (name, value) in facts.variables {
         key.field("variable", name.as_bytes());
-        key.field("value", &neutral(value.as_bytes()));
+        // A compiler that is a script may hand on what a variable says.
+        let value = value.as_bytes();
+        let is_rust = facts.job.language == Language::Rust;
+        key.field("value", &if is_rust { neutral(value) } else { value.into() });
     }
     for digest in facts.key_files {
         key.field("file", digest.as_ref().map_or(&[][..], |digest| &digest.0));

@@ -85,7 +85,7 @@ pub struct Record {
     pub mtimes: Vec<(u32, i64)>,
     /// When set: the result names the day and is only valid in this quarter of an hour.
     pub window: Option<Quarter>,
-    /// Which checkouts it is for, where it does not name their folders: see `manifest/neutral.rs`. Sorted.
+    /// What the folders of a checkout must be for it: see `manifest/neutral.rs`. Sorted.
     pub ties: Vec<(Vec<u8>, Vec<u8>)>,
     /// What else decided, where an observer saw all that the compile asked for. Nothing was searched then by rules that
     /// we would have to know.

@@ -337,3 +337,23 @@ fn t145_a_failing_compile_speaks_of_its_own_folder() {
         }
     }
 }
+
+/// configure scripts remove what they compiled at once; here it is what is looked at last.
+#[test]
+fn t145_an_input_that_is_gone_at_once_ties_a_result_to_its_folder() {
+    let world = World::new("gcc", &[ONE]);
+    let headers: Vec<String> = (0..400).map(|number| format!("n{number}.h")).collect();
+    let include = |name: &String| format!("#include <{name}>\n");
+    world.write(ONE, "src/a.c", &headers.iter().map(include).collect::<String>());
+    headers.iter().for_each(|name| {
+        world.write(ONE, &format!("include/{name}"), &format!("/* {} */\n", name.repeat(1000)))
+    });
+    let last = format!("include/{}", headers.last().unwrap());
+    assert!(world.run(ONE, "gcc -g -Iinclude -c src/a.c -o O/a.o", false).status.success());
+    let path = world.sandbox.work().join(ONE.package).join(&last);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    world.sandbox.quiet();
+    world.write(ONE, &last, &text);
+    assert!(world.hits(ONE, "CC -g -Iinclude -c src/a.c -o O/a.o"));
+}

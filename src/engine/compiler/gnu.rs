@@ -110,7 +110,7 @@ fn job(
     Ok(job)
 }
 
-/// The bases that the compiler is to be told of: without debug information their names are nowhere.
+/// The bases that the compiler is to be told of: without debug information there is nothing to be told.
 fn mapped(job: &Job) -> Option<&Bases> {
     Some(&job.bases).filter(|bases| !bases.is_empty() && job.key_directory.is_some())
 }

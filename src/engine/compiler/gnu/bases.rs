@@ -150,11 +150,22 @@ fn is_plain(token: &Token<'_>) -> bool {
         Sort::Known(row) => match row.does {
             Treatment::Key if word.starts_with(b"-g") => false,
             Treatment::Key if word.starts_with(b"-f") => PLAIN.iter().any(starts),
+            Treatment::Probe => is_plain_probe(token.value, word),
             Treatment::AssemblerWords => token.value == "--noexecstack",
             does => is_plain_treatment(does),
         },
         Sort::Unknown | Sort::Truncated(_) => false,
     }
+}
+
+/// Whether a word that changes the built-in folders names none from where the compiler runs: gcc may name headers in there by
+/// the shorter of two paths.
+fn is_plain_probe(value: &OsStr, word: &[u8]) -> bool {
+    const NO_FOLDER: [&str; 6] = ["stdlib", "target", "rtlib", "unwindlib", "m", "std"];
+    let name = word.iter().position(|&byte| byte != b'-').and_then(|at| word.get(at..)).unwrap_or_default();
+    value.is_empty()
+        || Path::new(value).is_absolute()
+        || NO_FOLDER.iter().any(|start| name.starts_with(start.as_bytes()))
 }
 
 fn is_plain_treatment(does: Treatment) -> bool {
@@ -167,7 +178,6 @@ fn is_plain_treatment(does: Treatment) -> bool {
             | Language
             | Folder
             | Forced
-            | Probe
             | Depend
             | DependUser
             | DependFile

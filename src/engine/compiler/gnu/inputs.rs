@@ -81,6 +81,7 @@ fn refused(job: &Job, file: &Path) -> Option<Reason> {
         let spelled = job.search.folders.iter().chain(&job.search.forced).chain([&job.source]);
         below(file, mapped) && !spelled.into_iter().any(|path| below(path, mapped))
     });
-    // Two checkouts would share, but the mapped path in the output could differ.
-    unspelled.then(|| Reason("header below a mapped folder by absolute path".to_owned()))
+    // Two checkouts would share, but the mapped path in the output could differ. With bases the result is tied to its own.
+    (unspelled && job.bases.is_empty())
+        .then(|| Reason("header below a mapped folder by absolute path".to_owned()))
 }

@@ -168,7 +168,7 @@ impl<'a> Line<'a> {
                 self.enter(row, token);
                 self.places(row, token);
                 // The long name of `-g`.
-                self.debug |= row.word.starts_with("--debug");
+                self.debug |= row.word == "--debug";
                 self.debug_words(row.does);
                 self.outputs(row, token);
             }

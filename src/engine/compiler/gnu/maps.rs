@@ -41,7 +41,7 @@ impl Map {
         self.parts.as_ref().is_some_and(|(old, new)| {
             let own = bases.holding(old);
             let is_apart = !bases.iter().any(|base| Some(base) != own && base.folder.starts_with(old));
-            !self.debug && !bases.is_named_in(new) && is_apart
+            self.word == "-fmacro-prefix-map=" && !bases.is_named_in(new) && is_apart
         })
     }
 
@@ -63,7 +63,7 @@ impl Map {
 pub(super) struct Directory {
     /// Text for the key.
     pub(super) key: Option<OsString>,
-    /// Folders that maps took out of the key.
+    /// Folders that maps took out of the key; with bases, those whose names macros do not give.
     pub(super) mapped: Vec<PathBuf>,
 }
 

@@ -34,19 +34,26 @@ impl Asks {
     }
 }
 
-/// A text whose lines go on where they end with a backslash (C11, 5.1.1.2).
+/// A text whose lines go on where they end with a backslash (C11, 5.1.1.2), behind which gcc and clang allow blanks; or with
+/// what stands for one.
 fn spliced(text: &[u8]) -> Cow<'_, [u8]> {
-    if memmem::find(text, b"\\\n").is_none() && memmem::find(text, b"\\\r\n").is_none() {
+    let ends = |rest: &[u8]| {
+        let behind = rest.strip_prefix(b"\\").or_else(|| rest.strip_prefix(b"??/"))?;
+        let behind = without_blanks(behind);
+        let behind = behind.strip_prefix(b"\r").unwrap_or(behind).strip_prefix(b"\n")?;
+        Some(rest.len() - behind.len())
+    };
+    let (mut out, mut copied) = (Vec::new(), 0);
+    for at in memchr::memchr2_iter(b'\\', b'?', text) {
+        if let Some(length) = text.get(at..).and_then(ends) {
+            out.extend_from_slice(text.get(copied..at).unwrap_or_default());
+            copied = at + length;
+        }
+    }
+    if copied == 0 {
         return Cow::Borrowed(text);
     }
-    let (mut out, mut rest) = (Vec::with_capacity(text.len()), text);
-    while let Some((&byte, behind)) = rest.split_first() {
-        let next = [&b"\\\r\n"[..], b"\\\n"].into_iter().find_map(|end| rest.strip_prefix(end));
-        if next.is_none() {
-            out.push(byte);
-        }
-        rest = next.unwrap_or(behind);
-    }
+    out.extend_from_slice(text.get(copied..).unwrap_or_default());
     Cow::Owned(out)
 }
 
@@ -69,11 +76,16 @@ pub fn names_origin(text: &[u8]) -> bool {
     })
 }
 
+/// What may stand before the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Whether what stands behind this is the first of its line, but for blanks and comments.
 fn begins_line(before: &[u8]) -> bool {
     let n_blanks = before.iter().rev().take_while(|&&byte| is_blank(byte)).count();
     let before = before.get(..before.len() - n_blanks).unwrap_or_default();
-    matches!(before.last(), None | Some(b'\n' | b'\r')) || before.ends_with(b"*/")
+    matches!(before.last(), None | Some(b'\n' | b'\r'))
+        || before.ends_with(b"*/")
+        || before == BYTE_ORDER_MARK
 }
 
 /// The rest of a line behind a hash. Only what is certain to be something else, or a relative name, is none.

@@ -113,7 +113,7 @@ pub(super) const DIFFER: &[(&str, &str)] = &[
     ("cd:/a gcc -ggdb3 -c a.c", "cd:/b gcc -ggdb3 -c a.c"),
     ("cd:/a gcc -gdwarf-4 -c a.c", "cd:/b gcc -gdwarf-4 -c a.c"),
     ("cd:/a gcc --debug -c a.c", "cd:/b gcc --debug -c a.c"),
-    ("cd:/a gcc --debug -c a.c", "cd:/b gcc --debug -c a.c"),
+    ("cd:/a clang --debug -c a.c", "cd:/b clang --debug -c a.c"),
     ("cd:/a gcc -g0 -gdwarf-4 -c a.c", "cd:/b gcc -g0 -gdwarf-4 -c a.c"),
     ("cd:/a gcc -g0 -gtoggle -c a.c", "cd:/b gcc -g0 -gtoggle -c a.c"),
     ("cd:/a clang -gline-tables-only -c a.c", "cd:/b clang -gline-tables-only -c a.c"),

@@ -142,7 +142,7 @@ fn a_check_ends_with_the_coordinator() {
     sandbox.sh("sed -i 's/: >/sleep 1000 \\& : >/' held");
     assert_eq!(sandbox.cached("./held -c unit.c").1, Stored);
     wait_for_check(&sandbox);
-    assert!(workers(&sandbox).len() >= 2);
+    wait_until("what it has started", || workers(&sandbox).len() >= 2);
     let _ = sandbox.cachepot(["--stop-coordinator"]).succeeds();
     expect_nobody(&sandbox);
     assert_eq!(sources(&sandbox).0, ["unit.c"]);

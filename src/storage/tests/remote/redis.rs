@@ -265,7 +265,12 @@ async fn t274_a_full_server_evicts_or_says_so() {
     for number in 0..40 {
         backend.put(&format!("key-{number}"), noise(1 << 20, number)).await.unwrap();
     }
-    assert_eq!(get(&backend, "key-0").await, Ok(None));
+    // The server looks for old ones among a few that it picks by chance.
+    let mut n_left = 0;
+    for number in 0..40 {
+        n_left += usize::from(get(&backend, &format!("key-{number}")).await.unwrap().is_some());
+    }
+    assert!(n_left < 20, "{n_left}");
     assert!(get(&backend, "key-39").await == Ok(Some(noise(1 << 20, 39))));
 
     assert!(server.say("CONFIG SET maxmemory-policy noeviction\r\nQUIT\r\n").starts_with("+OK"));

@@ -76,14 +76,18 @@ pub(super) fn in_c(
     Ok(named.into_iter().map(|named| named || is_bound).collect())
 }
 
-/// Whether a message names a base which neither the call nor a file that it read has in its name: then it stands in a
-/// text, in pieces.
+/// Whether a message names a base otherwise than in the name of a file that was read or of a folder of the call: then the
+/// name stands in a text, in pieces.
 fn is_made_up(base: &Base, subject: &Subject, compiled: &Compiled, meta: &EntryMeta) -> bool {
-    let is_in = |text: &[u8], name: &[u8]| memmem::find(text, name).is_some();
     let Search { folders, forced, .. } = &subject.job.search;
-    let mut names = compiled.inputs.iter().chain(folders).chain(forced).map(|path| path.as_os_str());
-    [&meta.stdout, &meta.stderr].into_iter().any(|text| is_in(text, &[MARK, base.letter]))
-        && !names.any(|name| is_in(name.as_bytes(), &base.folder))
+    let names = compiled.inputs.iter().chain(folders).chain(forced);
+    let names: Vec<_> = names.map(|name| subject.job.bases.neutral(name.as_os_str().as_bytes())).collect();
+    let mark = [MARK, base.letter];
+    let is_name = |text: &[u8]| names.iter().any(|name| text.starts_with(name.as_ref()));
+    [&meta.stdout, &meta.stderr].into_iter().any(|text| {
+        let mut places = memmem::find_iter(text, &mark).filter_map(|at| text.get(at..));
+        !places.all(is_name)
+    })
 }
 
 /// Absolute folders below which the words of a call lead to files.

@@ -206,6 +206,11 @@ const ROWS: &[(&str, &str, &str)] = &[
     ),
     (
         "mm",
+        "CC -IP/include -c P/S.c -o O/x.o",
+        "__attribute__((deprecated(\"WORK/on\" \"e/pro z\"))) int d(void);\nint f(void) { return d(); }\n",
+    ),
+    (
+        "mm",
         "CC -c S.c -o O/x.o",
         "#define S(x) T(x)\n#define T(x) #x\n#define R WORK/one\n#include S(R/pro/include/h.h)\nint f(int a) { return h(a); }\n",
     ),

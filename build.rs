@@ -1,8 +1,8 @@
-//! Compiles the observer (`src/observe/`), and links the client statically.
+//! Compiles the observer (`src/observe/`) and the stub (`src/stub/`), and links the client statically.
 //!
-//! The observer is a library for other programs and no part of ours, so it is compiled by itself, with the compiler
-//! that cargo uses; `CACHEPOT_OBSERVER` then names the file for `include_bytes!`. Where that cannot be done the
-//! configuration `observer` is missing, and so is the observer.
+//! The observer is a library for other programs and no part of ours, as is the stub of a build script, so they are compiled by
+//! themselves, with the compiler that cargo uses; `CACHEPOT_OBSERVER` and `CACHEPOT_STUB` then name the files for
+//! `include_bytes!`. Where that cannot be done the configuration `observer` is missing, and so are both.
 //!
 //! The client is linked statically where the C library can be had so: starting a dynamic program costs more than a
 //! hit. Only the client: the coordinator needs the system's name service.
@@ -31,29 +31,43 @@ const OBSERVER_ARGS: &str = "--edition 2024 --crate-name cachepot_observer --cra
     -C link-arg=-nostartfiles -C link-arg=-nostdlib \
     -C link-arg=-Wl,-z,norelro,-z,noseparate-code,--build-id=none";
 
+/// The same for the program that stands in place of a build script.
+const STUB_ARGS: &str = "--edition 2024 --crate-name cachepot_stub --crate-type bin \
+    -C panic=abort -C opt-level=s -C codegen-units=1 -C strip=symbols -C relocation-model=static \
+    -C link-arg=-nostartfiles -C link-arg=-nostdlib -C link-arg=-static -C link-arg=-no-pie \
+    -C link-arg=-Wl,-z,norelro,-z,noseparate-code,--build-id=none";
+
 fn compile_observer(out: &str) -> Option<()> {
-    let source = "src/observe/preload.rs";
     println!("cargo:rerun-if-changed=src/observe");
+    println!("cargo:rerun-if-changed=src/stub");
     println!("cargo:rerun-if-changed=src/engine/observed/format.rs");
     println!("cargo:rustc-check-cfg=cfg(observer)");
+    let (library, stub) = (format!("{out}/cachepot-observer.so"), format!("{out}/cachepot-stub"));
+    compile(OBSERVER_ARGS, "src/observe/preload.rs", &library)?;
+    compile(STUB_ARGS, "src/stub/stub.rs", &stub)?;
+    println!("cargo:rustc-cfg=observer");
+    println!("cargo:rustc-env=CACHEPOT_OBSERVER={library}");
+    println!("cargo:rustc-env=CACHEPOT_STUB={stub}");
+    Some(())
+}
+
+/// Compiles something that stands alone, for the target; `None` where that cannot be done.
+fn compile(words: &str, source: &str, made: &str) -> Option<()> {
     let of_target = |key: &str| env::var(format!("CARGO_CFG_TARGET_{key}")).ok();
     let is_known = of_target("OS")? == "linux" && of_target("ENV")? == "gnu";
     if !is_known || !["x86_64", "aarch64"].contains(&of_target("ARCH")?.as_str()) {
         return None;
     }
-    let library = Path::new(out).join("cachepot-observer.so");
     let mut rustc = Command::new(env::var_os("RUSTC")?);
-    rustc.args(OBSERVER_ARGS.split_whitespace()).arg(source).arg("-o").arg(&library);
+    rustc.args(words.split_whitespace()).arg(source).arg("-o").arg(made);
     rustc.arg("--target").arg(env::var_os("TARGET")?);
     if let Some(linker) = env::var_os("RUSTC_LINKER") {
         rustc.arg("-C").arg([OsStr::new("linker="), &linker].into_iter().collect::<OsString>());
     }
     if !rustc.status().ok()?.success() {
-        println!("cargo:warning=the observer cannot be built here: what it would tell is not known");
+        println!("cargo:warning={source} cannot be built here: Rust will not be cached");
         return None;
     }
-    println!("cargo:rustc-cfg=observer");
-    println!("cargo:rustc-env=CACHEPOT_OBSERVER={}", library.display());
     Some(())
 }
 

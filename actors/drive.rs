@@ -1,6 +1,7 @@
 //! The story of one request: a plain async function over `Routes`.
 //!
 //! compiler → command line → look-up (`find.rs`) → hit; else the story goes on in `miss.rs`.
+use crate::build_scripts::{self, Inner};
 use crate::compiler_info_cache::Identify;
 use crate::detect::{Compiler, CompilerQuery, Here, Known};
 use crate::elsewhere;
@@ -16,21 +17,24 @@ use crate::shared::Shared;
 use crate::statistics;
 use crate::subject::Subject;
 use crate::wrapper;
-use cachepot_engine::compiler::{gnu, rustc};
+use cachepot_engine::compiler::{build_script, gnu, rustc};
 use cachepot_engine::entry::Body;
-use cachepot_engine::job::{Discovery, Driver, Family, Job, Output, Parsed};
+use cachepot_engine::job::{Discovery, Driver, Family, Job, Language, Output, Parsed};
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::Fetched;
 use cachepot_wire::{CompileRequest, EnvBlock, HitReply, OutputBody, Plan};
 use std::ffi::OsString;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the first answer may take before the client compiles by itself: less than the client's patience
 /// (`SILENCE` in its `connect.rs`). A compiler that takes longer to say who it is goes on doing so for the next ones.
 const ANSWER_LIMIT: Duration = Duration::from_secs(4);
+/// Why a call by something that is observed itself is not cached.
+const INSIDE: &str = "inside of a build script";
+
 /// What a request comes to.
 pub enum Outcome {
     /// Run the compiler as if there were no cache.
@@ -45,12 +49,17 @@ pub enum Outcome {
 pub(crate) async fn compile(
     shared: &Arc<Shared>,
     mut request: CompileRequest,
-    scratch: PathBuf,
+    client: i32,
     hints: &Hints,
 ) -> Outcome {
     let (asked, asked_at) = (Instant::now(), now());
     let deadline = Deadline::after(ANSWER_LIMIT);
     shared.stats.bump(Stat::CompileRequests);
+    let inner = Inner::take(shared, &mut request, client);
+    if inner.is_some() && build_script::is_run(&request) {
+        statistics::not_cacheable(&shared.stats, INSIDE);
+        return Outcome::Yours;
+    }
     let Some((query, compiler)) = identify(shared, &request, deadline).await else { return Outcome::Yours };
     let known = match &compiler.kind {
         Ok(known) => known,
@@ -71,18 +80,8 @@ pub(crate) async fn compile(
     shared.stats.bump(Stat::RequestsExecuted);
     // Whatever comes of it, the client writes there.
     shared.writers.disturb(&request.cwd, job.outputs.iter().map(|output| output.path.as_path()));
-    let is_observed = job.discovery == Discovery::Observed;
-    let subject = Arc::new(Subject {
-        variables: variables(&request, &query.named, &job, &known.driver),
-        env: if is_observed { request.env.clone() } else { EnvBlock::default() },
-        young: if is_observed { young(&request, &job) } else { Young::default() },
-        identity: known.identity,
-        driver: known.driver.clone(),
-        // With bases the plan says what it is, or nobody asks for it.
-        pwd: request.env.get("PWD").filter(|_| job.bases.is_empty()).map(ToOwned::to_owned),
-        job,
-        place,
-    });
+    let subject = Arc::new(subject(&request, &query.named, known, job, place));
+    let stub = build_scripts::stub(shared, &subject.job, &request);
     let recache = request.env.get("CACHEPOT_RECACHE").is_some();
     let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
     let source = subject.job.source.display();
@@ -90,7 +89,13 @@ pub(crate) async fn compile(
         Some(Found::Hit(reply, blobs)) => {
             tracing::debug!(%source, "hit");
             statistics::hit(&shared.stats, of, asked.elapsed());
-            Outcome::Hit(reply, blobs)
+            inner.inspect(Inner::is_hit);
+            Outcome::Hit(build_scripts::with_stub(reply, stub), blobs)
+        }
+        // Two observers cannot look at once.
+        Some(Found::Nothing(..)) if inner.is_some() && subject.job.discovery == Discovery::Observed => {
+            statistics::not_cacheable(&shared.stats, INSIDE);
+            Outcome::Yours
         }
         Some(Found::Nothing(key, early)) => {
             tracing::debug!(%source, "miss");
@@ -100,13 +105,12 @@ pub(crate) async fn compile(
             }
             let outputs = subject.job.outputs.iter().map(|output| output.path.as_path());
             let writing = shared.writers.begin(&request.cwd, outputs);
-            let planned = plan(shared, &subject, &request, &scratch, early);
-            let Some((plan, observing)) = planned else {
+            let Some((plan, observing)) = plan(shared, &subject, &request, early) else {
                 statistics::not_cacheable(&shared.stats, "cannot be observed here");
                 return Outcome::Yours;
             };
             let call = Call {
-                plan,
+                plan: Plan { stub, ..plan },
                 observing,
                 date_is_fixed: gnu::date_is_fixed(&subject.driver, &request.env),
                 looked_up: asked.elapsed(),
@@ -128,14 +132,41 @@ pub(crate) async fn compile(
     }
 }
 
+/// What the look-up is about.
+fn subject(
+    request: &CompileRequest,
+    named: &[String],
+    known: &Known,
+    job: Box<Job>,
+    place: Place,
+) -> Subject {
+    let is_observed = job.discovery == Discovery::Observed;
+    let young = match job.language {
+        Language::BuildScript => build_scripts::young(request, &job),
+        _ if is_observed => young(request, &job),
+        _ => Young::default(),
+    };
+    Subject {
+        variables: variables(request, named, &job, &known.driver),
+        env: if is_observed { request.env.clone() } else { EnvBlock::default() },
+        young,
+        identity: known.identity,
+        driver: known.driver.clone(),
+        // With bases the plan says what it is, or nobody asks for it.
+        pwd: request.env.get("PWD").filter(|_| job.bases.is_empty()).map(ToOwned::to_owned),
+        job,
+        place,
+    }
+}
+
 /// Finds the compiler and who it is; the published snapshot answers without a message.
 async fn identify(
     shared: &Shared,
     request: &CompileRequest,
     deadline: Deadline,
 ) -> Option<(CompilerQuery, Arc<Compiler>)> {
-    let name = request.argv.first()?;
-    let Some(program) = program::find(name, request) else {
+    let name = build_scripts::compiler(request)?;
+    let Some(program) = program::find(&name, request) else {
         statistics::not_cacheable(&shared.stats, "compiler not found");
         return None;
     };
@@ -183,6 +214,7 @@ fn parse(
         }
     };
     let parsed = match family {
+        _ if build_script::is_run(request) => build_scripts::parse(shared, request),
         Family::Gcc | Family::Clang => gnu::parse(request, &known.driver, &words),
         Family::Rustc | Family::Clippy => {
             // rustup takes the first word away.
@@ -215,14 +247,13 @@ fn plan(
     shared: &Shared,
     subject: &Subject,
     request: &CompileRequest,
-    scratch: &Path,
     early: Early,
 ) -> Option<(Plan, Option<Observing>)> {
     if subject.job.discovery == Discovery::Observed {
         let (plan, observing) = Observing::begin(shared, subject, request, early)?;
         return Some((plan, Some(observing)));
     }
-    Some((gnu::plan(&subject.job, &subject.driver, scratch, request), None))
+    Some((gnu::plan(&subject.job, &subject.driver, &shared.scratch_name(), request), None))
 }
 
 /// Where files may be that were written just before the request: other crates, and what a build script made.
@@ -242,12 +273,15 @@ fn variables(
     job: &Job,
     driver: &Driver,
 ) -> Vec<(OsString, OsString)> {
+    let is_run = job.language == Language::BuildScript;
     let is_key_variable = |name: &str| match driver.family {
+        _ if is_run => build_script::is_key_variable(name),
         Family::Gcc | Family::Clang => gnu::KEY_VARIABLES.binary_search(&name).is_ok(),
         Family::Rustc | Family::Clippy => rustc::is_key_variable(job, driver, name),
     };
     let wanted = |name: &std::ffi::OsStr| {
-        name.to_str().is_some_and(|name| is_key_variable(name) || named.iter().any(|known| known == name))
+        let is_named = |name: &str| is_key_variable(name) || named.iter().any(|known| known == name);
+        name.to_str().map_or(is_run, is_named)
     };
     let mut found: Vec<_> = request
         .env

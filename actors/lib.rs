@@ -4,6 +4,7 @@
 #![allow(unreachable_pub)]
 
 mod behind;
+mod build_scripts;
 mod built_in_folders;
 mod carried;
 mod compiler_info_cache;
@@ -99,6 +100,8 @@ pub struct Options {
     pub env: EnvBlock,
     /// The library that observes compiles, where there is one for this system.
     pub observer: Option<&'static [u8]>,
+    /// The program that stands in place of build scripts whose runs are cached, if this build has it.
+    pub stub: Option<&'static [u8]>,
     /// To be called when requests are taken.
     pub ready: Box<dyn FnOnce() + Send>,
     /// To be called when no more requests are taken, before those in flight are waited for: removes the socket
@@ -122,7 +125,7 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`] when it cannot start.
 pub fn run(options: Options) -> Result<(), RunError> {
-    let Options { listener, loaded, env, observer, ready, retire } = options;
+    let Options { listener, loaded, env, observer, stub, ready, retire } = options;
     let scratch = socket::places(&env, fd::own_uid()).scratch;
     let disk = &loaded.settings.disk;
     let max_bytes = disk.max_bytes.as_bytes();
@@ -140,6 +143,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
         started_with: Environment::new(env.iter(), fd::own_uid()),
         scratch: scratch.clone(),
         observer,
+        stub,
     };
     let shared = Arc::new(Shared::new(parts));
     let jobserver = Origin::new(&env, scratch.clone(), cores());

@@ -13,15 +13,29 @@ pub fn find(name: &OsStr, request: &CompileRequest) -> Option<PathBuf> {
         let program = request.cwd.join(name);
         return if is_client(&program) { find(program.file_name()?, request) } else { Some(program) };
     }
+    tried(name, request)?.find(|candidate| is_program(candidate))
+}
+
+/// Where the client looks for a compiler before it finds it, leaving itself out.
+pub fn tried_before(name: &OsStr, request: &CompileRequest, found: &Path) -> Vec<PathBuf> {
+    let is_searched = !name.as_bytes().contains(&b'/') || is_client(&request.cwd.join(name));
+    let base = Path::new(name).file_name().filter(|_| is_searched);
+    let tried = base.and_then(|base| tried(base, request)).into_iter().flatten();
+    tried.take_while(|path| path != found).filter(|path| !is_client(path)).collect()
+}
+
+fn tried(name: &OsStr, request: &CompileRequest) -> Option<impl Iterator<Item = PathBuf>> {
     let path = request.env.get("PATH")?;
-    std::env::split_paths(path).map(|folder| request.cwd.join(folder).join(name)).find(|candidate| {
-        std::fs::metadata(candidate).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-            && !is_client(candidate)
-    })
+    Some(std::env::split_paths(path).map(move |folder| request.cwd.join(folder).join(name)))
+}
+
+fn is_program(path: &Path) -> bool {
+    let metadata = std::fs::metadata(path);
+    metadata.is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0) && !is_client(path)
 }
 
 /// Whether a path leads to the client beside this coordinator.
-fn is_client(path: &Path) -> bool {
+pub fn is_client(path: &Path) -> bool {
     static CLIENT: OnceLock<Option<(u64, u64)>> = OnceLock::new();
     let of = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
     let client = CLIENT.get_or_init(|| of(&std::env::current_exe().ok()?.with_file_name("cachepot")));

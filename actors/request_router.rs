@@ -226,7 +226,7 @@ async fn compile(
     let wanted = Wanted::by(&request);
     let notice = notice(shared, &request.env);
     let (hints, told) = Hints::channel();
-    let work = drive::compile(shared, request, shared.scratch_name(), &hints);
+    let work = drive::compile(shared, request, client, &hints);
     let outcome = while_it_comes(stream, work, told).await;
     // They hold files of what came in vain.
     drop(hints);

@@ -51,6 +51,8 @@ pub struct Shared {
     pub settled: Arc<Settled>,
     /// The library that observes compiles.
     pub observer: Observer,
+    /// See [`crate::Options::stub`].
+    pub stub: Option<&'static [u8]>,
     /// Slots for what the coordinator itself starts.
     pub(crate) slots: Slots,
     /// A private folder for the files of running compiles.
@@ -66,8 +68,16 @@ pub struct Shared {
 impl Shared {
     /// Puts the parts together; `scratch` exists.
     pub fn new(parts: Parts) -> Self {
-        let Parts { stats: (stats_file, stats), permits, store, loaded, started_with, scratch, observer } =
-            parts;
+        let Parts {
+            stats: (stats_file, stats),
+            permits,
+            store,
+            loaded,
+            started_with,
+            scratch,
+            observer,
+            stub,
+        } = parts;
         let traffic = Arc::default();
         let tiers = Tiers::new(remotes::open(&loaded.settings.remotes, &started_with), &traffic);
         let folder = &loaded.settings.disk.dir;
@@ -79,6 +89,7 @@ impl Shared {
             slots: Slots::new(routes.clone(), permits.clone()),
             routes,
             settled: Arc::new(Settled::new(folder)),
+            stub,
             observer: Observer::new(observer, [scratch.clone(), folder.clone()]),
             compilers: watch::Sender::new(Snapshot::default()),
             permits,
@@ -135,4 +146,6 @@ pub struct Parts {
     pub scratch: PathBuf,
     /// See [`crate::Options::observer`].
     pub observer: Option<&'static [u8]>,
+    /// See [`crate::Options::stub`].
+    pub stub: Option<&'static [u8]>,
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// The group of a language in the counts that scripts search for.
 fn group(language: &str) -> &'static str {
-    if language == Language::Rust.name() { "Rust" } else { "C/C++" }
+    let is_rust = [Language::Rust, Language::BuildScript].iter().any(|rust| rust.name() == language);
+    if is_rust { "Rust" } else { "C/C++" }
 }
 
 /// Who a compile was for.

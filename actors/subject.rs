@@ -1,12 +1,13 @@
 //! What a look-up is about: a job with everything that its key is made from.
 use crate::inputs::{Memory, Place, Stamp, Young, stat};
-use cachepot_engine::digest::Digest;
-use cachepot_engine::job::{Discovery, Driver, Job};
+use cachepot_engine::digest::{Digest, KeyBuilder};
+use cachepot_engine::job::{Discovery, Driver, Job, Language};
 use cachepot_engine::key::{JobFacts, job_key};
 use cachepot_wire::EnvBlock;
+use cachepot_wire::fd::own_uid;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// A job with everything its key is made from, except what lies in files.
@@ -49,7 +50,10 @@ impl Subject {
             job: &self.job,
             variables: &variables,
             key_files: &key_files,
-            cpu: self.job.native_cpu.then(processor),
+            cpu: self.job.native_cpu.then(|| match self.job.language {
+                Language::BuildScript => machine(),
+                _ => processor(),
+            }),
             pwd_leads_here: self.job.key_directory.is_some()
                 && pwd_leads_here(self.pwd.as_deref(), &self.place),
         })
@@ -63,6 +67,21 @@ pub(crate) fn pwd_leads_here(pwd: Option<&OsStr>, place: &Place) -> bool {
     let identity = |path: &CStr| stat(place, path).ok().map(|stat| Stamp::of(&stat).identity());
     let named = pwd.and_then(|pwd| CString::new(pwd).ok()).and_then(|pwd| identity(&pwd));
     named.is_some() && named == identity(c".")
+}
+
+/// Names this machine: what any program may ask it, unseen.
+fn machine() -> Digest {
+    static DIGEST: OnceLock<Digest> = OnceLock::new();
+    *DIGEST.get_or_init(|| {
+        let mut key = KeyBuilder::new("cachepot machine 1");
+        key.field("processor", &processor().0).field("cores", &crate::cores().to_le_bytes());
+        key.field("user", &own_uid().to_le_bytes());
+        for name in ["hostname", "osrelease", "version"] {
+            let text = std::fs::read(Path::new("/proc/sys/kernel").join(name));
+            key.field(name, &text.unwrap_or_default());
+        }
+        key.finish()
+    })
 }
 
 /// Names this machine's processor: what `-march=native` looks at.

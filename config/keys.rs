@@ -216,8 +216,14 @@ pub static REMAP_RELATIVE: Key = Key {
     ..row(None, "CACHEPOT_REMAP_RELATIVE", Kind::Presence, Reader::Compile)
 };
 
+/// `CACHEPOT_BUILD_SCRIPTS`.
+pub static BUILD_SCRIPTS: Key = Key {
+    doc: "Cache the runs of cargo's build scripts, too; `0` and nothing mean no.",
+    ..row(None, "CACHEPOT_BUILD_SCRIPTS", Kind::Presence, Reader::Compile)
+};
+
 /// All rows, in the order in which `--show-config` and the reference page list them.
-pub static KEYS: [&Key; 63] = [
+pub static KEYS: [&Key; 64] = [
     &DISK_DIR,
     &DISK_SIZE,
     &remotes::CHAIN,
@@ -281,6 +287,7 @@ pub static KEYS: [&Key; 63] = [
     &DISABLE,
     &NO_INCREMENTAL,
     &REMAP_RELATIVE,
+    &BUILD_SCRIPTS,
 ];
 
 /// Makes the common row: unset by default, refused when malformed.

@@ -19,6 +19,7 @@ mod validate;
 mod variables;
 mod watch;
 mod whose;
+mod within;
 
 #[cfg(test)]
 mod tests;

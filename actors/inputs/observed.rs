@@ -15,7 +15,7 @@ use cachepot_engine::compiler::rustc::Holds;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings};
 use cachepot_engine::manifest::{Input, MAX_INPUTS, Record};
-use cachepot_engine::observed::{self, Kind as Seen};
+use cachepot_engine::observed::{self, Kind as Seen, harmless};
 use cachepot_engine::scan::Hidden;
 use cachepot_wire::EnvBlock;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -39,6 +39,8 @@ pub struct Watched {
     pub outputs: Vec<Vec<u8>>,
     /// Those of them that a linker makes. If there are any, it counts in which forms a crate is there.
     pub linked: Vec<Vec<u8>>,
+    /// Folders that were empty before, or are ours: what is made there stays there, and nothing in it decides.
+    pub within: Vec<Vec<u8>>,
     /// The library that observes.
     pub observer: Vec<u8>,
     /// The client's environment.
@@ -58,10 +60,13 @@ pub(super) fn look(
     watched: &Watched,
 ) -> Result<Observed, NotStorable> {
     watched.nothing_left_behind()?;
+    let seen = watched.seen_outside(memory, place)?;
+    let watched = &Watched { seen, ..watched.clone() };
     let mut look =
         Look { memory, place, compiled, watched, inputs: BTreeMap::new(), found: Found::default() };
     look.contents()?;
     look.nothing_unseen()?;
+    look.nothing_dated()?;
     look.names_unseen();
     look.others_of_the_name();
     look.shadows();
@@ -76,13 +81,14 @@ impl Watched {
         let is_expected = |(path, kind): (&Vec<u8>, &Seen)| {
             let is_above =
                 || self.outputs.iter().any(|output| output.starts_with(&[path, &b"/"[..]].concat()));
-            self.outputs.contains(path) || (*kind == Seen::Folder && is_above())
+            self.outputs.contains(path) || (*kind == Seen::Folder && is_above()) || self.is_within(path)
         };
         if let Some((path, _)) = self.seen.written.iter().find(|written| !is_expected(*written)) {
             tracing::debug!(path = %path.escape_ascii(), "written besides the outputs");
             return Err(NotStorable::Uses("writes other files"));
         }
-        if self.seen.removed.is_empty() { Ok(()) } else { Err(NotStorable::Uses("removes files")) }
+        let is_gone = self.seen.removed.iter().any(|path| !self.is_within(path));
+        if is_gone { Err(NotStorable::Uses("removes files")) } else { Ok(()) }
     }
 
     fn is_in(&self, path: &[u8], wanted: Holds) -> bool {
@@ -160,12 +166,27 @@ impl<'a> Look<'a> {
             let powers = self.memory.direct.powers(Path::new(OsStr::from_bytes(path)), &known.stamp);
             let is_crate = seen.libraries.contains(path) && seen.read.contains(path);
             let why = match powers {
-                Powers { calls_kernel: true, .. } => "a library that makes system calls itself",
+                Powers { calls_kernel: true, .. } if !harmless::is_library(path) => {
+                    "a library that makes system calls itself"
+                }
                 Powers { names_environment: true, .. } if is_crate => "a macro that may read all variables",
                 _ => continue,
             };
             tracing::debug!(path = %path.escape_ascii(), why, "may go past the observer");
             return Err(NotStorable::Uses(why));
+        }
+        Ok(())
+    }
+
+    /// Interpreters ask for the time anyway. In a compile nobody runs a script that writes it down; where anything may run, its
+    /// text has to tell.
+    fn nothing_dated(&self) -> Result<(), NotStorable> {
+        let is_dated = |(path, known): (&&[u8], &Arc<Known>)| {
+            !self.watched.is_installed(path)
+                && self.memory.unseen.may_be_dated(Path::new(OsStr::from_bytes(path)), &known.stamp)
+        };
+        if self.watched.is_run() && self.inputs.iter().any(is_dated) {
+            return Err(NotStorable::Uses("the time of day"));
         }
         Ok(())
     }
@@ -294,6 +315,8 @@ impl<'a> Look<'a> {
     fn facts(&mut self) {
         let seen = &self.watched.seen;
         let counts = |path: &[u8]| !self.watched.is_ours(path) && !self.watched.is_passed_over(path);
+        let rights = self.watched.rights(self.memory, self.place, self.inputs.keys().copied());
+        self.found.kinds.extend(rights);
         self.found.absent.extend(seen.absent.iter().filter(|path| counts(path)).cloned());
         for (path, real) in seen.resolved.iter().filter(|(path, _)| counts(path)) {
             let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();

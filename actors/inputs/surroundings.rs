@@ -9,7 +9,7 @@ use cachepot_engine::manifest::SEARCHED;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings, listing_digest};
 use cachepot_wire::EnvBlock;
 use nix::fcntl::{OFlag, openat, readlink, readlinkat};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{FileStat, Mode};
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -115,7 +115,13 @@ fn is_of_kind(place: &Place, path: &CStr, kind: Kind) -> bool {
         Kind::Link => is_link(&seen),
         Kind::Other => !is_file(&seen) && !is_folder(&seen),
         Kind::NoLink => !is_link(&seen),
+        Kind::Executable | Kind::NotExecutable => is_file(&seen) && may_run(&seen) == kind,
     })
+}
+
+/// Whether somebody may run a file.
+pub(super) fn may_run(file: &FileStat) -> Kind {
+    if file.st_mode & 0o111 != 0 { Kind::Executable } else { Kind::NotExecutable }
 }
 
 fn leads_to(place: &Place, path: &CStr, text: &[u8]) -> bool {

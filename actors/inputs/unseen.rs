@@ -1,10 +1,11 @@
-//! Which variables a file may ask for without being seen. An interpreter copies the whole environment before its script
+//! Which variables a file may ask for without being seen, and whether a script may ask for the time. An interpreter copies the whole environment before its script
 //! names one; and what a macro asks for is not to be told from what rustc always asks for.
 use super::files::{Identity, Stamp};
 use crate::wrapper;
 use cachepot_engine::compiler::rustc::INDIFFERENT_VARIABLES;
-use cachepot_engine::observed::direct;
+use cachepot_engine::observed::{dated, direct};
 use foldhash::HashMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,7 +21,10 @@ enum As {
 
 /// Answers by file, remembered by stamp.
 #[derive(Default)]
-pub struct Unseen(Mutex<HashMap<(Identity, As), (Stamp, Names)>>);
+pub struct Unseen {
+    names: Mutex<HashMap<(Identity, As), (Stamp, Names)>>,
+    dated: Mutex<HashMap<Identity, (Stamp, bool)>>,
+}
 
 /// Beyond this many the memory starts anew.
 const MAX_ANSWERS: usize = 4096;
@@ -51,8 +55,24 @@ impl Unseen {
         })
     }
 
+    /// Whether a file may make a script or a compiler write down the time. What cannot be read may.
+    pub(super) fn may_be_dated(&self, path: &Path, stamp: &Stamp) -> bool {
+        let lock = || self.dated.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, is_dated)) = lock().get(&stamp.identity()).filter(|(then, _)| then == stamp) {
+            return *is_dated;
+        }
+        let text = std::fs::read(path);
+        let is_dated = text.map_or(true, |text| dated::may_be(path.as_os_str().as_bytes(), &text));
+        let mut dated = lock();
+        if dated.len() >= MAX_ANSWERS {
+            dated.clear();
+        }
+        dated.insert(stamp.identity(), (*stamp, is_dated));
+        is_dated
+    }
+
     fn known(&self, what: As, stamp: &Stamp, look: impl FnOnce() -> Names) -> Names {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.names.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, names)) = lock().get(&(stamp.identity(), what)).filter(|(then, _)| then == stamp) {
             return Arc::clone(names);
         }

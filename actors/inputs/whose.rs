@@ -27,13 +27,16 @@ impl Watched {
     /// Whether a path is a part of the system or a program, wherever the checkout is: also one that the user has
     /// installed (`~/.pyenv`).
     pub(super) fn is_tool(&self, path: &[u8]) -> bool {
+        self.is_installed(path) || self.seen.programs.contains(path) || self.seen.libraries.contains(path)
+    }
+
+    /// Whether it is of the system, or was installed by the user.
+    pub(super) fn is_installed(&self, path: &[u8]) -> bool {
         let home = value_of(&self.env, b"HOME").filter(|home| !home.is_empty());
-        let in_home =
-            home.and_then(|home| path.strip_prefix(home)).is_some_and(|rest| rest.starts_with(b"/."));
-        in_home
-            || is_of_system(path)
-            || self.seen.programs.contains(path)
-            || self.seen.libraries.contains(path)
+        let rest = home.and_then(|home| path.strip_prefix(home));
+        // Sources of crates are neither.
+        let is_installed = |rest: &[u8]| rest.starts_with(b"/.") && !rest.starts_with(b"/.cargo/");
+        is_of_system(path) || rest.is_some_and(is_installed)
     }
 }
 

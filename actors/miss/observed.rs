@@ -5,8 +5,10 @@ use crate::inputs::{Early, Moment, Watched};
 use crate::observer::Log;
 use crate::shared::Shared;
 use crate::subject::Subject;
+use cachepot_engine::compiler::build_script;
 use cachepot_engine::compiler::rustc::depinfo::{self, DepInfo};
 use cachepot_engine::compiler::rustc::{self, INDIFFERENT_VARIABLES, crates};
+use cachepot_engine::job::Language;
 use cachepot_engine::observed::Distrust;
 use cachepot_engine::scan::Findings;
 use cachepot_wire::{CompileRequest, Plan};
@@ -30,10 +32,14 @@ impl Observing {
         early: Early,
     ) -> Option<(Plan, Observing)> {
         let observer = shared.observer.file()?;
-        let log = Log::new().inspect_err(|error| tracing::warn!(%error, "cannot make a log")).ok()?;
-        let mut plan = rustc::plan(&subject.job, request);
+        let log = shared.observer.log();
+        let log = log.inspect_err(|error| tracing::warn!(%error, "cannot make a log")).ok()?;
+        let mut plan = match subject.job.language {
+            Language::BuildScript => build_script::plan(&subject.job),
+            _ => rustc::plan(&subject.job, request),
+        };
         plan.env.extend(log.variables(&observer, request.env.get("LD_PRELOAD")));
-        Some((plan, Observing { log: Arc::new(log), observer, early: Arc::new(early) }))
+        Some((plan, Observing { log, observer, early: Arc::new(early) }))
     }
 
     /// What to look at after the compile, with the text of its dep-info where it wrote one.
@@ -52,6 +58,14 @@ impl Observing {
         })?;
         let job = &subject.job;
         let absolute = |path: &Path| tidy(call.query.cwd.join(path).as_os_str().as_bytes());
+        let within = match job.language {
+            // What nested compiles are told to write for us goes into our own folder.
+            Language::BuildScript => {
+                let packed = job.outputs.first().and_then(|output| output.path.parent());
+                build_script::out_dir(&call.query.env).into_iter().chain(packed).map(absolute).collect()
+            }
+            _ => Vec::new(),
+        };
         // Without a dep-info nobody knows whether the crate itself reads them.
         let any = || INDIFFERENT_VARIABLES.iter().map(|name| name.as_bytes().to_vec()).collect();
         let names = |info: DepInfo| info.variables.into_iter().map(|(name, _)| name.into_vec()).collect();
@@ -63,9 +77,14 @@ impl Observing {
             folders: crates(job).folders.into_iter().map(|(holds, path)| (holds, absolute(&path))).collect(),
             outputs: job.outputs.iter().map(|output| absolute(&output.path)).collect(),
             linked: linked.map(|output| absolute(&output.path)).collect(),
+            within,
             observer: tidy(self.observer.as_os_str().as_bytes()),
             env: call.query.env.clone(),
-            variables: dependencies.and_then(depinfo::read).map_or_else(any, names),
+            variables: match job.language {
+                // All are in the key that may count.
+                Language::BuildScript => Vec::new(),
+                _ => dependencies.and_then(depinfo::read).map_or_else(any, names),
+            },
         };
         Ok(Compiled {
             inputs: vec![call.query.cwd.join(&job.source)],
@@ -100,6 +119,7 @@ fn tidy(path: &[u8]) -> Vec<u8> {
 fn reason(why: &Distrust) -> &'static str {
     match why {
         Distrust::Damaged | Distrust::Version | Distrust::Incomplete => "the observer's log is not whole",
+        Distrust::FromCache => "a compile inside came from the cache",
         Distrust::NoStart => "the compiler could not be observed",
         Distrust::Silent(_) | Distrust::Unexplained(_) | Distrust::Relative(_) => {
             "a program that could not be observed"

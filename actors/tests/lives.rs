@@ -148,7 +148,7 @@ async fn compile(world: &World, text: &str) -> Outcome {
         stderr_is_terminal: false,
     };
     let (hints, _) = crate::hints::Hints::channel();
-    drive::compile(&world.shared, request, world.shared.scratch_name(), &hints).await
+    drive::compile(&world.shared, request, 0, &hints).await
 }
 
 #[actix::test]

@@ -57,6 +57,7 @@ impl World {
             started_with: environment,
             scratch: folder.path().to_owned(),
             observer: None,
+            stub: None,
         }));
         let (deaths, news) = mpsc::unbounded_channel();
         let origin = Origin::new(&EnvBlock::default(), folder.path().to_owned(), CORES);

@@ -17,14 +17,26 @@ const LOOK_MS: u16 = 50;
 /// What a pipe may hold at most (`fs.pipe-max-size` is a mebibyte).
 const MAX_LEFT_BYTES: usize = 1 << 20;
 
+/// How long streams are passed on that something else holds open which the child has started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// Until the child has ended: it has its reader no more than a compiler has.
+    ToItsEnd,
+    /// Until they end: their reader waits for that.
+    ToTheirEnd,
+}
+
 /// Attends to a child until it has ended and its streams are passed on.
-pub(crate) fn attend(pid: Pid, streams: &mut [Relay<'_>; 2], signals: &Held) -> Ending {
+pub(crate) fn attend(pid: Pid, streams: &mut [Relay<'_>; 2], signals: &Held, until: Streams) -> Ending {
     let mut compiler = Compiler { pid, ended: signals::exit_watch(pid), told: None };
     let ending = loop {
         if let Some(ending) = compiler.turn(streams, signals) {
             break ending;
         }
     };
+    if until == Streams::ToTheirEnd {
+        pass_on_all(streams, signals);
+    }
     for stream in streams {
         drain(stream);
     }
@@ -81,6 +93,26 @@ impl Compiler {
             }
             (None, None) => PollTimeout::from(LOOK_MS),
             (None, Some(_)) => PollTimeout::NONE,
+        }
+    }
+}
+
+/// Passes streams on until both have ended, or a signal comes.
+fn pass_on_all(streams: &mut [Relay<'_>; 2], signals: &Held) {
+    while streams.iter().any(|stream| stream.descriptor().is_some()) {
+        let of = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut watched: Vec<_> = streams.iter().filter_map(Relay::descriptor).map(of).collect();
+        watched.extend(signals.descriptor().map(of));
+        let happened = poll(&mut watched, PollTimeout::NONE).is_ok();
+        let raised: Vec<_> = watched.iter().map(|fd| happened && fd.any().unwrap_or(false)).collect();
+        let mut raised = raised.into_iter();
+        for stream in streams.iter_mut().filter(|stream| stream.descriptor().is_some()) {
+            if raised.next() == Some(true) {
+                stream.step();
+            }
+        }
+        if raised.next() == Some(true) {
+            return;
         }
     }
 }

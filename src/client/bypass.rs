@@ -12,6 +12,8 @@ use std::process::Command;
 
 /// Set for what we run, so that two caches that call each other, or copies of ourselves, are noticed.
 const DEPTH_VARIABLE: &str = "CACHEPOT_DEPTH";
+/// Set for what is observed.
+const OBSERVED: &str = "CACHEPOT_OBSERVE";
 /// Deeper nesting than any sane build has.
 const MAX_DEPTH: u32 = 8;
 
@@ -26,8 +28,14 @@ pub(crate) fn wanted(argv: &[OsString], env: &EnvBlock) -> bool {
             || word.as_bytes().starts_with(b"-print-")
             || word == "--print"
     };
-    let off = env.get("CACHEPOT_DISABLE").is_some_and(|value| !value.is_empty() && value != "0");
-    off || depth(env) > 0 || (argv.len() == 2 && argv.iter().skip(1).any(asks))
+    // Where somebody is observed, the coordinator is to know of every call.
+    let is_query = argv.len() == 2 && argv.iter().skip(1).any(asks) && env.get(OBSERVED).is_none();
+    is_off(env) || depth(env) > 0 || is_query
+}
+
+/// Whether the user has switched cachepot off.
+pub(crate) fn is_off(env: &EnvBlock) -> bool {
+    env.get("CACHEPOT_DISABLE").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 fn depth(env: &EnvBlock) -> u32 {

@@ -24,7 +24,7 @@ type Added = Vec<(OsString, OsString)>;
 
 enum Kept {
     /// The answer, or the lack of one, is there already.
-    Asked(CompileRequest, Attempt),
+    Asked(CompileRequest, Box<Attempt>),
     /// The compiler is to run, and could not be run at once.
     Yours(CompileRequest, Added),
 }
@@ -67,7 +67,7 @@ pub fn early(words: Vec<OsString>, env: EnvBlock) -> Option<i32> {
             Vec::new()
         }
         answer => {
-            keep(Kept::Asked(request, Attempt { stream, answer }));
+            keep(Kept::Asked(request, Box::new(Attempt { stream, answer })));
             return None;
         }
     };
@@ -168,7 +168,7 @@ fn replay_hit(hit: &HitReply, descriptors: Vec<OwnedFd>, prepared: Prepared) -> 
 
 fn call(argv: Vec<OsString>, env: EnvBlock) -> i32 {
     match KEPT.lock().ok().and_then(|mut kept| kept.take()) {
-        Some(Kept::Asked(request, attempt)) => return ask(request, Some(attempt)),
+        Some(Kept::Asked(request, attempt)) => return ask(request, Some(*attempt)),
         Some(Kept::Yours(CompileRequest { argv, env, .. }, added)) => {
             return bypass::exec(&argv, &env, &added);
         }

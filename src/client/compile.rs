@@ -1,12 +1,14 @@
 //! A miss: the compiler runs as our own child, in the build's own session, terminal, limits and jobserver.
-use crate::attend::attend;
+use crate::attend::{Streams, attend};
 use crate::bypass;
 use crate::connect;
 use crate::image::{Image, Setting};
 use crate::narrow;
+use crate::place::place;
+use crate::prepare::Prepared;
 use crate::relay::Relay;
 use crate::signals::{self, die_by};
-use cachepot_wire::{Ending, EnvBlock, Message, Plan, Reply, Report, frame, socket};
+use cachepot_wire::{Ending, EnvBlock, Message, Plan, Reply, Report, Stub, frame, socket};
 use nix::sys::signal::SigSet;
 use nix::unistd::Pid;
 use std::fs::{File, OpenOptions};
@@ -20,6 +22,17 @@ use std::path::Path;
 /// the compiler could not be started: then nothing has happened.
 pub(crate) fn run(plan: &Plan, env: &EnvBlock, connection: &UnixStream) -> Option<i32> {
     let image = bypass::image(&plan.argv, env, &plan.env)?;
+    run_image(&image, plan, connection, Streams::ToItsEnd, || ())
+}
+
+/// The same for another program; `finish` is called where it ends well, before its files are looked at.
+pub(crate) fn run_image(
+    image: &Image,
+    plan: &Plan,
+    connection: &UnixStream,
+    until: Streams,
+    finish: impl FnOnce(),
+) -> Option<i32> {
     let can_rewrite = plan.widened.as_ref().is_none_or(|file| narrow::can_rewrite(file));
     if !can_rewrite || !plan.scratch.iter().all(|path| make_scratch(path).is_ok()) {
         remove_scratch(plan);
@@ -27,7 +40,7 @@ pub(crate) fn run(plan: &Plan, env: &EnvBlock, connection: &UnixStream) -> Optio
     }
     let broken_pipe = signals::survive_broken_pipes();
     let held = signals::hold();
-    let started = start(&image, held.before(), broken_pipe);
+    let started = start(image, held.before(), broken_pipe);
     let Ok((pid, from_stdout, from_stderr)) = started else {
         drop(held);
         signals::restore_broken_pipes(broken_pipe);
@@ -36,18 +49,33 @@ pub(crate) fn run(plan: &Plan, env: &EnvBlock, connection: &UnixStream) -> Optio
     };
     let (out, err) = (std::io::stdout(), std::io::stderr());
     let mut streams = [Relay::new(from_stdout, out.as_fd()), Relay::new(from_stderr, err.as_fd())];
-    let ending = attend(pid, &mut streams, &held);
+    let ending = attend(pid, &mut streams, &held, until);
     drop(held);
     let [stdout, stderr] = streams;
+    if ending == Ending::Exited(0) {
+        finish();
+    }
     let narrowed = report(plan, ending, stdout, stderr, connection);
     Some(match ending {
         Ending::Exited(status) => {
             let text = plan.widened.as_ref().zip(narrowed);
             let is_written = text.is_none_or(|(file, text)| narrow::rewrite(file, &text));
+            if let Some(stub) = plan.stub.as_ref().filter(|_| status == 0) {
+                put(stub);
+            }
             if status == 0 && !is_written { 1 } else { status }
         }
         Ending::Signaled(signal) => die_by(signal),
     })
+}
+
+/// Puts a stub in place. At every moment there is one or the other; where it cannot be, the output stays.
+fn put(Stub { beside, stub }: &Stub) {
+    let _ = std::fs::remove_file(beside);
+    let is_there = std::fs::hard_link(&stub.path, beside).is_ok();
+    if is_there && place(std::slice::from_ref(stub), Vec::new(), Prepared::default()).is_err() {
+        let _ = std::fs::remove_file(beside);
+    }
 }
 
 /// Starts the compiler; beside it the pipes that it writes its two streams to.

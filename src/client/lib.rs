@@ -3,12 +3,14 @@
 //! settings files, keys, entries, async code, and every package but `wire`.
 
 mod attend;
+pub mod build_script;
 mod bypass;
 mod call;
 mod compile;
 mod connect;
 mod image;
 mod narrow;
+mod out_dir;
 mod place;
 mod prepare;
 pub mod process;

@@ -294,6 +294,16 @@ pub fn redirect_stderr(file: &File) -> io::Result<()> {
     checked(unsafe { libc::dup2(file.as_raw_fd(), 2) }).map(drop)
 }
 
+/// The umask of this process. It has to be set to be known: call it before there are threads.
+pub(crate) fn umask() -> u32 {
+    // SAFETY: umask cannot fail, and what is set here is what was.
+    unsafe {
+        let mask = libc::umask(0o077);
+        libc::umask(mask);
+        mask
+    }
+}
+
 /// Runs some work under another umask. The umask belongs to the whole process: call it before there are threads.
 pub fn with_umask<T>(mask: u32, work: impl FnOnce() -> T) -> T {
     // SAFETY: umask cannot fail.

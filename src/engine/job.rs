@@ -43,6 +43,8 @@ pub enum Language {
     Assembler,
     /// Rust.
     Rust,
+    /// None: the run of a program that cargo made from a build script.
+    BuildScript,
 }
 
 impl Language {
@@ -55,6 +57,7 @@ impl Language {
             Language::ObjCxx => "Objective-C++",
             Language::Assembler => "Assembler",
             Language::Rust => "Rust",
+            Language::BuildScript => "Build script",
         }
     }
 }
@@ -90,11 +93,13 @@ pub enum Role {
     SharedLibrary,
     /// A static library for other languages (`.a`).
     StaticLibrary,
+    /// What the run of a build script left in its `OUT_DIR`, in the form of `cachepot_wire::folder`.
+    OutDir,
 }
 
 impl Role {
     /// Every role at the place of its tag. Entries hold tags, so new roles are added at the end.
-    const ALL: [Role; 14] = [
+    const ALL: [Role; 15] = [
         Role::Main,
         Role::Dependencies,
         Role::SplitDwarf,
@@ -109,6 +114,7 @@ impl Role {
         Role::Executable,
         Role::SharedLibrary,
         Role::StaticLibrary,
+        Role::OutDir,
     ];
 
     /// The byte that stands for the role in an entry.

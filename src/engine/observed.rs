@@ -1,5 +1,6 @@
 //! What a compile depended on, from the log of the observer (`src/observe/`). Pure: bytes in, facts or a reason not to
 //! believe them out. Absent on purpose: whether the files are still as they were, and what a compiler's own outputs are.
+pub mod dated;
 pub mod direct;
 mod fold;
 pub mod format;
@@ -55,6 +56,14 @@ pub struct Observed {
     pub written: BTreeMap<Path, Kind>,
     /// What was removed that the compile had not made, and that was not made anew.
     pub removed: BTreeSet<Path>,
+    /// Where the compile made something at any time.
+    pub ever_made: BTreeSet<Path>,
+    /// What was not there when the compile looked, and made later.
+    pub absent_at_first: BTreeSet<Path>,
+    /// Programs that ran and libraries that were mapped which the compile had made itself.
+    pub own_code: BTreeSet<Path>,
+    /// Where the compile made links, and how often: what it found behind one it had not made.
+    pub own_links: BTreeMap<Path, usize>,
 }
 
 /// Why a log does not tell everything.
@@ -72,6 +81,9 @@ pub enum Distrust {
     /// There was no room for a record.
     #[error("the observer's log is not complete")]
     Incomplete,
+    /// A compile that was started came from the cache: nobody saw what it depends on.
+    #[error("a compile came from the cache")]
+    FromCache,
     /// A program was started and did not report.
     #[error("`{}` was not observed", .0.escape_ascii())]
     Silent(Path),
@@ -111,10 +123,30 @@ pub fn used_bytes(head: &[u8; format::LOG_HEAD_BYTES]) -> Result<u64, Distrust> 
     records::used_bytes(head)
 }
 
+/// A call of our own client by a program that was observed. The client does not report; the compiler does that it becomes
+/// or starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The client's process id.
+    pub process: u32,
+    /// The compiler that it found.
+    pub compiler: Path,
+    /// Where it searched before.
+    pub missing: Vec<Path>,
+}
+
+/// What is known of calls of our own client.
+pub struct Clients<'a> {
+    /// Whether a path leads to it.
+    pub is_client: &'a dyn Fn(&[u8]) -> bool,
+    /// The calls, in order.
+    pub calls: &'a [Call],
+}
+
 /// Reads a log.
 ///
 /// # Errors
 /// [`Distrust`] where something may have been done that the log does not tell: then nothing may be kept.
-pub fn read(log: &[u8]) -> Result<Observed, Distrust> {
-    fold::fold(records::records(log)?)
+pub fn read(log: &[u8], clients: &Clients<'_>) -> Result<Observed, Distrust> {
+    fold::fold(records::records(log)?, clients)
 }

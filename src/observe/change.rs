@@ -1,9 +1,10 @@
-//! Making, renaming and removing: only so that what a compile made itself can be told from what it found.
-use crate::format::{FILE, FOLDER, LINK, LOOK, MAKE, OTHER, REMOVE, RENAME, UNKNOWN};
+//! Making, renaming and removing: only so that what a compile made itself can be told from what it found. And changes of
+//! permissions, owners, times and attributes, which are changes of what was there.
+use crate::format::{FILE, FOLDER, LINK, LOOK, MAKE, OPEN, OTHER, REMOVE, RENAME, UNKNOWN, UPDATE};
 use crate::kernel::AT_FDCWD;
 use crate::pass::pass;
 use crate::record::{error_of, opaque, path, paths, set_no_such_function};
-use core::ffi::{c_char, c_int, c_uint, c_ulong};
+use core::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
 use core::ptr::null_mut;
 
 type Path = *const c_char;
@@ -59,7 +60,18 @@ unsafe fn temporary(kind: u8, name: Path, is_made: bool) {
     }
 }
 
+/// What an open descriptor is, in the form of a path.
+fn open(descriptor: c_int) -> Place {
+    (descriptor, c".".as_ptr())
+}
+
+/// What a call means that takes no path for the descriptor itself.
+fn place(folder: c_int, name: Path) -> Place {
+    if name.is_null() { open(folder) } else { (folder, name) }
+}
+
 type Template = *mut c_char;
+type Data = *const c_void;
 
 pass! {
     fn rename(old: Path, new: Path) -> c_int, else set_no_such_function()
@@ -116,5 +128,37 @@ pass! {
         => |r| temporary(FILE, name, r >= 0);
     fn mkostemps64(name: Template, ending: c_int, flags: c_int) -> c_int, else set_no_such_function()
         => |r| temporary(FILE, name, r >= 0);
+    fn chmod(name: Path, mode: c_uint) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, (AT_FDCWD, name), r);
+    fn fchmod(fd: c_int, mode: c_uint) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, open(fd), r);
+    fn fchmodat(folder: c_int, name: Path, mode: c_uint, flags: c_int) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, (folder, name), r);
+    fn chown(name: Path, user: c_uint, group: c_uint) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, (AT_FDCWD, name), r);
+    fn lchown(name: Path, user: c_uint, group: c_uint) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, (AT_FDCWD, name), r);
+    fn fchown(fd: c_int, user: c_uint, group: c_uint) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, open(fd), r);
+    fn fchownat(folder: c_int, name: Path, user: c_uint, group: c_uint, flags: c_int) -> c_int,
+        else set_no_such_function() => |r| changed(OPEN, UPDATE, (folder, name), r);
+    fn utime(name: Path, times: Data) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, (AT_FDCWD, name), r);
+    fn utimes(name: Path, times: Data) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, (AT_FDCWD, name), r);
+    fn lutimes(name: Path, times: Data) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, (AT_FDCWD, name), r);
+    fn futimes(fd: c_int, times: Data) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, open(fd), r);
+    fn futimens(fd: c_int, times: Data) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, open(fd), r);
+    fn utimensat(folder: c_int, name: Path, times: Data, flags: c_int) -> c_int, else set_no_such_function()
+        => |r| changed(OPEN, UPDATE, place(folder, name), r);
+    fn setxattr(name: Path, key: Path, value: Data, size: usize, flags: c_int) -> c_int,
+        else set_no_such_function() => |r| changed(OPEN, UPDATE, (AT_FDCWD, name), r);
+    fn lsetxattr(name: Path, key: Path, value: Data, size: usize, flags: c_int) -> c_int,
+        else set_no_such_function() => |r| changed(OPEN, UPDATE, (AT_FDCWD, name), r);
+    fn fsetxattr(fd: c_int, key: Path, value: Data, size: usize, flags: c_int) -> c_int,
+        else set_no_such_function() => |r| changed(OPEN, UPDATE, open(fd), r);
     fn mkdtemp(name: Template) -> Template, else null_mut() => |r| temporary(FOLDER, name, !r.is_null());
 }

@@ -1,7 +1,7 @@
 //! Finds the function that would have been called without the observer: the first definition of the name in a library
 //! behind ours. By our own search and not by `dlsym`, which some C libraries keep in a library of its own, and which
 //! would tie the observer to the version of the C library it was built with.
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// As `link.h` begins it.
@@ -45,6 +45,9 @@ const DT_SYMTAB: usize = 6;
 const DT_GNU_HASH: usize = 0x6fff_fef5;
 const DT_VERSYM: usize = 0x6fff_fff0;
 const STT_FUNC: u8 = 2;
+/// A function that tells which one is meant, by what the machine can do: glibc's `time` is one.
+const STT_GNU_IFUNC: u8 = 10;
+const AT_HWCAP: c_ulong = 16;
 /// An old version of a function, kept for programs that were linked long ago.
 const HIDDEN: u16 = 0x8000;
 
@@ -53,6 +56,7 @@ type Visit = unsafe extern "C" fn(*const LoadedObject, usize, *mut c_void) -> c_
 unsafe extern "C" {
     /// Of the C library.
     pub fn dl_iterate_phdr(visit: Visit, data: *mut c_void) -> c_int;
+    fn getauxval(kind: c_ulong) -> c_ulong;
 }
 
 /// The address of a function behind ours, once it was looked for.
@@ -170,8 +174,15 @@ unsafe fn lookup(object: &LoadedObject, name: &[u8]) -> Option<usize> {
         } else {
             return None;
         };
-        let symbol = (tables.symbols as *const Symbol).add(index as usize);
-        Some(object.base.wrapping_add((*symbol).value))
+        let symbol = &*(tables.symbols as *const Symbol).add(index as usize);
+        let address = object.base.wrapping_add(symbol.value);
+        if symbol.info & 0xf != STT_GNU_IFUNC {
+            return Some(address);
+        }
+        // As the loader calls it; x86-64 gives it nothing.
+        let which =
+            core::mem::transmute::<usize, unsafe extern "C" fn(c_ulong, *const c_void) -> usize>(address);
+        Some(which(getauxval(AT_HWCAP), core::ptr::null()))
     }
 }
 
@@ -223,7 +234,7 @@ unsafe fn is_default(tables: &Tables, index: u32, name: &[u8]) -> bool {
         let is_hidden =
             tables.versions != 0 && *(tables.versions as *const u16).add(index as usize) & HIDDEN != 0;
         let text = (tables.strings as *const u8).add(symbol.name as usize);
-        let is_function = symbol.section != 0 && symbol.info & 0xf == STT_FUNC;
+        let is_function = symbol.section != 0 && [STT_FUNC, STT_GNU_IFUNC].contains(&(symbol.info & 0xf));
         is_function && !is_hidden && name.iter().enumerate().all(|(at, &byte)| *text.add(at) == byte)
     }
 }

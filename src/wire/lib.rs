@@ -4,14 +4,15 @@
 mod codec;
 mod env_block;
 pub mod fd;
+pub mod folder;
 pub mod frame;
 pub mod message;
+pub mod reply;
 pub mod socket;
 #[cfg(test)]
 mod tests;
 
+pub use env_block::EnvBlock;
 pub use frame::{BUILD_ID, WireError};
-pub use message::{
-    Admin, AdminReply, CompileRequest, Ending, EnvBlock, Existing, HitReply, Message, OutputBody,
-    PlacedOutput, Plan, Reply, Report,
-};
+pub use message::{Admin, CompileRequest, Ending, Message, Report};
+pub use reply::{AdminReply, Existing, HitReply, OutputBody, PlacedOutput, Plan, Reply, Stub};

@@ -1,5 +1,5 @@
 //! Where the socket is: one folder per user, mode 0700, owner checked.
-use crate::message::EnvBlock;
+use crate::env_block::EnvBlock;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;

@@ -1,6 +1,6 @@
 //! A folder to compile in, with and without the observer.
 use cachepot_engine::observed::format::{LOG_BYTES, LOG_HEAD_BYTES, MAGIC};
-use cachepot_engine::observed::{self, Distrust, Observed};
+use cachepot_engine::observed::{self, Clients, Distrust, Observed};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
@@ -125,7 +125,7 @@ impl Place {
 impl Went {
     /// What the log says.
     pub(crate) fn read(&self) -> Result<Observed, Distrust> {
-        observed::read(&self.log)
+        observed::read(&self.log, &Clients { is_client: &|_| false, calls: &[] })
     }
 
     /// The output of a command that went well.

@@ -152,3 +152,44 @@ fn a_log_without_room_is_marked() {
     let went = place.observe(&["sh", "-c", "test -e a-name"]);
     assert_eq!(went.read(), Err(Distrust::Incomplete));
 }
+
+/// glibc has several of these functions, and tells which one is meant when it is asked.
+#[test]
+fn the_time_is_the_time() {
+    let text = r#"
+        #include <sys/time.h>
+        #include <time.h>
+        int main(void) {
+            struct timespec t;
+            struct timeval v = {0, 0};
+            if (clock_gettime(CLOCK_REALTIME, &t)) return 1;
+            time_t now = time(0), also;
+            if (now < t.tv_sec - 2 || now > t.tv_sec + 2 || time(&also) < now || also < now) return 2;
+            if (gettimeofday(&v, 0) || v.tv_sec < now || v.tv_sec > now + 2) return 3;
+            return 0;
+        }"#;
+    let (_, went) = program("time", text);
+    assert_eq!(went.read(), Err(Distrust::Clock));
+}
+
+/// Permissions and times of what was there are as good as its content.
+#[test]
+fn changes_that_leave_the_content_are_seen() {
+    let calls = [
+        "chmod(\"seen.txt\", 0600)",
+        "fchmod(open(\"seen.txt\", 0), 0600)",
+        "fchmodat(AT_FDCWD, \"seen.txt\", 0600, 0)",
+        "chown(\"seen.txt\", -1, -1)",
+        "utime(\"seen.txt\", 0)",
+        "utimensat(AT_FDCWD, \"seen.txt\", 0, 0)",
+        "futimens(open(\"seen.txt\", 0), 0)",
+    ];
+    for (at, call) in calls.into_iter().enumerate() {
+        let text = format!(
+            "#include <fcntl.h>\n#include <sys/stat.h>\n#include <unistd.h>\n#include <utime.h>\nint main(void) {{ return {call}; }}"
+        );
+        let (place, went) = program(&format!("changes{at}"), &text);
+        let written = went.read().unwrap().written;
+        assert!(written.contains_key(&place.path("seen.txt")), "{call}: {written:?}");
+    }
+}

@@ -21,6 +21,7 @@ mod search;
 mod spelling;
 mod surroundings;
 mod users;
+mod within;
 
 /// A folder with a working directory `w` in it. Names are relative to that; a leading `//` stands for the folder.
 pub(super) struct World {

@@ -51,6 +51,7 @@ impl World {
             folders: ["deps", "other"].map(|name| (Holds::Dependencies, path(name))).into(),
             outputs: vec![path("out/a")],
             linked: Vec::new(),
+            within: Vec::new(),
             observer: b"/observer.so".to_vec(),
             env: env(&[("SET", "1")]),
             variables: vec![b"ALSO".to_vec()],

@@ -18,6 +18,7 @@ mod zero_stats;
 
 use anyhow::bail;
 use cachepot_wire::EnvBlock;
+use cachepot_wire::message::RUN_OPTION;
 use cli::Command;
 use std::env;
 use std::ffi::OsString;
@@ -34,6 +35,11 @@ fn main() -> ExitCode {
         EnvBlock::from_pairs(variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())));
     if serve::is_ordered(&env) {
         return serve::main(env);
+    }
+    let mut words = env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == RUN_OPTION) {
+        let status = cachepot_client::build_script::run(words, &env);
+        return ExitCode::from(u8::try_from(status).unwrap_or(EXIT_ERROR));
     }
     let Some(command) = cli::parse() else {
         // As documented: this one goes to standard output.

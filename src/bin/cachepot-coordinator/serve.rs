@@ -26,8 +26,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// See `src/observe/`.
 #[cfg(observer)]
 const OBSERVER: Option<&[u8]> = Some(include_bytes!(env!("CACHEPOT_OBSERVER")));
+/// See `src/stub/`.
+#[cfg(observer)]
+const STUB: Option<&[u8]> = Some(include_bytes!(env!("CACHEPOT_STUB")));
 #[cfg(not(observer))]
 const OBSERVER: Option<&[u8]> = None;
+#[cfg(not(observer))]
+const STUB: Option<&[u8]> = None;
 
 /// Whether the environment orders this process to be the coordinator.
 pub(crate) fn is_ordered(env: &EnvBlock) -> bool {
@@ -84,6 +89,7 @@ fn serve(env: EnvBlock, starter: &Starter) -> anyhow::Result<()> {
         loaded,
         env: without_startup(&env),
         observer: OBSERVER,
+        stub: STUB,
         ready: Box::new(move || ready.tell("1")),
         retire: Box::new(move || retired.remove()),
     });

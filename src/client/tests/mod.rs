@@ -4,6 +4,7 @@
 mod attend;
 mod bypass;
 mod coming;
+mod out_dir;
 mod place;
 mod relay;
 mod scripted;

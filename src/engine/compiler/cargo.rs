@@ -5,7 +5,7 @@
 //! `cargo::core::compiler`.
 use super::rustc::is_on;
 use crate::bases::{Base, Bases};
-use cachepot_wire::message::CompileRequest;
+use cachepot_wire::CompileRequest;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};

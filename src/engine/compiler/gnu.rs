@@ -5,8 +5,8 @@
 use crate::bases::Bases;
 use crate::compiler::cargo;
 use crate::job::{Discovery, Driver, Family, Job, Language, Output, Parsed, Reason, Role, Search};
+use cachepot_wire::CompileRequest;
 use cachepot_wire::Existing;
-use cachepot_wire::message::CompileRequest;
 use line::{Depth, Line, Mode};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -376,6 +376,6 @@ pub fn language_word(language: crate::job::Language) -> &'static str {
         Language::ObjC => "objective-c",
         Language::ObjCxx => "objective-c++",
         Language::Assembler => "assembler-with-cpp",
-        Language::Rust => "rust",
+        Language::Rust | Language::BuildScript => "rust",
     }
 }

@@ -7,7 +7,7 @@
 use super::cargo;
 use super::gnu::{depends_on_process, reason, refuse_overlaps};
 use crate::job::{Discovery, Driver, Family, Job, Language, Parsed, Reason, Search};
-use cachepot_wire::message::CompileRequest;
+use cachepot_wire::CompileRequest;
 use line::Line;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

@@ -27,10 +27,23 @@ pub enum Kind {
     Other,
     /// Something that is no symbolic link.
     NoLink,
+    /// A file that somebody may run, links followed.
+    Executable,
+    /// One that nobody may run, links followed.
+    NotExecutable,
 }
 
 impl Kind {
-    const ALL: [Kind; 6] = [Kind::Something, Kind::File, Kind::Folder, Kind::Link, Kind::Other, Kind::NoLink];
+    const ALL: [Kind; 8] = [
+        Kind::Something,
+        Kind::File,
+        Kind::Folder,
+        Kind::Link,
+        Kind::Other,
+        Kind::NoLink,
+        Kind::Executable,
+        Kind::NotExecutable,
+    ];
 
     fn tag(self) -> u8 {
         self as u8

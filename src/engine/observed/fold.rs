@@ -2,9 +2,13 @@
 use super::own::Own;
 use super::programs::Programs;
 use super::records::Record;
-use super::{Distrust, Kind, Observed, Path, format, harmless};
+use super::{Clients, Distrust, Kind, Observed, Path, format, harmless};
 use harmless::Clock;
 use std::collections::BTreeMap;
+
+/// What a process finds there is its own, not ours.
+const OF_PROCESS: [&[u8]; 5] =
+    [b"/dev/fd/", b"/proc/self/cwd", b"/proc/self/fd/", b"/proc/self/root", b"/proc/thread-self/"];
 
 /// What a call's error says about the path.
 enum Answer {
@@ -59,12 +63,12 @@ struct Fold {
 }
 
 /// All records, in order.
-pub(super) fn fold(records: Vec<Record<'_>>) -> Result<Observed, Distrust> {
+pub(super) fn fold(records: Vec<Record<'_>>, clients: &Clients<'_>) -> Result<Observed, Distrust> {
     let mut fold = Fold::default();
     for record in &records {
         fold.record(record)?;
     }
-    fold.end()
+    fold.end(clients)
 }
 
 impl Fold {
@@ -85,9 +89,9 @@ impl Fold {
             format::OPAQUE => return Err(Distrust::Opaque(record.text().to_vec())),
             format::LOAD => {
                 let library = tidy(record.text());
-                if !self.own.has(&library) {
-                    self.observed.libraries.insert(library);
-                }
+                let is_own = self.own.has(&library);
+                let to = if is_own { &mut self.observed.own_code } else { &mut self.observed.libraries };
+                to.insert(library);
             }
             _ if record.text().first() != Some(&b'/') => return Err(Distrust::Damaged),
             _ => self.file(record)?,
@@ -105,9 +109,9 @@ impl Fold {
         let given =
             if given.first() == Some(&b'/') { tidy(given) } else { tidy(&[folder, b"/", given].concat()) };
         for path in [given, tidy(program)] {
-            if !self.own.has(&path) {
-                self.observed.programs.insert(path);
-            }
+            let is_own = self.own.has(&path);
+            let to = if is_own { &mut self.observed.own_code } else { &mut self.observed.programs };
+            to.insert(path);
         }
     }
 
@@ -129,6 +133,10 @@ impl Fold {
         match (record.op, answer) {
             (_, Answer::Nothing) => {}
             _ if is_harmless => {}
+            // Another thing for each process.
+            _ if OF_PROCESS.iter().any(|start| path.starts_with(start)) => {
+                return Err(Distrust::Opaque(path));
+            }
             (_, Answer::Absent) if is_own => {}
             (_, Answer::Absent) => {
                 let is_folder = record.text().ends_with(b"/");
@@ -182,9 +190,9 @@ impl Fold {
         }
     }
 
-    fn end(self) -> Result<Observed, Distrust> {
+    fn end(self, clients: &Clients<'_>) -> Result<Observed, Distrust> {
         let Fold { mut observed, own, programs, .. } = self;
-        for path in programs.end()? {
+        for path in programs.end(clients)? {
             let path = tidy(&path);
             if !own.ever_had(&path) {
                 observed.absent.insert(path);
@@ -192,15 +200,14 @@ impl Fold {
         }
         // A compiler looks whether its output is there before it writes it, and finds it or not: the result does not
         // depend on that. What else it wrote is in `written`, for the caller to see that it is no output.
-        observed.absent.retain(|path| !own.ever_had(path));
+        let at_first = observed.absent.extract_if(.., |path| own.ever_had(path));
+        observed.absent_at_first = at_first.collect();
         let read = &observed.read;
         observed.looked_at.retain(|(path, kind)| {
             let is_implied = matches!(kind, Kind::Unknown | Kind::File) && read.contains(path);
             !is_implied && !own.ever_had(path)
         });
-        let (made, removed) = own.end();
-        observed.written.extend(made);
-        observed.removed = removed;
+        own.end(&mut observed);
         Ok(observed)
     }
 }

@@ -1,5 +1,5 @@
 //! What a compile made itself, at each point of the log: what it finds there later is no input.
-use super::{Kind, Path};
+use super::{Kind, Observed, Path};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was made and not removed, and everything that ever was.
@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Own {
     made: BTreeMap<Path, Kind>,
     ever: BTreeSet<Path>,
+    links: BTreeMap<Path, usize>,
     removed: BTreeSet<Path>,
 }
 
@@ -36,6 +37,9 @@ impl Own {
 
     pub(super) fn make(&mut self, path: Path, kind: Kind) {
         self.ever.insert(path.clone());
+        if kind == Kind::Link {
+            *self.links.entry(path.clone()).or_default() += 1;
+        }
         self.made.insert(path, kind);
     }
 
@@ -75,10 +79,13 @@ impl Own {
         taken
     }
 
-    /// What is there at the end, and what was removed and is not there.
-    pub(super) fn end(mut self) -> (BTreeMap<Path, Kind>, BTreeSet<Path>) {
+    /// Writes down what is there at the end, what was removed and is not there, and where links ever were.
+    pub(super) fn end(mut self, observed: &mut Observed) {
         self.removed.retain(|path| !self.made.contains_key(path));
-        (self.made, self.removed)
+        observed.written.extend(self.made);
+        observed.removed = self.removed;
+        observed.own_links = self.links;
+        observed.ever_made = self.ever;
     }
 }
 

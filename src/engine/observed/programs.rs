@@ -3,8 +3,7 @@
 //! A program says by which path the kernel was asked to run it, so that one that says nothing cannot hide behind
 //! another that it starts.
 use super::records::Record;
-use super::{Distrust, Path};
-use std::collections::BTreeMap;
+use super::{Call, Clients, Distrust, Path};
 
 /// A report.
 pub(super) struct Start {
@@ -60,42 +59,64 @@ impl Programs {
     ///
     /// # Errors
     /// [`Distrust`] where somebody did not report, or was not seen to be started.
-    pub(super) fn end(self) -> Result<Vec<Path>, Distrust> {
-        let mut missing = self.missing;
+    pub(super) fn end(self, clients: &Clients<'_>) -> Result<Vec<Path>, Distrust> {
         let mut starts = self.starts.into_iter();
         starts.next().ok_or(Distrust::NoStart)?;
-        let mut left: BTreeMap<u32, Vec<Start>> = BTreeMap::new();
-        for start in starts {
-            left.entry(start.process).or_default().push(start);
-        }
+        let mut left =
+            Left { starts: starts.collect(), calls: clients.calls.to_vec(), missing: self.missing };
         let (nameless, named): (Vec<_>, Vec<_>) =
             self.wanted.into_iter().partition(|wanted| wanted.process == 0);
         for wanted in named {
-            let silent = || Distrust::Silent(wanted.name.clone());
-            let reports = left.get_mut(&wanted.process).ok_or_else(silent)?;
-            let paths = wanted.paths();
-            let found = reports
-                .iter()
-                .enumerate()
-                .find_map(|(at, report)| Some((at, paths.iter().position(|path| *path == report.given)?)));
-            let (at, n_before) = found.ok_or_else(silent)?;
-            reports.remove(at);
-            for path in paths.into_iter().take(n_before) {
-                missing.push(absolute(path)?);
-            }
+            left.account_for(&wanted, clients)?;
         }
         for wanted in nameless {
             let is_it = |start: &Start| start.parent == wanted.by && start.given == wanted.name;
-            let found = left.values_mut().find_map(|list| {
-                let at = list.iter().position(is_it)?;
-                Some(list.remove(at))
-            });
-            found.ok_or(Distrust::Silent(wanted.name))?;
+            left.take(is_it).ok_or(Distrust::Silent(wanted.name))?;
         }
-        match left.into_values().flatten().next() {
+        match left.starts.into_iter().next() {
             Some(start) => Err(Distrust::Unexplained(start.given)),
-            None => Ok(missing),
+            None => Ok(left.missing),
         }
+    }
+}
+
+/// What nobody has accounted for yet.
+struct Left {
+    starts: Vec<Start>,
+    calls: Vec<Call>,
+    missing: Vec<Path>,
+}
+
+impl Left {
+    fn take(&mut self, is_it: impl Fn(&Start) -> bool) -> Option<Start> {
+        let at = self.starts.iter().position(is_it)?;
+        Some(self.starts.remove(at))
+    }
+
+    /// Finds the report of a program that was asked for, and where it was not.
+    fn account_for(&mut self, wanted: &Wanted, clients: &Clients<'_>) -> Result<(), Distrust> {
+        let paths = wanted.paths();
+        let own = paths.iter().position(|path| (clients.is_client)(path)).unwrap_or(paths.len());
+        let silent = || Distrust::Silent(wanted.name.clone());
+        let before = paths.get(..own).unwrap_or_default();
+        let is_it = |start: &Start| start.process == wanted.process && before.contains(&start.given);
+        if let Some(start) = self.take(is_it) {
+            return self.not_found(before.iter().take_while(|path| **path != start.given));
+        }
+        let call = self.calls.iter().position(|call| call.process == wanted.process && own < paths.len());
+        let Call { process, compiler, missing } = self.calls.remove(call.ok_or_else(silent)?);
+        // It has become the compiler, or has started it.
+        let is_it =
+            |start: &Start| start.given == compiler && (start.process == process || start.parent == process);
+        self.take(is_it).ok_or_else(silent)?;
+        self.not_found(before.iter().chain(&missing))
+    }
+
+    fn not_found<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) -> Result<(), Distrust> {
+        for path in paths {
+            self.missing.push(absolute(path.clone())?);
+        }
+        Ok(())
     }
 }
 

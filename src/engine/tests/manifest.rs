@@ -15,7 +15,8 @@ fn digest() -> impl Strategy<Value = Digest> {
 }
 
 fn surroundings() -> impl Strategy<Value = Surroundings> {
-    let kind = prop_oneof![Just(Kind::Something), Just(Kind::Folder), Just(Kind::NoLink)];
+    let kind =
+        prop_oneof![Just(Kind::Something), Just(Kind::Folder), Just(Kind::NoLink), Just(Kind::Executable)];
     let pairs = || vec((bytes(), bytes()), 0..3);
     let variables = vec((bytes(), proptest::option::of(bytes())), 0..3);
     (

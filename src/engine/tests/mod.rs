@@ -2,6 +2,7 @@
 
 mod aliases;
 mod bases;
+mod build_script;
 mod depfile;
 mod gnu;
 mod keys;

@@ -1,7 +1,8 @@
 //! The observer's log, written by hand. With real programs: `tests/observe/`.
 use crate::observed::direct::calls_kernel;
-use crate::observed::{Distrust, Kind, Observed, format::*, harmless, read};
+use crate::observed::{Call, Clients, Distrust, Kind, Observed, format::*, harmless, read};
 use proptest::prelude::*;
+use std::slice;
 
 /// Records of one process and its children.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +45,12 @@ impl Log {
     }
 
     fn read(&self) -> Result<Observed, Distrust> {
-        read(&self.whole())
+        self.read_with(&[])
+    }
+
+    /// Where `/own/cachepot` was called so.
+    fn read_with(&self, calls: &[Call]) -> Result<Observed, Distrust> {
+        of(&self.whole(), calls)
     }
 
     fn facts(&self) -> Observed {
@@ -52,8 +58,78 @@ impl Log {
     }
 }
 
+fn of(whole: &[u8], calls: &[Call]) -> Result<Observed, Distrust> {
+    read(whole, &Clients { is_client: &|path| path.starts_with(b"/own/"), calls })
+}
+
 fn paths<'a>(list: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<&'a str> {
     list.into_iter().map(|path| std::str::from_utf8(path).unwrap()).collect()
+}
+
+#[test]
+fn scripts_that_may_be_dated_are_told_by_their_text() {
+    let rows = [
+        ("/p/a.py", "import time", true),
+        ("/p/a.py", "import os, time", true),
+        ("/p/a.py", "    from datetime import datetime", true),
+        ("/p/a.py", "if 1: import time", true),
+        ("/p/a.py", "__import__('time').ctime()", true),
+        ("/p/a.py", "# at build time\nimport os\nX = 'EVP_DigestUpdate time_t'", false),
+        ("/p/tool", "#!/usr/bin/env python3\nimport time", true),
+        ("/p/data", "import time", false),
+        ("/p/a.pl", "my $t = localtime;", true),
+        ("/p/a.pl", "# time\nprint $runtime, update();", false),
+        ("/p/A.pm", "print time;", true),
+        ("/p/tool", "#!/usr/bin/perl -w\nprint scalar gmtime(time)", true),
+        ("/p/a.sh", "echo $EPOCHSECONDS", true),
+        ("/p/a.sh", "printf '%(%F)T'", true),
+        ("/p/configure", "#! /bin/sh\necho $timestamp", false),
+        ("/p/a.c", "time(0)", false),
+        ("/p/a.h", "#define WHEN __DATE__", true),
+    ];
+    for (path, text, expected) in rows {
+        assert_eq!(
+            crate::observed::dated::may_be(path.as_bytes(), text.as_bytes()),
+            expected,
+            "{path}: {text}"
+        );
+    }
+}
+
+/// Our client reports nothing. What it was asked for is known from its request, and no other program counts for it.
+#[test]
+fn a_client_counts_by_what_it_becomes() {
+    let call = |process, compiler: &str| Call {
+        process,
+        compiler: compiler.into(),
+        missing: vec![b"/first/gcc".to_vec()],
+    };
+    let became = Log::new().record((EXEC, 0, 0), (11, 0), b"gcc\0/none:/own:/usr/bin").record(
+        (START, 0, 0),
+        (11, 10),
+        b"/usr/bin/gcc\0/usr/bin/gcc-12\0/work",
+    );
+    let started = Log::new().record((EXEC, 0, 0), (11, 0), b"/own/cachepot\0").record(
+        (START, 0, 0),
+        (12, 11),
+        b"/usr/bin/gcc\0/usr/bin/gcc-12\0/work",
+    );
+    let silent = |name: &[u8]| Err(Distrust::Silent(name.to_vec()));
+    let gcc = call(11, "/usr/bin/gcc");
+    assert_eq!(paths(&became.read_with(slice::from_ref(&gcc)).unwrap().absent), ["/first/gcc", "/none/gcc"]);
+    assert_eq!(paths(&started.read_with(slice::from_ref(&gcc)).unwrap().absent), ["/first/gcc"]);
+    // Nobody knows what it was asked for, or it was another process, another compiler, or a hit.
+    assert_eq!(started.read(), silent(b"/own/cachepot"));
+    assert_eq!(started.read_with(&[call(13, "/usr/bin/gcc")]), silent(b"/own/cachepot"));
+    assert_eq!(started.read_with(&[call(11, "/usr/bin/cc")]), silent(b"/own/cachepot"));
+    let hit = Log::new().record((EXEC, 0, 0), (11, 0), b"/own/cachepot\0");
+    assert_eq!(hit.read_with(slice::from_ref(&gcc)), silent(b"/own/cachepot"));
+    // Another program is not excused by it.
+    let other = Log::new().record((EXEC, 0, 0), (11, 0), b"/usr/bin/gcc\0");
+    assert_eq!(other.read_with(slice::from_ref(&gcc)), silent(b"/usr/bin/gcc"));
+    // Two calls are two reports.
+    let twice = Log(became.0.clone()).record((SPAWN, 0, 0), (10, 11), b"/own/cachepot\0");
+    assert_eq!(twice.read_with(&[gcc.clone(), gcc]), silent(b"/own/cachepot"));
 }
 
 #[test]
@@ -154,12 +230,12 @@ fn every_program_reports() {
 
 #[test]
 fn reasons_for_distrust() {
-    assert_eq!(read(b""), Err(Distrust::Damaged));
+    assert_eq!(of(b"", &[]), Err(Distrust::Damaged));
     assert_eq!(Log::default().read(), Err(Distrust::NoStart));
     let changed = |at: usize, value: u8| {
         let mut log = Log::new().whole();
         log[at] = value;
-        read(&log)
+        of(&log, &[])
     };
     assert_eq!(changed(MAGIC.len() - 1, 77), Err(Distrust::Version));
     assert_eq!(changed(BROKEN_AT, 1), Err(Distrust::Incomplete));
@@ -174,9 +250,9 @@ fn reasons_for_distrust() {
     assert_eq!(Log::new().file(OPEN, READ, 0, "a").read(), Err(Distrust::Damaged));
     let log = Log::new().file(OPEN, READ, 0, "/a");
     let end = LOG_HEAD_BYTES + log.0.len();
-    assert!(read(&log.whole()[..end]).is_ok());
+    assert!(of(&log.whole()[..end], &[]).is_ok());
     for length in 0..end {
-        assert_eq!(read(&log.whole()[..length]), Err(Distrust::Damaged), "{length}");
+        assert_eq!(of(&log.whole()[..length], &[]), Err(Distrust::Damaged), "{length}");
     }
 }
 
@@ -194,6 +270,7 @@ fn harmless_paths_end_where_they_should() {
 fn what_is_harmless_but_for_its_list_or_number() {
     assert!(harmless::is_path(b"/tmp", false) && !harmless::is_path(b"/tmp", true));
     assert!(harmless::is_path(b"/proc/self/fd", true));
+    assert!(harmless::is_library(b"/lib/libcrypto.so.3") && !harmless::is_library(b"/lib/libLLVM/libc.so.6"));
     for path in ["/tmp/GMfifo", "/work/GMfifo.txt", "/work/GMfifo12x"] {
         assert!(!harmless::is_path(path.as_bytes(), false), "{path}");
     }
@@ -231,7 +308,7 @@ fn records() -> impl Strategy<Value = Log> {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(log in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = read(&log);
+        let _ = of(&log, &[]);
         let _ = calls_kernel(&[b"\x7fELF\x02\x01".to_vec(), log.clone()].concat());
         let _ = Log(log).read();
     }
@@ -240,7 +317,7 @@ proptest! {
     fn any_records_are_read_without_a_panic(log in records(), cut in any::<prop::sample::Index>()) {
         let _ = log.read();
         let whole = log.whole();
-        let _ = read(&whole[..cut.index(whole.len())]);
+        let _ = of(&whole[..cut.index(whole.len())], &[]);
     }
 
     /// Nothing but what the compile made is left out, and that only of what was not read before.
@@ -251,5 +328,45 @@ proptest! {
         if let Ok(facts) = all.read() {
             prop_assert!(facts.read.contains(&b"/a/b"[..]));
         }
+    }
+}
+
+/// An ELF file of one part, mapped so that it ends there.
+fn elf(code: &[u8], end: u64) -> Vec<u8> {
+    let mut file = b"\x7fELF\x02\x01".to_vec();
+    file.resize(64, 0);
+    file[18] = 62;
+    file[32] = 64;
+    (file[54], file[56]) = (56, 1);
+    let fields = [(1 | 1 << 32), 120, end - code.len() as u64, 0, code.len() as u64, code.len() as u64, 1];
+    file.extend(fields.iter().flat_map(|field: &u64| field.to_le_bytes()));
+    file.extend(code);
+    file
+}
+
+#[test]
+fn system_calls_are_told_from_what_stands_in_addresses() {
+    const LARGE: u64 = 40 << 20;
+    let rows: [(&[u8], u64, bool); 16] = [
+        (b"\xb8\x3c\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff", 1 << 20, true),
+        (b"\xb8\x3c\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff", LARGE, true),
+        (b"\x49\x89\xca\x0f\x05\xc3\x90\x90", LARGE, true),
+        (b"\x31\xff\x89\xd0\x0f\x05\xeb\xf8\x31\xc0", LARGE, true),
+        (b"\x90\x90\x90\x0f\x05\x00\x90\x90", 1 << 20, false),
+        // A call, an operand, an address, a table: as far as this program reaches.
+        (b"\x90\x90\xe8\x0f\x05\x03\x00\x90\x90", 1 << 20, false),
+        (b"\x90\x90\xe8\x0f\x05\x03\x01\x90\x90", 1 << 20, true),
+        (b"\x90\x90\xe8\x0f\x05\x03\x01\x90\x90", LARGE, false),
+        (b"\x90\x90\xe8\x0f\x05\x03\xfe\x90\x90", LARGE, false),
+        (b"\x48\x8b\x3d\x0f\x05\xc0\x01\x4c\x8d", LARGE, false),
+        (b"\x48\x8b\x1d\x8f\x0f\x05\x01\xe8\x52", LARGE, false),
+        (b"\x90\x90\xbf\x28\x0f\x05\x02\xe8\xf7", LARGE, false),
+        (b"\x90\xff\x24\xc5\x18\x0f\x05\x02\x48\x89", LARGE, false),
+        (b"\x90\xff\x24\xc5\x18\x0f\x05\x03\x48\x89", LARGE, true),
+        (b"\xe0\xa9\xfc\xff\x0f\x05\x0f\x85\xb7\xfd", LARGE, false),
+        (b"\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05\x90\x90", LARGE, false),
+    ];
+    for (code, end, expected) in rows {
+        assert_eq!(calls_kernel(&elf(code, end)), expected, "{}", code.escape_ascii());
     }
 }

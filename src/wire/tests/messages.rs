@@ -1,6 +1,8 @@
 //! Every message: there and back, damaged, and as recorded bytes.
+use crate::env_block::EnvBlock;
 use crate::frame::WireError;
 use crate::message::*;
+use crate::reply::*;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -64,9 +66,12 @@ fn reply() -> impl Strategy<Value = Reply> {
         },
     );
     let widened = os().prop_map(Into::into);
-    let plan = (vec(os(), 0..5), env(), paths(), paths(), option::of(widened), any::<String>()).prop_map(
-        |(argv, env, watched, scratch, widened, notice)| {
-            Reply::CompileAndTellMe(Plan { argv, env, watched, scratch, widened, notice })
+    let inline = || bytes().prop_map(OutputBody::Inline);
+    let stub = (os().prop_map(Into::into), output(inline())).prop_map(|(beside, stub)| Stub { beside, stub });
+    let files = (paths(), paths(), option::of(widened), option::of(stub));
+    let plan = (vec(os(), 0..5), env(), files, any::<String>()).prop_map(
+        |(argv, env, (watched, scratch, widened, stub), notice)| {
+            Reply::CompileAndTellMe(Plan { argv, env, watched, scratch, widened, stub, notice })
         },
     );
     let stored = option::of(bytes()).prop_map(|narrowed| Reply::Stored { narrowed });
@@ -185,6 +190,7 @@ fn the_protocol_is_as_recorded() {
         watched: vec!["o".into()],
         scratch: vec!["d".into()],
         widened: Some("f".into()),
+        stub: Some(Stub { beside: "r".into(), stub: output(OutputBody::Inline(b"s".to_vec())) }),
         notice: String::new(),
     });
     let replies = [
@@ -197,8 +203,7 @@ fn the_protocol_is_as_recorded() {
         (
             plan,
             "3 0100000002000000636301000000010000004101000000620100000001000000\
-             6f010000000100000064010100000066000000\
-             00",
+             6f0100000001000000640101000000660101000000720100000061000100010000007300000000",
         ),
         (Reply::Stored { narrowed: None }, "4 00"),
         (Reply::Stored { narrowed: Some(b"t".to_vec()) }, "4 010100000074"),

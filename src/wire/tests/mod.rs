@@ -1,5 +1,6 @@
 //! Messages and their bytes, frames and descriptors on real sockets, the table of places.
 
+mod folders;
 mod frames;
 mod messages;
 mod places;

@@ -1,5 +1,5 @@
 //! Where the socket is, by the environment.
-use crate::message::EnvBlock;
+use crate::env_block::EnvBlock;
 use crate::socket::{Places, check_owner, make_folder, places};
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;

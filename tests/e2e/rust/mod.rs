@@ -8,6 +8,7 @@ mod elsewhere;
 mod hidden;
 mod lines;
 mod links;
+mod scripts;
 mod toolchains;
 
 /// The folder of the toolchain: its programs are called past rustup.

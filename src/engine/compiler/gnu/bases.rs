@@ -14,7 +14,7 @@ use crate::bases::{Base, Bases};
 use crate::compiler::cargo;
 use crate::job::{Driver, Family, Language};
 use crate::options::{Sort, Token, Tokens, Treatment};
-use cachepot_wire::message::CompileRequest;
+use cachepot_wire::CompileRequest;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

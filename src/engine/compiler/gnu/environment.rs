@@ -1,6 +1,6 @@
 //! Environment variables that gcc, clang and what they start read.
 use crate::job::{Driver, Family};
-use cachepot_wire::message::EnvBlock;
+use cachepot_wire::EnvBlock;
 
 /// Variables that list folders in which gcc and clang search for headers; [`KEY_VARIABLES`] holds them, too.
 pub const FOLDER_VARIABLES: [&str; 5] =

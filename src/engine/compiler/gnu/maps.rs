@@ -7,7 +7,7 @@ use super::line::Line;
 use crate::bases::Bases;
 use crate::job::{Driver, Family};
 use crate::options::{Row, Treatment};
-use cachepot_wire::message::CompileRequest;
+use cachepot_wire::CompileRequest;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use super::{bases, mapped};
 use crate::compiler::cargo;
 use crate::job::{Discovery, Driver, Family, Job};
 use crate::options::{Sort, Tokens, Treatment};
-use cachepot_wire::message::{CompileRequest, Plan};
+use cachepot_wire::{CompileRequest, Plan};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 

@@ -7,7 +7,7 @@ use super::line::Line;
 use crate::bases::Bases;
 use crate::compiler::cargo;
 use crate::job::{Job, Role};
-use cachepot_wire::message::CompileRequest;
+use cachepot_wire::CompileRequest;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

@@ -3,7 +3,7 @@
 //! What a compile asks for is observed and decides with the inputs whether its result stands. The key holds what would
 //! otherwise lead to many results under one key, and what no observer sees: a variable read by the C library itself.
 use crate::job::{Driver, Family, Job};
-use cachepot_wire::message::EnvBlock;
+use cachepot_wire::EnvBlock;
 
 /// Variables whose values enter the key of every Rust job, sorted.
 pub const KEY_VARIABLES: &[&str] = &[

@@ -3,7 +3,7 @@
 use super::bases;
 use crate::compiler::cargo;
 use crate::job::Job;
-use cachepot_wire::message::{CompileRequest, Plan};
+use cachepot_wire::{CompileRequest, Plan};
 use std::os::unix::ffi::OsStrExt;
 
 /// The words that make rustc colour its text as it would on the user's terminal; none where the user chose, where

@@ -1,7 +1,7 @@
 //! gcc and clang. The checks; the rows are beside this file.
 use crate::compiler::gnu::{dependency_scan, inputs, narrow_scan, parse, plan};
 use crate::job::{Discovery, Driver, Family, Job, Parsed, Role};
-use cachepot_wire::message::{CompileRequest, EnvBlock};
+use cachepot_wire::{CompileRequest, EnvBlock};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 

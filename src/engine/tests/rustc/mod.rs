@@ -5,7 +5,7 @@ use crate::compiler::rustc::{
 };
 use crate::job::{Discovery, Driver, Family, Job, Language, Parsed, Role};
 use cachepot_wire::Existing;
-use cachepot_wire::message::{CompileRequest, EnvBlock};
+use cachepot_wire::{CompileRequest, EnvBlock};
 use std::ffi::{OsStr, OsString};
 
 mod bases;
@@ -18,7 +18,7 @@ mod words;
 
 /// A call: words before the compiler of the form `NAME=value` are its environment; `cd:DIR` its directory; `tty`
 /// gives it a terminal. `RUSTC` stands for `rustc --crate-name a`, `a.rs` and a library without further outputs.
-fn call(line: &str) -> (CompileRequest, Driver) {
+pub(super) fn call(line: &str) -> (CompileRequest, Driver) {
     let short = |word| if word == "RUSTC" { "rustc --crate-name a a.rs --crate-type lib" } else { word };
     let mut words = line.split_whitespace().map(short).flat_map(str::split_whitespace).peekable();
     let mut request = CompileRequest { cwd: "/w".into(), ..CompileRequest::default() };
@@ -47,7 +47,7 @@ fn parsed(line: &str) -> Parsed {
     parse(&request, &driver, &request.argv)
 }
 
-fn job(line: &str) -> Job {
+pub(super) fn job(line: &str) -> Job {
     match parsed(line) {
         Parsed::Compile(job) => *job,
         other => panic!("{line}: {other:?}"),

@@ -227,24 +227,31 @@ const ROWS: &[(&str, &str, &str)] = &[
 
 #[test]
 fn t145_calls_of_build_scripts_share_what_does_not_name_their_folder() {
-    for (at, compiler) in ["gcc", "clang"].into_iter().enumerate() {
-        let world = World::new(compiler, &[ONE, TWO]);
-        let mut wrong = Vec::new();
-        for (number, (expected, line, text)) in ROWS.iter().enumerate() {
-            let line = line.replace("S.", &format!("src/s{number}."));
-            let source = line.split_whitespace().find_map(|word| word.find("src/").map(|at| &word[at..]));
-            [ONE, TWO].into_iter().for_each(|checkout| world.write(checkout, source.unwrap(), text));
-            assert!(!world.hits(ONE, &line), "{line}");
-            assert!(world.hits(ONE, &line), "{line}");
-            let is_expected = expected.as_bytes()[at] == b'h';
-            if world.hits(TWO, &line) != is_expected {
-                wrong.push(format!("{compiler}: {line}: {text}"));
-            }
-            // The one does not take what the other made then.
-            assert!(world.hits(ONE, &line) && world.hits(TWO, &line), "{line}");
+    // Side by side: there are many.
+    std::thread::scope(|threads| {
+        threads.spawn(|| calls_are_shared("gcc", 0));
+        threads.spawn(|| calls_are_shared("clang", 1));
+    });
+}
+
+/// All rows with a compiler, which has this place in what is expected.
+fn calls_are_shared(compiler: &'static str, at: usize) {
+    let world = World::new(compiler, &[ONE, TWO]);
+    let mut wrong = Vec::new();
+    for (number, (expected, line, text)) in ROWS.iter().enumerate() {
+        let line = line.replace("S.", &format!("src/s{number}."));
+        let source = line.split_whitespace().find_map(|word| word.find("src/").map(|at| &word[at..]));
+        [ONE, TWO].into_iter().for_each(|checkout| world.write(checkout, source.unwrap(), text));
+        assert!(!world.hits(ONE, &line), "{line}");
+        assert!(world.hits(ONE, &line), "{line}");
+        let is_expected = expected.as_bytes()[at] == b'h';
+        if world.hits(TWO, &line) != is_expected {
+            wrong.push(format!("{compiler}: {line}: {text}"));
         }
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        // The one does not take what the other made then.
+        assert!(world.hits(ONE, &line) && world.hits(TWO, &line), "{line}");
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Packages of which no folder holds the target folder, and whose folders sort in another order.

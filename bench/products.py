@@ -12,7 +12,7 @@ def products(tree: pathlib.Path, project: Project) -> list[pathlib.Path]:
     found = []
     for folder, _, names in os.walk(tree / project.objects):
         files = [pathlib.Path(folder, name) for name in names]
-        is_left = project.cargo and "out" in pathlib.Path(folder).relative_to(tree).parts
+        is_left = project.left and "out" in pathlib.Path(folder).relative_to(tree).parts
         found += [file for file in files if file.name.endswith(COMPARED) or is_left and file.is_file() or is_linked(file, project)]
     return sorted(found)
 

@@ -17,6 +17,7 @@ class Project:
     cmake: bool = False
     env: dict[str, str] = field(default_factory=dict)  # pins what the build would take from the clock
     cargo: bool = False  # built by cargo; the launcher is its RUSTC_WRAPPER
+    left: bool = False  # what build scripts leave is compared, too
     excused: int = 0  # units that may miss in the warm build, for a reason of the project's own
 
 

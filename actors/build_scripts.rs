@@ -10,7 +10,7 @@ use cachepot_wire::{CompileRequest, HitReply, Stub};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The compiler that stands for a run: the one that cargo names to the script.
 pub(crate) fn compiler(request: &CompileRequest) -> Option<OsString> {
@@ -47,7 +47,9 @@ pub(crate) fn young(request: &CompileRequest, job: &Job) -> Young {
 
 /// What to put in place of the program that a compile makes.
 pub(crate) fn stub(shared: &Shared, job: &Job, request: &CompileRequest) -> Option<Stub> {
-    build_script::stub(job, request, shared.stub?, &std::env::current_exe().ok()?)
+    // Asked once: most requests are for no build script.
+    static RUNNER: LazyLock<Option<PathBuf>> = LazyLock::new(|| std::env::current_exe().ok());
+    build_script::stub(job, request, shared.stub?, RUNNER.as_deref()?)
 }
 
 /// The hit of such a program.

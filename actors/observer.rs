@@ -55,7 +55,8 @@ impl Observer {
 
     /// The log of what has made a call, where that is observed itself.
     pub fn outer(&self, env: &EnvBlock) -> Option<Arc<Log>> {
-        locked(&self.logs).get(Path::new(env.get(LOG)?))?.upgrade()
+        let path = Path::new(env.get(LOG)?);
+        locked(&self.logs).get(path)?.upgrade()
     }
 
     /// The file, which is written where it is not there; `None` where nothing can be observed here.
@@ -125,7 +126,7 @@ pub struct Log {
 }
 
 /// What is known of calls of our client by what is observed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Calls {
     all: Vec<Call>,
     /// One of them was a hit.
@@ -174,11 +175,11 @@ impl Log {
         let used = observed::used_bytes(&head)?.min(format::LOG_BYTES as u64);
         let mut log = vec![0; usize::try_from(used).map_err(|_| Distrust::Damaged)?];
         self.file.read_exact_at(&mut log, 0).map_err(|_| Distrust::Damaged)?;
-        let calls = locked(&self.calls);
-        if calls.has_hit {
+        let Calls { all, has_hit } = locked(&self.calls).clone();
+        if has_hit {
             return Err(Distrust::FromCache);
         }
         let is_client = |path: &[u8]| program::is_client(Path::new(OsStr::from_bytes(path)));
-        observed::read(&log, &Clients { is_client: &is_client, calls: &calls.all })
+        observed::read(&log, &Clients { is_client: &is_client, calls: &all })
     }
 }

@@ -27,16 +27,22 @@ impl Watched {
     /// Whether a path is a part of the system or a program, wherever the checkout is: also one that the user has
     /// installed (`~/.pyenv`).
     pub(super) fn is_tool(&self, path: &[u8]) -> bool {
-        self.is_installed(path) || self.seen.programs.contains(path) || self.seen.libraries.contains(path)
+        is_of_system(path)
+            || self.in_home(path).is_some()
+            || self.seen.programs.contains(path)
+            || self.seen.libraries.contains(path)
     }
 
-    /// Whether it is of the system, or was installed by the user.
+    /// Whether it is of the system, or was installed by the user; sources of crates are neither.
     pub(super) fn is_installed(&self, path: &[u8]) -> bool {
-        let home = value_of(&self.env, b"HOME").filter(|home| !home.is_empty());
-        let rest = home.and_then(|home| path.strip_prefix(home));
-        // Sources of crates are neither.
-        let is_installed = |rest: &[u8]| rest.starts_with(b"/.") && !rest.starts_with(b"/.cargo/");
-        is_of_system(path) || rest.is_some_and(is_installed)
+        let is_source = |rest: &[u8]| rest.starts_with(b"/.cargo/");
+        is_of_system(path) || self.in_home(path).is_some_and(|rest| !is_source(rest))
+    }
+
+    /// The rest of a path below something hidden in the user's home.
+    fn in_home<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        let home = value_of(&self.env, b"HOME").filter(|home| !home.is_empty())?;
+        path.strip_prefix(home).filter(|rest| rest.starts_with(b"/."))
     }
 }
 

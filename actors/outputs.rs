@@ -5,13 +5,14 @@ use cachepot_engine::job::{Job, Output, Role};
 use cachepot_engine::scan::Findings;
 use cachepot_wire::Report;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
-/// A dependency file beyond this size is cut, which makes it unreadable and the result not stored.
-const MAX_DEPENDENCY_BYTES: usize = 64 << 20;
+/// Of a dependency file beyond this size nothing is believed: the result is not stored. A part of one could pass for the whole.
+pub(crate) const MAX_DEPENDENCY_BYTES: usize = 64 << 20;
 
 type PresentOutputs = (Vec<(Role, bool)>, Vec<File>);
 
@@ -56,17 +57,23 @@ pub(crate) fn opened(report: &Report, descriptors: Vec<OwnedFd>) -> Result<Vec<O
     Ok(report.watched.iter().map(file).collect())
 }
 
-/// The content of a file, whatever its position.
+/// The content of a dependency file, whatever its position.
+///
+/// # Errors
+/// Where it cannot be read, or is larger than [`MAX_DEPENDENCY_BYTES`].
 pub(crate) fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut buffer = [0; 1 << 14];
     loop {
         // The position is shared with nobody now, but the copy of the file is taken from its start as well.
         let count = file.read_at(&mut buffer, text.len() as u64)?;
-        if count == 0 || text.len() > MAX_DEPENDENCY_BYTES {
+        if count == 0 {
             return Ok(text);
         }
         text.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        if text.len() > MAX_DEPENDENCY_BYTES {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
     }
 }
 

@@ -230,10 +230,11 @@ def installed_peers(folder: pathlib.Path) -> list[Launcher]:
         peers += [Ccache(folder / "ccache4", newer, "ccache-new"),
                   Ccache(folder / "ccache4-fast", newer, "ccache-new-fast", fast=True),
                   Zccache(folder / "zccache", str(tools / "zccache"))]
-    if shutil.which("sccache"):
-        peers.append(Sccache(folder / "sccache"))
-    else:
-        print("skipped: sccache is not installed")
+    for peer in (Sccache, Kache):
+        if shutil.which(peer.name):
+            peers.append(peer(folder / peer.name))
+        else:
+            print(f"skipped: {peer.name} is not installed")
     return peers
 
 

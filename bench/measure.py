@@ -1,10 +1,12 @@
 """Single measurements: commands timed in turn, system calls, instructions, memory."""
+import concurrent.futures
 import os
 import pathlib
 import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 from launchers import ROOT, TARGET, Cachepot, Launcher
@@ -130,7 +132,14 @@ def fill(cachepot: Cachepot, entries: int) -> None:
     """Stores `entries` results of a tiny unit, each with another value of a macro."""
     unit = WORK / "fill.c"
     unit.write_text("int value = N;\n")
-    for n in range(entries):
-        subprocess.run([*cachepot.argv, "gcc", f"-DN={n}", "-c", unit, "-o", WORK / "fill.o"],
-                       env=cachepot.environment(), stdin=subprocess.DEVNULL, check=True)
-    os.unlink(WORK / "fill.o")
+    env = cachepot.environment()
+
+    def store(n: int) -> None:
+        output = WORK / f"fill-{threading.get_ident()}.o"
+        subprocess.run([*cachepot.argv, "gcc", f"-DN={n}", "-c", unit, "-o", output], env=env, stdin=subprocess.DEVNULL, check=True)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+        for _ in threads.map(store, range(entries)):
+            pass
+    for output in WORK.glob("fill-*.o"):
+        output.unlink()

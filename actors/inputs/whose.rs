@@ -33,10 +33,23 @@ impl Watched {
             || self.seen.libraries.contains(path)
     }
 
-    /// Whether it is of the system, or was installed by the user; sources of crates are neither.
+    /// Whether it is of the system, or was installed by the user; sources of crates and of the package are neither, and
+    /// what else is in the hidden folder in which they are counts as such.
     pub(super) fn is_installed(&self, path: &[u8]) -> bool {
-        let is_source = |rest: &[u8]| rest.starts_with(b"/.cargo/");
-        is_of_system(path) || self.in_home(path).is_some_and(|rest| !is_source(rest))
+        let of_sources = |folder| {
+            let named = ["CARGO_HOME", "CARGO_MANIFEST_DIR"].into_iter();
+            let named = named.filter_map(|name| value_of(&self.env, name.as_bytes()));
+            named
+                .filter_map(|value| self.hidden_folder(value))
+                .chain([b".cargo".as_slice()])
+                .any(|one| one == folder)
+        };
+        is_of_system(path) || self.hidden_folder(path).is_some_and(|folder| !of_sources(folder))
+    }
+
+    /// The hidden folder in the user's home in which a path is.
+    fn hidden_folder<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        self.in_home(path)?.split(|&byte| byte == b'/').nth(1)
     }
 
     /// The rest of a path below something hidden in the user's home.

@@ -1,6 +1,6 @@
 //! Outputs of a compile and what is passed to the key from outside (traps T64, T69, T75).
 use crate::inputs::{Moment, Place, now};
-use crate::outputs::{opened, present_outputs};
+use crate::outputs::{MAX_DEPENDENCY_BYTES, opened, present_outputs, read_from_start};
 use crate::subject::pwd_leads_here;
 use cachepot_engine::job::{Output, Role};
 use cachepot_wire::{Ending, Existing, Report};
@@ -89,4 +89,16 @@ fn pwd_counts_only_where_it_leads_here() {
     std::fs::remove_file(path("link")).unwrap();
     std::os::unix::fs::symlink(path("v"), path("link")).unwrap();
     assert!(!leads("link"));
+}
+
+#[test]
+fn a_dependency_file_is_read_whole_or_not_at_all() {
+    let file = tempfile::tempfile().unwrap();
+    let limit = MAX_DEPENDENCY_BYTES as u64;
+    for (bytes, is_read) in [(0, true), (limit, true), (limit + 1, false)] {
+        file.set_len(bytes).unwrap();
+        let text = read_from_start(&file);
+        assert_eq!(text.is_ok(), is_read, "{bytes} bytes");
+        assert!(text.is_err() || text.is_ok_and(|text| text.len() as u64 == bytes), "{bytes} bytes");
+    }
 }

@@ -130,7 +130,7 @@ async fn t279_no_machine_service_costs_no_visible_time() {
         let start = Instant::now();
         let error = get(&bucket("http://s3.invalid", &variables), "key").await.unwrap_err().to_string();
         assert!(error.contains("no AWS credentials are found"), "{error}");
-        assert!(start.elapsed() < Duration::from_millis(450), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     }
 }
 

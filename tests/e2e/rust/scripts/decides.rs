@@ -147,6 +147,11 @@ fn what_cannot_be_repeated_is_not_kept() {
             "the time of day",
         ),
         (
+            "the time, by a script of cargo's hidden home",
+            "Command::new(\"python3\").arg(\"../home/.tools/cargo/dated.py\").status().unwrap();",
+            "the time of day",
+        ),
+        (
             "rights elsewhere",
             "use std::os::unix::fs::PermissionsExt; \
              fs::set_permissions(\"dated.py\", fs::Permissions::from_mode(0o755)).unwrap();",
@@ -177,7 +182,11 @@ fn what_cannot_be_repeated_is_not_kept() {
     ];
     side_by_side(&rows, |at, (what, does, reason)| {
         let sandbox = package(&format!("odd{at}"), does);
-        sandbox.write("dated.py", "import time\nprint(time.time())\n");
+        let cargo_home = sandbox.root().join("home/.tools/cargo");
+        let sandbox = sandbox.env("CARGO_HOME", &cargo_home);
+        for dated in ["dated.py", "../home/.tools/cargo/dated.py"] {
+            sandbox.write(dated, "import time\nprint(time.time())\n");
+        }
         sandbox.write("static.c", "int main(void) { return 0; }").sh("gcc -static static.c -o static");
         build(&sandbox);
         let (_, counts) = went(&sandbox, || build(&sandbox));

@@ -18,10 +18,9 @@ impl Watched {
     /// rustup has them, by which the loader finds libraries.
     pub(super) fn leads_to_ours(&self, memory: &Memory, place: &Place, path: &[u8]) -> bool {
         let real = || real_path(place, &memory.paths.intern(path)?);
-        let leads_back = || path.windows(4).any(|part| part == b"/../");
         let is_elsewhere = || self.seen.libraries.contains(path) && !is_of_system(path);
         self.is_ours(path)
-            || ((leads_back() || is_elsewhere()) && real().is_some_and(|real| self.is_ours(&real)))
+            || ((leads_back(path) || is_elsewhere()) && real().is_some_and(|real| self.is_ours(&real)))
     }
 
     /// Whether a path is a part of the system or a program, wherever the checkout is: also one that the user has
@@ -34,7 +33,7 @@ impl Watched {
     }
 
     /// Whether it is of the system, or was installed by the user; sources of crates and of the package are neither, and
-    /// what else is in the hidden folder in which they are counts as such.
+    /// what else is in the hidden folder in which they are counts as such. A path with a step back may lead to any of them.
     pub(super) fn is_installed(&self, path: &[u8]) -> bool {
         let of_sources = |folder| {
             let named = ["CARGO_HOME", "CARGO_MANIFEST_DIR"].into_iter();
@@ -44,7 +43,8 @@ impl Watched {
                 .chain([b".cargo".as_slice()])
                 .any(|one| one == folder)
         };
-        is_of_system(path) || self.hidden_folder(path).is_some_and(|folder| !of_sources(folder))
+        !leads_back(path)
+            && (is_of_system(path) || self.hidden_folder(path).is_some_and(|folder| !of_sources(folder)))
     }
 
     /// The hidden folder in the user's home in which a path is.
@@ -55,8 +55,12 @@ impl Watched {
     /// The rest of a path below something hidden in the user's home.
     fn in_home<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
         let home = value_of(&self.env, b"HOME").filter(|home| !home.is_empty())?;
-        path.strip_prefix(home).filter(|rest| rest.starts_with(b"/."))
+        path.strip_prefix(home).filter(|rest| rest.starts_with(b"/.") && !rest.starts_with(b"/../"))
     }
+}
+
+fn leads_back(path: &[u8]) -> bool {
+    path.windows(4).any(|part| part == b"/../")
 }
 
 fn is_of_system(path: &[u8]) -> bool {

@@ -152,6 +152,11 @@ fn what_cannot_be_repeated_is_not_kept() {
             "the time of day",
         ),
         (
+            "the time, by a way back out of the home",
+            "Command::new(\"sh\").arg(env::var(\"HOME\").unwrap() + \"/../work/dated.sh\").status().unwrap();",
+            "the time of day",
+        ),
+        (
             "rights elsewhere",
             "use std::os::unix::fs::PermissionsExt; \
              fs::set_permissions(\"dated.py\", fs::Permissions::from_mode(0o755)).unwrap();",
@@ -185,7 +190,9 @@ fn what_cannot_be_repeated_is_not_kept() {
         let cargo_home = sandbox.root().join("home/.tools/cargo");
         let sandbox = sandbox.env("CARGO_HOME", &cargo_home);
         sandbox.write("dated.py", "import time\nprint(time.time())\n");
-        sandbox.write("../home/.tools/cargo/dated.sh", "echo $EPOCHSECONDS\n");
+        for dated in ["dated.sh", "../home/.tools/cargo/dated.sh"] {
+            sandbox.write(dated, "echo $EPOCHSECONDS\n");
+        }
         sandbox.write("static.c", "int main(void) { return 0; }").sh("gcc -static static.c -o static");
         build(&sandbox);
         let (_, counts) = went(&sandbox, || build(&sandbox));

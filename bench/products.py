@@ -22,10 +22,5 @@ def is_linked(file: pathlib.Path, project: Project) -> bool:
     return project.cargo and not file.suffix and file.is_file() and os.access(file, os.X_OK)
 
 
-def program(file: pathlib.Path) -> pathlib.Path:
-    """A file, or the build script in whose place a stub stands."""
-    return next(file.parent.glob("build_script_*.real"), file) if not file.suffix and file.name.startswith("build") else file
-
-
 def digests(tree: pathlib.Path, project: Project) -> dict[str, str]:
-    return {str(file.relative_to(tree)): hashlib.sha256(program(file).read_bytes()).hexdigest() for file in products(tree, project)}
+    return {str(file.relative_to(tree)): hashlib.sha256(file.read_bytes()).hexdigest() for file in products(tree, project)}

@@ -7,7 +7,7 @@ use crate::connect::{self, Answer};
 use crate::image::Image;
 use crate::{bypass, out_dir, process, replay};
 use cachepot_wire::folder::Moment;
-use cachepot_wire::message::RUN_OPTION;
+use cachepot_wire::message::{RUN_OPTION, STUB_MARK};
 use cachepot_wire::{CompileRequest, EnvBlock, HitReply, Message, OutputBody, Plan, Reply};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -23,6 +23,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What is modified less than this before the script began may bear the time of a coarse clock.
 const COARSE: Duration = Duration::from_secs(1);
+
+/// A stub has 10 KB.
+const MAX_STUB_BYTES: u64 = 64 << 10;
 
 /// A build script that is to run.
 struct Script {
@@ -44,6 +47,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>, env: &EnvBlock) -> i32 {
     };
     let script = Script { name, program: program.into(), words: words.collect() };
     let asked = if bypass::is_off(env) { None } else { script.ask(env) };
+    script.restore();
     asked.unwrap_or_else(|| script.become_it())
 }
 
@@ -109,12 +113,34 @@ impl Script {
         })
     }
 
+    /// Puts the program back in its place, under the name that rustc gave it and the one that it was called by: from now on the folder
+    /// is what it would be without cachepot, but for one name more of the program. Only after the run: the names of a file
+    /// that is looked at meanwhile stay as they are. Where it cannot be done the stubs stay, and do as well.
+    fn restore(&self) {
+        let made = self.program.with_extension("");
+        for stub in [made.as_path(), Path::new(&self.name)] {
+            let beside = self.program.with_extension(std::process::id().to_string());
+            if is_stub(stub)
+                && std::fs::hard_link(&self.program, &beside).is_ok()
+                && std::fs::rename(&beside, stub).is_err()
+            {
+                let _ = std::fs::remove_file(beside);
+            }
+        }
+    }
+
     /// Comes back only with the status for a program that cannot be run.
     fn become_it(&self) -> i32 {
         let error = Command::new(&self.program).arg0(&self.name).args(&self.words).exec();
         eprintln!("cachepot: error: {}: {error}", self.program.display());
         if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
     }
+}
+
+/// Whether a file is a stub: a program that some build script is takes more room than that.
+fn is_stub(path: &Path) -> bool {
+    let is_small = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_STUB_BYTES);
+    is_small && std::fs::read(path).is_ok_and(|bytes| bytes.windows(STUB_MARK.len()).any(|part| part == STUB_MARK))
 }
 
 /// The one output of a run.

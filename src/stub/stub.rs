@@ -1,6 +1,6 @@
-//! What stands in place of a build script whose runs are cached: a program of a few kilobytes that has no library and changes nothing
-//! that the script could see. Where the user still wants cached runs it becomes the coordinator's program, which asks for
-//! this one; else, or where that cannot be run, it becomes the script, which lies beside it. `build.rs` compiles it, and
+//! What stands in place of a build script until it has run, where runs are cached: a program of a few kilobytes that has no library and
+//! changes nothing that the script could see. Where the user still wants cached runs it becomes the coordinator's program, which asks
+//! for this one and puts the script in its place; else, or where that cannot be run, it becomes the script, which lies beside it. `build.rs` compiles it, and
 //! the coordinator writes two names into each copy.
 #![no_std]
 #![no_main]
@@ -14,7 +14,7 @@ const NAME_BYTES: usize = 4096;
 /// More words than that no script is given.
 const MAX_WORDS: usize = 64;
 
-/// What stands before the names: see `src/engine/compiler/build_script.rs`.
+/// What stands before the names: `STUB_MARK` of `src/wire/message.rs`.
 const MARK: [u8; 32] = *b"cachepot stub: two names follow\n";
 
 /// The script's name in this folder and the path of the coordinator's program, each with a zero behind it.

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 /// The first word of a request for the run of a build script; the umask, the script's program and its arguments follow. Also the
 /// first word of the command that makes one.
 pub const RUN_OPTION: &str = "--run-build-script";
+/// What stands before the names in the stub of a build script, `src/stub/stub.rs`.
+pub const STUB_MARK: &[u8] = b"cachepot stub: two names follow\n";
 
 /// A compile as the build asked for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! Runs of cargo's build scripts, where the user asked for their being cached.
 //!
-//! The program that cargo takes for the script is a stub, which asks for the run as clients ask for compiles. The real one
-//! lies beside it. A run is observed as a compile of Rust is; what cannot be observed is part of its key: the whole
+//! The program that cargo takes for the script is a stub until it has run: it asks for the run as clients ask for compiles. The
+//! real one lies beside it, and takes its place then. A run is observed as a compile of Rust is; what cannot be observed is part of its key: the whole
 //! environment, and the machine.
 //! Source: The Cargo Book, "Build Scripts" and "Environment variables Cargo sets for build scripts".
 use super::cargo;
 use super::rustc::is_on;
 use crate::bases::Bases;
 use crate::job::{Discovery, Job, Language, Output, Parsed, Reason, Role, Search};
-use cachepot_wire::message::RUN_OPTION;
+use cachepot_wire::message::{RUN_OPTION, STUB_MARK};
 use cachepot_wire::{CompileRequest, EnvBlock, Existing, OutputBody, PlacedOutput, Plan, Stub};
 use memchr::memmem;
 use std::ffi::{OsStr, OsString};
@@ -21,8 +21,7 @@ pub const VARIABLE: &str = "CACHEPOT_BUILD_SCRIPTS";
 /// What the real program's name ends with.
 const REAL: &str = ".real";
 
-/// What stands before the names in a stub, and how much room there is for each of them.
-const MARK: &[u8] = b"cachepot stub: two names follow\n";
+/// How much room there is in a stub for each name.
 const NAMES_BYTES: usize = 4096;
 
 /// Variables that are others in each call or session, sorted. What is seen to be asked for by name is a condition
@@ -65,7 +64,7 @@ pub fn stub(job: &Job, request: &CompileRequest, template: &[u8], runner: &Path)
     let with_end = |path: &OsStr| OsString::from_vec([path.as_bytes(), REAL.as_bytes()].concat());
     let beside = PathBuf::from(with_end(path.as_os_str()));
     let names = [beside.file_name()?.as_bytes(), b"\0", runner.as_os_str().as_bytes(), b"\0"].concat();
-    let start = memmem::find(template, MARK)? + MARK.len();
+    let start = memmem::find(template, STUB_MARK)? + STUB_MARK.len();
     if names.len() > NAMES_BYTES {
         return None;
     }

@@ -2,13 +2,12 @@
 use super::rustc::{call, job};
 use crate::compiler::build_script::*;
 use crate::job::{Discovery, Language, Parsed, Role};
+use cachepot_wire::message::STUB_MARK as MARK;
 use cachepot_wire::{CompileRequest, EnvBlock, OutputBody};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 const ON: &str = "CACHEPOT_BUILD_SCRIPTS=1";
-
-const MARK: &[u8] = b"cachepot stub: two names follow\n";
 
 /// What lies beside, where the stub goes, and the stub.
 fn stub_of(line: &str) -> Option<(String, String, Vec<u8>)> {

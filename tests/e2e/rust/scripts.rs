@@ -110,6 +110,22 @@ fn left(sandbox: &Sandbox) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     found
 }
 
+/// What stands under each name of a script's program, but for `.real`, which lies beside.
+fn programs(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
+    let build = sandbox.work().join("target/debug/build");
+    let mut found = BTreeMap::new();
+    for folder in fs::read_dir(build).unwrap().map(|entry| entry.unwrap().path()) {
+        for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let is_program = path.is_file() && path.metadata().unwrap().permissions().mode() & 0o111 != 0;
+            if is_program && !name.ends_with(".real") {
+                found.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
 #[test]
 fn t182_a_run_comes_back_whole() {
     let sandbox = package(
@@ -123,25 +139,15 @@ fn t182_a_run_comes_back_whole() {
     );
     sandbox.write("data", "one");
     assert_eq!(plain(&sandbox), "one\n");
-    let expected = left(&sandbox);
+    let expected = (left(&sandbox), programs(&sandbox));
+    assert_eq!(expected.1.len(), 2);
     for (round, counts) in [("cold", MISS), ("warm", HIT), ("again", HIT)] {
         assert_eq!(went(&sandbox, || build(&sandbox)), ("one\n".to_owned(), counts), "{round}");
-        assert_eq!(left(&sandbox), expected, "{round}");
+        assert_eq!((left(&sandbox), programs(&sandbox)), expected, "{round}");
         let mut again = sandbox.command(format!("{}/bin/cargo", *SYSROOT));
         let again = finish(again.arg("build").env("RUSTC_WRAPPER", CLIENT)).stderr();
         assert!(!again.contains("Compiling"), "{round}: {again}");
     }
-    // The stubs that are there go on working for a build that wants no cached runs, and for one without cachepot.
-    sandbox.write("data", "two");
-    let off = |name: &str, value: &str| {
-        let mut command = sandbox.command(format!("{}/bin/cargo", *SYSROOT));
-        let _ = finish(command.args(["build", "--quiet"]).env(name, value).env("RUSTC_WRAPPER", CLIENT))
-            .succeeds();
-        finish(&mut sandbox.command(sandbox.work().join("target/debug/p"))).succeeds().stdout()
-    };
-    assert_eq!(off("CACHEPOT_BUILD_SCRIPTS", "0"), "two\n");
-    sandbox.write("data", "three");
-    assert_eq!(off("CACHEPOT_DISABLE", "1"), "three\n");
 }
 
 /// Everything that a shell in between would have changed, and what comes when the script has ended.
@@ -161,23 +167,40 @@ fn a_script_sees_and_says_what_it_would_without_cachepot() {
     }
 }
 
-/// A stub finds its script beside it, and starts nothing where the user wants no cached runs.
+/// A stub that has not run yet: cargo was stopped before that.
+fn stub(sandbox: &Sandbox) -> &'static str {
+    let words = "build.rs --edition=2021 --crate-name build_script_build --crate-type bin --emit=dep-info,link \
+        -C extra-filename=-0123456789abcdef --out-dir target/debug/build/p-0123456789abcdef";
+    sandbox.sh("mkdir -p out target/debug/build/p-0123456789abcdef");
+    let mut command = sandbox.command(CLIENT);
+    let _ = finish(command.arg(format!("{}/bin/rustc", *SYSROOT)).args(words.split_whitespace())).succeeds();
+    "debug/build/p-0123456789abcdef/build_script_build-0123456789abcdef"
+}
+
+/// A stub finds its script beside it, and starts nothing where the user wants no cached runs or no cachepot. One that has run is the
+/// program from then on.
 #[test]
-fn a_target_folder_may_be_moved() {
-    let sandbox = package(
-        "moved",
-        "println!(\"cargo:rerun-if-changed=data\"); text = fs::read_to_string(\"data\").unwrap();",
-    );
-    sandbox.write("data", "one");
-    build(&sandbox);
+fn a_stub_becomes_the_script() {
+    let sandbox = package("stub", "text = fs::read_to_string(\"data\").unwrap();");
+    let program = stub(&sandbox);
+    sandbox.sh("mv target moved").write("data", "one");
     let _ = sandbox.cachepot(["--stop-coordinator"]);
-    let sandbox = sandbox.without("CACHEPOT_BUILD_SCRIPTS");
-    sandbox.settle();
-    sandbox.write("data", "two").sh("mv target moved");
-    let mut command = sandbox.command(format!("{}/bin/cargo", *SYSROOT));
-    let _ = finish(command.args(["build", "--quiet", "--target-dir", "moved"])).succeeds();
-    let says = finish(&mut sandbox.command(sandbox.work().join("moved/debug/p"))).succeeds().stdout();
-    assert_eq!((says.as_str(), sandbox.coordinators()), ("two\n", Vec::new()));
+    let is_stub = || {
+        let path = sandbox.work().join("moved").join(program);
+        let (stub, beside) = (path.metadata().unwrap(), path.with_extension("real").metadata().unwrap());
+        stub.ino() != beside.ino()
+    };
+    let says = |variable: &str, value: &str| {
+        let mut command = sandbox.command(sandbox.work().join("moved").join(program));
+        let _ = finish(command.env("OUT_DIR", sandbox.work().join("out")).env(variable, value)).succeeds();
+        fs::read_to_string(sandbox.work().join("out/made")).unwrap()
+    };
+    assert!(is_stub());
+    assert_eq!((says("CACHEPOT_BUILD_SCRIPTS", "0").as_str(), is_stub()), ("one", true));
+    sandbox.write("data", "two");
+    assert_eq!((says("CACHEPOT_DISABLE", "1").as_str(), is_stub()), ("two", false));
+    sandbox.write("data", "three");
+    assert_eq!((says("X", "1").as_str(), sandbox.coordinators()), ("three", Vec::new()));
 }
 
 #[test]
@@ -195,7 +218,8 @@ fn a_failed_script_fails_as_without_cachepot() {
     assert_eq!(runs(&sandbox), [0, 0]);
 }
 
-/// cargo runs a script once more where something changed that it had named; what the first run left is still there.
+/// cargo runs a script once more where something changed that it had named; what the first run left is still there. Where the script
+/// itself changed, too, a stub is what it runs.
 #[test]
 fn a_folder_that_is_not_empty_is_left_to_the_script() {
     let does = "println!(\"cargo:rerun-if-changed=data\"); \
@@ -205,9 +229,13 @@ fn a_folder_that_is_not_empty_is_left_to_the_script() {
     assert_eq!(build(&sandbox), "x\n");
     sandbox.settle();
     sandbox.write("data", "two");
-    let _ = try_cargo(&sandbox, true).succeeds();
-    let says = finish(&mut sandbox.command(sandbox.work().join("target/debug/p"))).succeeds().stdout();
-    assert_eq!(says, "xx\n");
+    let again = || {
+        let _ = try_cargo(&sandbox, true).succeeds();
+        finish(&mut sandbox.command(sandbox.work().join("target/debug/p"))).succeeds().stdout()
+    };
+    assert_eq!(again(), "xx\n");
+    sandbox.sh("touch build.rs");
+    assert_eq!(again(), "xxx\n");
     assert!(sandbox.quiet().names(Stat::NotCached).any(|(name, _)| name == "OUT_DIR is not empty"));
 }
 

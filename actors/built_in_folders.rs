@@ -83,7 +83,8 @@ mod tests {
         };
         let driver = Driver { family: Family::Gcc, major: 12, plus_plus: false };
         let folders = if is_script { None } else { Some(Folders::default()) };
-        let known = Known { identity: Digest([0; 32]), driver, folders, covered: Arc::default() };
+        let (identity, version, covered) = (Digest([0; 32]), None, Arc::default());
+        let known = Known { identity, driver, folders, version, covered };
         let key = |cwd| key(&query(cwd), &known, "c", &[word.into()]);
         key("/one") == key("/other")
     }

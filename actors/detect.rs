@@ -137,6 +137,8 @@ pub struct Known {
     /// The folders in which it searches by itself for the language that it takes a `.c` file to be; `None` where it
     /// does not tell, or may tell otherwise elsewhere, being a script.
     pub folders: Option<Folders>,
+    /// What it says to `-vV`, where that is known to be good everywhere.
+    pub version: Option<Vec<u8>>,
     /// Files and folders that the identity covers so that no record needs to name them.
     pub covered: Arc<HashSet<Vec<u8>>>,
 }

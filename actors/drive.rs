@@ -16,6 +16,7 @@ use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics;
 use crate::subject::Subject;
+use crate::version;
 use crate::wrapper;
 use cachepot_engine::compiler::{build_script, gnu, rustc};
 use cachepot_engine::entry::Body;
@@ -59,6 +60,9 @@ pub(crate) async fn compile(
     if inner.is_some() && build_script::is_run(&request) {
         statistics::not_cacheable(&shared.stats, INSIDE);
         return Outcome::Yours;
+    }
+    if inner.is_none() && version::is_asked(&request) {
+        return version::answer(shared, request);
     }
     let Some((query, compiler)) = identify(shared, &request, deadline).await else { return Outcome::Yours };
     let known = match &compiler.kind {
@@ -160,7 +164,7 @@ fn subject(
 }
 
 /// Finds the compiler and who it is; the published snapshot answers without a message.
-async fn identify(
+pub(crate) async fn identify(
     shared: &Shared,
     request: &CompileRequest,
     deadline: Deadline,
@@ -170,10 +174,7 @@ async fn identify(
         statistics::not_cacheable(&shared.stats, "compiler not found");
         return None;
     };
-    // Not the name as typed: gcc looks for its parts near the first program of that name in PATH, which may be us.
-    let name = program.clone().into_os_string();
-    let (env, cwd) = (request.env.clone(), request.cwd.clone());
-    let mut query = CompilerQuery { program, name, env, cwd, named: Vec::new(), here: None };
+    let mut query = query(request, program);
     let mut compiler = who_is(shared, &query, deadline).await?;
     query.named = wrapper::variables(&compiler.names, &query.env);
     query.here = compiler.by_place.then(|| Here::of(request.argv.get(1..).unwrap_or_default()));
@@ -182,6 +183,14 @@ async fn identify(
         compiler = who_is(shared, &query, deadline).await?;
     }
     Some((query, compiler))
+}
+
+/// Who a program is for a request, as far as that does not depend on what it is.
+pub(crate) fn query(request: &CompileRequest, program: PathBuf) -> CompilerQuery {
+    // Not the name as typed: gcc looks for its parts near the first program of that name in PATH, which may be us.
+    let name = program.clone().into_os_string();
+    let (env, cwd) = (request.env.clone(), request.cwd.clone());
+    CompilerQuery { program, name, env, cwd, named: Vec::new(), here: None }
 }
 
 async fn who_is(shared: &Shared, query: &CompilerQuery, deadline: Deadline) -> Option<Arc<Compiler>> {

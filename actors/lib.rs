@@ -58,6 +58,7 @@ mod together;
 mod traffic;
 mod transfer;
 mod upload;
+mod version;
 mod wrapper;
 mod writers;
 

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 const FILE: &str = "settled-files";
 const MAGIC: &[u8] = b"cachepot settled files 1\n";
@@ -35,6 +35,8 @@ struct Memory {
     is_read: bool,
     has_news: bool,
     known: HashMap<(u64, u64), (Stamp, Digest)>,
+    /// Those that somebody reads just now.
+    being_read: HashMap<Stamp, Arc<OnceLock<Option<Digest>>>>,
 }
 
 impl Settled {
@@ -48,25 +50,31 @@ impl Settled {
         let file = File::open(path).ok()?;
         // The clock before the content: see `FileMemory`.
         let (began, stamp) = (now(), Stamp::of_metadata(&file.metadata().ok()?));
-        let is_remembered = stamp.size >= MIN_BYTES && stamp.is_settled(began);
-        if is_remembered
-            && let Some((then, digest)) = self.memory().known.get(&stamp.identity())
-            && *then == stamp
-        {
-            return Some(*digest);
+        if stamp.size < MIN_BYTES || !stamp.is_settled(began) {
+            return read(&file);
         }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(&file).ok()?;
-        let digest = Digest(*hasher.finalize().as_bytes());
-        if is_remembered && Stamp::of_metadata(&file.metadata().ok()?) == stamp {
+        let reading = {
             let mut memory = self.memory();
+            if let Some((then, digest)) = memory.known.get(&stamp.identity())
+                && *then == stamp
+            {
+                return Some(*digest);
+            }
+            Arc::clone(memory.being_read.entry(stamp).or_default())
+        };
+        // Whoever else wants it waits here.
+        let digest = *reading.get_or_init(|| read(&file));
+        let is_as_before = file.metadata().is_ok_and(|metadata| Stamp::of_metadata(&metadata) == stamp);
+        let mut memory = self.memory();
+        memory.being_read.remove(&stamp);
+        if let Some(digest) = digest.filter(|_| is_as_before) {
             if memory.known.len() >= MAX_ENTRIES {
                 memory.known.clear();
             }
             memory.known.insert(stamp.identity(), (stamp, digest));
             memory.has_news = true;
         }
-        Some(digest)
+        digest
     }
 
     /// Writes down what is new. A failure costs time only.
@@ -93,6 +101,12 @@ impl Settled {
         }
         memory
     }
+}
+
+fn read(file: &File) -> Option<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file).ok()?;
+    Some(Digest(*hasher.finalize().as_bytes()))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

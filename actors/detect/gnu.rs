@@ -72,8 +72,13 @@ pub(super) async fn detect(
     parts.extend(gcc_folders);
     let why = if is_told { "a part of the compiler cannot be read" } else { "it does not tell what it runs" };
     let folders = said.folders_everywhere(query).map(Arc::new);
-    let kind =
-        identity.map(|identity| Known { identity, driver: said.driver, folders, covered: Arc::default() });
+    let kind = identity.map(|identity| Known {
+        identity,
+        driver: said.driver,
+        folders,
+        version: None,
+        covered: Arc::default(),
+    });
     Ok(Compiler { kind: kind.ok_or(why.to_owned()), names, parts, by_place: false })
 }
 

@@ -106,6 +106,7 @@ pub(super) async fn detect(
         identity,
         driver: said.driver,
         folders: None,
+        version: (is_real && said.is_silent).then_some(said.version),
         covered: Arc::new(covered),
     });
     let kind = known.ok_or_else(|| "a part of the compiler cannot be read".to_owned());
@@ -128,6 +129,8 @@ struct Said {
     version: Vec<u8>,
     host: OsString,
     sysroot: PathBuf,
+    /// Whether nothing came with the answers.
+    is_silent: bool,
 }
 
 /// Three questions at once; `None` where the answers are not those of rustc.
@@ -141,16 +144,20 @@ async fn questions(query: &CompilerQuery, slots: &Slots) -> io::Result<Option<Sa
         async move { question.ask().await }
     });
     let answers = together::all(questions.into(), slots).await;
-    let mut texts = Vec::new();
+    let (mut texts, mut is_silent) = (Vec::new(), true);
     for answer in answers.ok_or_else(|| io::Error::other("a question was lost"))? {
         match answer {
-            Ok(Answer { succeeded: true, stdout, .. }) => texts.push(stdout),
+            Ok(Answer { succeeded: true, stdout, stderr }) => {
+                texts.push(stdout);
+                is_silent &= stderr.is_empty();
+            }
             Ok(_) => return Ok(None),
             Err(error) if is_lasting(&error) => return Ok(None),
             Err(error) => return Err(error),
         }
     }
-    Ok(<[Vec<u8>; 3]>::try_from(texts).ok().and_then(read))
+    let said = <[Vec<u8>; 3]>::try_from(texts).ok().and_then(read);
+    Ok(said.map(|said| Said { is_silent, ..said }))
 }
 
 fn read([version, name, sysroot]: [Vec<u8>; 3]) -> Option<Said> {
@@ -169,7 +176,7 @@ fn read([version, name, sysroot]: [Vec<u8>; 3]) -> Option<Said> {
     let host = line("host: ")?.into();
     let sysroot = PathBuf::from(OsString::from_vec(sysroot.trim_ascii().to_vec()));
     let driver = Driver { family, major: minor, plus_plus: false };
-    sysroot.is_absolute().then_some(Said { driver, version, host, sysroot })
+    sysroot.is_absolute().then_some(Said { driver, version, host, sysroot, is_silent: false })
 }
 
 impl Said {

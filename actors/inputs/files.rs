@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub type Moment = (i64, i64);
 
 /// What tells one state of a file from another without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// Device.
     pub device: u64,

@@ -140,7 +140,8 @@ impl Script {
 /// Whether a file is a stub: a program that some build script is takes more room than that.
 fn is_stub(path: &Path) -> bool {
     let is_small = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_STUB_BYTES);
-    is_small && std::fs::read(path).is_ok_and(|bytes| bytes.windows(STUB_MARK.len()).any(|part| part == STUB_MARK))
+    is_small
+        && std::fs::read(path).is_ok_and(|bytes| bytes.windows(STUB_MARK.len()).any(|part| part == STUB_MARK))
 }
 
 /// The one output of a run.

@@ -17,9 +17,10 @@ const OBSERVED: &str = "CACHEPOT_OBSERVE";
 /// Deeper nesting than any sane build has.
 const MAX_DEPTH: u32 = 8;
 
-/// Questions that are answered at once: no coordinator is asked, none is started.
-const QUERIES: [&str; 9] =
-    ["--version", "-v", "-V", "-vV", "--help", "-dumpversion", "-dumpmachine", "-dumpfullversion", "-###"];
+/// Questions that are answered at once: no coordinator is asked, none is started. `-vV` is not among them: with it cargo
+/// begins a build.
+const QUERIES: [&str; 8] =
+    ["--version", "-v", "-V", "--help", "-dumpversion", "-dumpmachine", "-dumpfullversion", "-###"];
 
 /// Whether the call goes straight to the compiler: switched off, inside another cachepot, or a mere question.
 pub(crate) fn wanted(argv: &[OsString], env: &EnvBlock) -> bool {

@@ -24,7 +24,7 @@ pub use bases::hides_texts;
 pub use crates::{Crates, Holds, crates};
 pub use environment::{
     CLIPPY_VARIABLES, INDIFFERENT_VARIABLES, KEY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES,
-    is_key_variable, is_on,
+    answers_as_ever, is_key_variable, is_on,
 };
 pub use plan::{colour_words, plan};
 

@@ -8,6 +8,7 @@ mod elsewhere;
 mod hidden;
 mod lines;
 mod links;
+mod questions;
 mod scripts;
 mod toolchains;
 

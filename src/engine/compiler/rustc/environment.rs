@@ -65,6 +65,29 @@ pub const INDIFFERENT_VARIABLES: &[&str] = &[
     "TMPDIR",
 ];
 
+/// Beginnings of the names of variables that may change what rustc says to a question: its own, those of the loader and of
+/// memory; and the variables among them that do not, sorted.
+const OF_ANSWERS: [&str; 7] = ["GLIBC_", "LD_", "LLVM_", "MALLOC_", "RUSTC_", "RUST_", "_RJEM_"];
+const NOT_OF_ANSWERS: [&str; 6] = [
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_WRAPPER",
+    "RUST_BACKTRACE",
+    "RUST_LIB_BACKTRACE",
+    "RUST_RECURSION_COUNT",
+    "RUST_TEST_THREADS",
+];
+
+/// Whether rustc answers under these variables as under none, but for where the loader finds its libraries
+/// (`LD_LIBRARY_PATH`), of which the caller knows.
+pub fn answers_as_ever(env: &EnvBlock) -> bool {
+    env.iter().all(|(name, _)| {
+        let name = name.to_string_lossy();
+        name == "LD_LIBRARY_PATH"
+            || NOT_OF_ANSWERS.binary_search(&&*name).is_ok()
+            || !OF_ANSWERS.iter().any(|start| name.starts_with(start))
+    })
+}
+
 /// Whether the value of a variable enters the key of a job.
 pub fn is_key_variable(job: &Job, driver: &Driver, name: &str) -> bool {
     let is_in = |table: &[&str]| table.binary_search(&name).is_ok();

@@ -1,7 +1,7 @@
 //! rustc and clippy-driver. The checks; the rows are beside this file.
 use crate::compiler::rustc::{
     CLIPPY_VARIABLES, INDIFFERENT_VARIABLES, KEY_VARIABLES, LINKER_VARIABLES, REFUSED_VARIABLES,
-    is_key_variable, parse, plan,
+    answers_as_ever, is_key_variable, parse, plan,
 };
 use crate::job::{Discovery, Driver, Family, Job, Language, Parsed, Role};
 use cachepot_wire::Existing;
@@ -218,5 +218,25 @@ fn words_are_added_for_a_terminal() {
         assert!(
             plan.env.is_empty() && plan.scratch.is_empty() && plan.watched == [std::path::Path::new("a")]
         );
+    }
+}
+
+#[test]
+fn answers_change_with_what_rustc_and_the_loader_ask_for() {
+    for (name, expected) in [
+        ("HOME", true),
+        ("LD_LIBRARY_PATH", true),
+        ("RUSTC_WRAPPER", true),
+        ("RUSTFLAGS", true),
+        ("RUSTUP_TOOLCHAIN", true),
+        ("RUST_BACKTRACE", true),
+        ("GLIBC_TUNABLES", false),
+        ("LD_PRELOAD", false),
+        ("RUSTC_FORCE_RUSTC_VERSION", false),
+        ("RUSTC_LOG", false),
+        ("RUST_MIN_STACK", false),
+    ] {
+        let env = EnvBlock::from_pairs([(OsStr::new(name), OsStr::new("1"))]);
+        assert_eq!(answers_as_ever(&env), expected, "{name}");
     }
 }

@@ -2,6 +2,7 @@
 //! never finding cachepot.
 use cachepot_wire::CompileRequest;
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -30,14 +31,21 @@ fn tried(name: &OsStr, request: &CompileRequest) -> Option<impl Iterator<Item = 
 }
 
 fn is_program(path: &Path) -> bool {
-    let metadata = std::fs::metadata(path);
-    metadata.is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0) && !is_client(path)
+    let is_one = |m: &Metadata| m.is_file() && m.permissions().mode() & 0o111 != 0 && !is_of_client(m);
+    std::fs::metadata(path).is_ok_and(|metadata| is_one(&metadata))
 }
 
 /// Whether a path leads to the client beside this coordinator.
 pub fn is_client(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| is_of_client(&metadata))
+}
+
+fn is_of_client(file: &Metadata) -> bool {
     static CLIENT: OnceLock<Option<(u64, u64)>> = OnceLock::new();
-    let of = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
-    let client = CLIENT.get_or_init(|| of(&std::env::current_exe().ok()?.with_file_name("cachepot")));
-    client.is_some() && of(path) == *client
+    let of = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+    let find = || {
+        let client = std::env::current_exe().ok()?.with_file_name("cachepot");
+        std::fs::metadata(client).ok().map(|metadata| of(&metadata))
+    };
+    *CLIENT.get_or_init(find) == Some(of(file))
 }

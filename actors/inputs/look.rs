@@ -7,10 +7,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Files that one worker takes at a time.
-const PART: usize = 32;
+/// Files that one worker takes at a time: few, for the last ones that a helper has taken are looked at twice.
+const PART: usize = 8;
 /// A look at fewer files is done before a helper has woken up.
-const WORTH_HELP: usize = 3 * PART;
+const WORTH_HELP: usize = 96;
 
 /// Hands a look to somebody else, who may come early, late or never.
 pub type Help<'a> = &'a dyn Fn(&Arc<Look>);
@@ -30,10 +30,15 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether all plain files at these paths bear these stamps.
-    pub(super) fn run(place: &Place, paths: &Arc<[Arc<CStr>]>, stamps: Arc<[Stamp]>, help: Help<'_>) -> bool {
+    /// Begins to look whether all plain files at these paths bear these stamps; `None` where the first ones do not.
+    pub(super) fn begin(
+        place: &Place,
+        paths: &Arc<[Arc<CStr>]>,
+        stamps: Arc<[Stamp]>,
+        help: Help<'_>,
+    ) -> Option<Arc<Self>> {
         if paths.len() != stamps.len() {
-            return false;
+            return None;
         }
         let parts = paths.len().div_ceil(PART);
         let look = Arc::new(Look {
@@ -45,13 +50,23 @@ impl Look {
             changed: AtomicBool::new(false),
         });
         // Most records that do not stand are told by their source already.
-        let Some(first) = look.unchanged.first().filter(|_| look.part_stands(0)) else { return false };
+        let first = look.unchanged.first().filter(|_| look.part_stands(0))?;
         first.store(true, Ordering::Relaxed);
-        if paths.len() >= WORTH_HELP {
+        if look.is_long() {
             help(&look);
         }
-        look.share();
-        look.finish()
+        Some(look)
+    }
+
+    /// Whether somebody was asked to help, and so has begun meanwhile.
+    pub(super) fn is_long(&self) -> bool {
+        self.paths.len() >= WORTH_HELP
+    }
+
+    /// Looks at what nobody else has looked at: whether all stand.
+    pub(super) fn end(&self) -> bool {
+        self.share();
+        self.finish()
     }
 
     /// Takes part after part, until none is left or something changed.

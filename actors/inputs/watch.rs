@@ -136,6 +136,7 @@ impl Walk<'_> {
                 self.folder(path, prefix, &mut seen);
             }
         }
+        seen.watch.folders.sort_by(|one, other| one.path.cmp(&other.path));
         (seen.watch, seen.surprises)
     }
 
@@ -252,22 +253,42 @@ impl Watch {
     /// Whether nothing has appeared since; stamps of folders that changed without effect are brought up to date.
     pub(super) fn holds(&mut self, place: &Place, memory: &FolderMemory, names: &Names) -> bool {
         self.fixed.iter().all(|(path, before)| target(place, path) == *before)
-            && self.folders.iter_mut().all(|folder| folder.holds(place, memory, names))
+            && self.folders_hold(place, memory, names)
+    }
+
+    fn folders_hold(&mut self, place: &Place, memory: &FolderMemory, names: &Names) -> bool {
+        // One folder may be watched for several prefixes: then these stand one after the other.
+        let mut asked: Option<(Arc<CStr>, FileStat)> = None;
+        self.folders.iter_mut().all(|folder| {
+            let known = asked.take().filter(|(path, _)| *path == folder.path);
+            let Some(known) = known.or_else(|| folder.ask(place)) else { return false };
+            let holds = folder.holds(&known.1, (place, memory, names));
+            asked = Some(known);
+            holds
+        })
     }
 }
 
 impl Watched {
-    fn holds(&mut self, place: &Place, memory: &FolderMemory, names: &Names) -> bool {
-        let path: &CStr = if self.path.is_empty() { c"." } else { &self.path };
-        let Ok(now) = stat(place, path) else { return false };
-        if self.settled && Stamp::of(&now) == self.stamp {
+    /// Where it is, for the kernel.
+    fn path(&self) -> &CStr {
+        if self.path.is_empty() { c"." } else { &self.path }
+    }
+
+    fn ask(&self, place: &Place) -> Option<(Arc<CStr>, FileStat)> {
+        Some((Arc::clone(&self.path), stat(place, self.path()).ok()?))
+    }
+
+    fn holds(&mut self, now: &FileStat, (place, memory, names): (&Place, &FolderMemory, &Names)) -> bool {
+        if self.settled && Stamp::of(now) == self.stamp {
             return true;
         }
         // Another folder in its place may be known under another name as well: that takes a walk to see.
-        if Stamp::of(&now).identity() != self.stamp.identity() {
+        if Stamp::of(now).identity() != self.stamp.identity() {
             return false;
         }
-        let (Some(listing), Some(leaves)) = (memory.list(place, path, &now), names.prefixes.get(self.prefix))
+        let (Some(listing), Some(leaves)) =
+            (memory.list(place, self.path(), now), names.prefixes.get(self.prefix))
         else {
             return false;
         };

@@ -39,7 +39,9 @@ pub(crate) fn parse(shared: &Shared, request: &CompileRequest) -> Parsed {
 /// Files that the build may have made just before a run: the script, and what other scripts left for it.
 pub(crate) fn young(request: &CompileRequest, job: &Job) -> Young {
     Young {
-        files: vec![job.source.clone()],
+        // Another run of it may end meanwhile, and put it in its place.
+        renamed: Some(job.source.clone()),
+        files: Vec::new(),
         folders: Vec::new(),
         trees: build_script::left_by_others(&request.env),
     }

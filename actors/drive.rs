@@ -62,7 +62,7 @@ pub(crate) async fn compile(
         return Outcome::Yours;
     }
     if inner.is_none() && version::is_asked(&request) {
-        return version::answer(shared, request);
+        return version::answer(shared, &request);
     }
     let Some((query, compiler)) = identify(shared, &request, deadline).await else { return Outcome::Yours };
     let known = match &compiler.kind {
@@ -164,7 +164,7 @@ fn subject(
 }
 
 /// Finds the compiler and who it is; the published snapshot answers without a message.
-pub(crate) async fn identify(
+async fn identify(
     shared: &Shared,
     request: &CompileRequest,
     deadline: Deadline,
@@ -270,6 +270,7 @@ fn young(request: &CompileRequest, job: &Job) -> Young {
     let absolute = |path: &PathBuf| request.cwd.join(path);
     let crates = rustc::crates(job);
     Young {
+        renamed: None,
         files: crates.files.iter().map(absolute).collect(),
         folders: crates.folders.iter().map(|(_, folder)| absolute(folder)).collect(),
         trees: request.env.get("OUT_DIR").map(PathBuf::from).iter().map(absolute).collect(),

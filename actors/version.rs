@@ -1,8 +1,11 @@
 //! `rustc -vV`, with which cargo begins a build: it is asked twice before the first compile. Who the compiler is, is found out
 //! meanwhile, and what it said then is answered from memory.
-use crate::drive::{Outcome, identify, query};
+use crate::compiler_info_cache::Identify;
+use crate::detect::CompilerQuery;
+use crate::drive::{Outcome, query};
 use crate::permits::Deadline;
 use crate::program;
+use crate::routes::ask;
 use crate::shared::Shared;
 use cachepot_engine::compiler::rustc;
 use cachepot_engine::stats::Stat;
@@ -19,22 +22,24 @@ pub(crate) fn is_asked(request: &CompileRequest) -> bool {
 }
 
 /// Answers from memory, or lets the client ask.
-pub(crate) fn answer(shared: &Arc<Shared>, request: CompileRequest) -> Outcome {
+pub(crate) fn answer(shared: &Arc<Shared>, request: &CompileRequest) -> Outcome {
     shared.stats.bump(Stat::RequestsNotCompile);
-    if let Some(stdout) = known(shared, &request) {
-        return Outcome::Hit(
-            HitReply { status: 0, stdout, stderr: Vec::new(), outputs: Vec::new(), notice: String::new() },
-            Vec::new(),
-        );
+    let program = request.argv.first().and_then(|name| program::find(name, request));
+    let Some(query) = program.map(|program| query(request, program)) else { return Outcome::Yours };
+    if let Some(stdout) = known(shared, &query) {
+        let (stderr, outputs, notice) = (Vec::new(), Vec::new(), String::new());
+        return Outcome::Hit(HitReply { status: 0, stdout, stderr, outputs, notice }, Vec::new());
     }
     let shared = Arc::clone(shared);
-    actix::spawn(async move { drop(identify(&shared, &request, Deadline::after(LIMIT)).await) });
+    actix::spawn(async move {
+        let routes = shared.routes();
+        drop(ask(routes.compilers.as_ref(), Identify(query), Deadline::after(LIMIT)).await);
+    });
     Outcome::Yours
 }
 
-fn known(shared: &Shared, request: &CompileRequest) -> Option<Vec<u8>> {
-    let query = query(request, program::find(request.argv.first()?, request)?);
+fn known(shared: &Shared, query: &CompilerQuery) -> Option<Vec<u8>> {
     let compiler = shared.compilers.borrow().get(&query.key()).cloned()?;
     let known = compiler.kind.as_ref().ok().filter(|_| compiler.is_current())?;
-    known.version.clone().filter(|_| rustc::answers_as_ever(&request.env))
+    known.version.clone().filter(|_| rustc::answers_as_ever(&query.env))
 }

@@ -1,11 +1,13 @@
 //! Who a compiler of Rust is: rustc or clippy-driver, called directly, through rustup or through a script.
 use super::{Compiler, CompilerQuery, Known, Stamped, digests, is_lasting, stamped};
 use crate::compiler_parts::{self, is_elf};
+use crate::inputs::{changed_since, now};
 use crate::jobserver_actor::Slots;
 use crate::run::Answer;
 use crate::settled::Settled;
 use crate::together;
 use crate::wrapper;
+use cachepot_engine::compiler::rustc::answers_as_ever;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::{Driver, Family};
 use std::collections::BTreeSet;
@@ -79,6 +81,7 @@ pub(super) async fn detect(
     slots: &Slots,
     settled: &Arc<Settled>,
 ) -> io::Result<Option<Compiler>> {
+    let began = now();
     // Stamps first: a part that changes while we look gives a stamp that no longer fits.
     let mut parts = stamped([query.program.clone()]);
     let chosen = stamped(choices(query));
@@ -97,16 +100,22 @@ pub(super) async fn detect(
     let covered = covered.map(|path| path.into_os_string().into_vec()).collect();
     parts.extend(stamped(files.into_iter().filter(|file| *file != query.program)));
     let identity = said.identity(query, &parts, (slots, settled)).await;
-    // A file may come into the folder.
-    parts.extend(stamped([said.libraries()]));
+    // A file may come into a folder.
+    parts.extend(stamped([said.libraries(), said.sysroot.join("lib")]));
     if !is_real {
         parts.extend(chosen);
     }
+    let is_old = |(_, stamp): &Stamped| stamp.is_some_and(|stamp| !changed_since(&stamp, began));
+    let is_sure = is_real
+        && said.is_silent
+        && answers_as_ever(&query.env)
+        && said.is_loaded_from_here(query)
+        && parts.iter().all(is_old);
     let known = identity.map(|identity| Known {
         identity,
         driver: said.driver,
         folders: None,
-        version: (is_real && said.is_silent).then_some(said.version),
+        version: is_sure.then_some(said.version),
         covered: Arc::new(covered),
     });
     let kind = known.ok_or_else(|| "a part of the compiler cannot be read".to_owned());
@@ -189,6 +198,12 @@ impl Said {
         } else {
             Some(query.program.clone()).filter(|it| is_elf(it))
         }
+    }
+
+    /// Whether the loader is led to the folders of this toolchain and to no others.
+    fn is_loaded_from_here(&self, query: &CompilerQuery) -> bool {
+        let folders = query.env.get("LD_LIBRARY_PATH").filter(|folders| !folders.is_empty());
+        folders.is_none_or(|folders| Path::new(folders) == self.sysroot.join("lib"))
     }
 
     fn target(&self) -> PathBuf {

@@ -20,6 +20,8 @@ pub struct Early {
 /// Where files may be young.
 #[derive(Clone, Debug, Default)]
 pub struct Young {
+    /// A file that is looked at however old it is, for it may get other names meanwhile.
+    pub renamed: Option<PathBuf>,
     /// Files.
     pub files: Vec<PathBuf>,
     /// Folders whose files may be.
@@ -35,10 +37,15 @@ const MAX_ENTRIES: usize = 1 << 13;
 pub fn early(memory: &Memory, place: &Place, young: &Young) -> Early {
     let mut look = Look { memory, place, left: MAX_ENTRIES, found: Early::default() };
     let bytes = |path: &PathBuf| path.as_os_str().as_encoded_bytes().to_vec();
-    young.files.iter().for_each(|path| look.file(bytes(path)));
+    young.renamed.iter().for_each(|path| look.file(bytes(path), |_| true));
+    young.files.iter().for_each(|path| look.file(bytes(path), is_young));
     young.folders.iter().for_each(|path| look.folder(&bytes(path), false));
     young.trees.iter().for_each(|path| look.folder(&bytes(path), true));
     look.found
+}
+
+fn is_young(stamp: &Stamp) -> bool {
+    !stamp.is_settled(now())
 }
 
 struct Look<'a> {
@@ -49,10 +56,10 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn file(&mut self, path: Vec<u8>) {
+    fn file(&mut self, path: Vec<u8>, counts: impl FnOnce(&Stamp) -> bool) {
         let Some(interned) = self.memory.paths.intern(&path) else { return };
         let Ok(stat) = stat(self.place, &interned) else { return };
-        if is_file(&stat) && !Stamp::of(&stat).is_settled(now()) {
+        if is_file(&stat) && counts(&Stamp::of(&stat)) {
             let known = self.memory.plain.digest_of(self.place, &interned, &stat);
             self.found.files.extend(known.map(|known| (path, known)));
         }
@@ -77,7 +84,7 @@ impl Look<'_> {
             let path = below(path, &entry.name);
             match entry.kind {
                 Kind::Folder if is_tree => self.folder(&path, true),
-                Kind::File | Kind::Link => self.file(path),
+                Kind::File | Kind::Link => self.file(path, is_young),
                 _ => {}
             }
         }

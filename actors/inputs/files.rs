@@ -59,6 +59,11 @@ impl Stamp {
         (self.device, self.inode)
     }
 
+    /// Whether both are of one file that has the same times and size, but perhaps other names or rights.
+    pub fn is_but_for_names(&self, other: &Self) -> bool {
+        Stamp { changed: other.changed, ..*self } == *other
+    }
+
     /// Whether a later change is sure to give another stamp: the last one is older than the clock of the file
     /// system may be coarse.
     pub fn is_settled(&self, now: Moment) -> bool {

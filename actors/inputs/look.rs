@@ -63,6 +63,11 @@ impl Look {
         self.paths.len() >= WORTH_HELP
     }
 
+    /// Nobody wants to know any more.
+    pub(super) fn abandon(&self) {
+        self.changed.store(true, Ordering::Relaxed);
+    }
+
     /// Looks at what nobody else has looked at: whether all stand.
     pub(super) fn end(&self) -> bool {
         self.share();

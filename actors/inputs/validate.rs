@@ -132,7 +132,9 @@ impl KnownRecord {
             None => false,
             // While others look at the inputs. It is quick where it was looked at before.
             Some(look) if self.was_searched() && look.as_ref().is_some_and(|look| look.is_long()) => {
-                rest_stands() && end(look)
+                let stands = rest_stands();
+                look.iter().filter(|_| !stands).for_each(|look| look.abandon());
+                stands && end(look)
             }
             Some(look) => end(look) && rest_stands(),
         }

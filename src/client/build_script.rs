@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io;
 use std::iter::once;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -114,19 +115,28 @@ impl Script {
     }
 
     /// Puts the program back in its place, under the name that rustc gave it and the one that it was called by: from now on the folder
-    /// is what it would be without cachepot, but for one name more of the program. Only after the run: the names of a file
-    /// that is looked at meanwhile stay as they are. Where it cannot be done the stubs stay, and do as well.
+    /// is what it would be without cachepot, but for one name more of the program. Where it cannot be done the stubs stay,
+    /// and do as well.
     fn restore(&self) {
-        let made = self.program.with_extension("");
-        for stub in [made.as_path(), Path::new(&self.name)] {
+        let (made, called) = (self.program.with_extension(""), PathBuf::from(&self.name));
+        let is_beside = called.is_absolute() && called.parent() == made.parent();
+        for stub in std::iter::once(made).chain(is_beside.then_some(called)) {
             let beside = self.program.with_extension(std::process::id().to_string());
-            if is_stub(stub)
-                && std::fs::hard_link(&self.program, &beside).is_ok()
-                && std::fs::rename(&beside, stub).is_err()
-            {
+            if self.is_stub(&stub) && std::fs::hard_link(&self.program, &beside).is_ok() {
+                let _ = std::fs::rename(&beside, &stub);
+                // Still there also where it was a name of the same file already.
                 let _ = std::fs::remove_file(beside);
             }
         }
+    }
+
+    /// Whether a file is the stub of this script: a program that some script is takes more room than that.
+    fn is_stub(&self, path: &Path) -> bool {
+        let name = self.program.file_name().unwrap_or_default().as_bytes();
+        let names = [STUB_MARK, name, b"\0"].concat();
+        let is_small = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_STUB_BYTES);
+        is_small
+            && std::fs::read(path).is_ok_and(|bytes| bytes.windows(names.len()).any(|part| part == names))
     }
 
     /// Comes back only with the status for a program that cannot be run.
@@ -135,13 +145,6 @@ impl Script {
         eprintln!("cachepot: error: {}: {error}", self.program.display());
         if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
     }
-}
-
-/// Whether a file is a stub: a program that some build script is takes more room than that.
-fn is_stub(path: &Path) -> bool {
-    let is_small = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_STUB_BYTES);
-    is_small
-        && std::fs::read(path).is_ok_and(|bytes| bytes.windows(STUB_MARK.len()).any(|part| part == STUB_MARK))
 }
 
 /// The one output of a run.

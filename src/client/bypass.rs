@@ -17,10 +17,9 @@ const OBSERVED: &str = "CACHEPOT_OBSERVE";
 /// Deeper nesting than any sane build has.
 const MAX_DEPTH: u32 = 8;
 
-/// Questions that are answered at once: no coordinator is asked, none is started. `-vV` is not among them: with it cargo
-/// begins a build.
-const QUERIES: [&str; 8] =
-    ["--version", "-v", "-V", "--help", "-dumpversion", "-dumpmachine", "-dumpfullversion", "-###"];
+/// Questions that are answered at once: no coordinator is asked, none is started.
+const QUERIES: [&str; 9] =
+    ["--version", "-v", "-V", "-vV", "--help", "-dumpversion", "-dumpmachine", "-dumpfullversion", "-###"];
 
 /// Whether the call goes straight to the compiler: switched off, inside another cachepot, or a mere question.
 pub(crate) fn wanted(argv: &[OsString], env: &EnvBlock) -> bool {
@@ -29,8 +28,11 @@ pub(crate) fn wanted(argv: &[OsString], env: &EnvBlock) -> bool {
             || word.as_bytes().starts_with(b"-print-")
             || word == "--print"
     };
-    // Where somebody is observed, the coordinator is to know of every call.
-    let is_query = argv.len() == 2 && argv.iter().skip(1).any(asks) && env.get(OBSERVED).is_none();
+    // With `rustc -vV` cargo begins a build; and where somebody is observed, the coordinator is to know of every call.
+    let is_beginning =
+        || argv.iter().map(|word| word.as_bytes()).all(|word| word.ends_with(b"rustc") || word == b"-vV");
+    let is_query =
+        argv.len() == 2 && argv.iter().skip(1).any(asks) && env.get(OBSERVED).is_none() && !is_beginning();
     is_off(env) || depth(env) > 0 || is_query
 }
 

@@ -8,17 +8,22 @@ const RUSTC: &str = r#"
 #include <string.h>
 int main(int count, char **words) {
     fputs("asked\n", fopen("asked", "a"));
-    if (count > 2) printf("%s\n", SYSROOT);
+    if (count > 2) {
+        if (CHANGES) fclose(fopen(SYSROOT "/lib/new", "w")), remove(SYSROOT "/lib/new");
+        printf("%s\n", SYSROOT);
+    }
     else if (!strcmp(words[1], "--version")) puts("rustc 1.95.0 (0 2026-01-01)");
     else puts("rustc 1.95.0 (" TEXT ")\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0");
     return 0;
 }
 "#;
 
-fn make(sandbox: &Sandbox, text: &str) {
+/// Makes one that says this; `changes` is whether it changes a folder of its own as it is asked for its place.
+fn make(sandbox: &Sandbox, text: &str, changes: bool) {
     let sysroot = sandbox.work().join("sysroot");
     sandbox.write("rustc.c", RUSTC).sh(&format!(
-        "mkdir -p sysroot/bin; gcc -w -o new '-DTEXT=\"{text}\"' '-DSYSROOT=\"{}\"' rustc.c; mv new sysroot/bin/rustc",
+        "mkdir -p sysroot/bin sysroot/lib/rustlib/x86_64-unknown-linux-gnu/lib; gcc -w -o new -DCHANGES={} '-DTEXT=\"{text}\"' '-DSYSROOT=\"{}\"' rustc.c; mv new sysroot/bin/rustc",
+        u8::from(changes),
         sysroot.display()
     ));
 }
@@ -46,7 +51,7 @@ const ANY: (&str, &str) = ("ANOTHER", "1");
 #[test]
 fn rustc_is_asked_again_only_where_it_may_say_something_else() {
     let sandbox = Sandbox::new("questions");
-    make(&sandbox, "one");
+    make(&sandbox, "one", false);
     assert!(ask(&sandbox, ANY).starts_with("rustc 1.95.0 (one)\n"));
     wait_until("the answer is remembered", || is_remembered(&sandbox, ANY));
     assert!(ask(&sandbox, ANY).starts_with("rustc 1.95.0 (one)\n"));
@@ -54,21 +59,42 @@ fn rustc_is_asked_again_only_where_it_may_say_something_else() {
     for (name, is_indifferent) in counts.into_iter().chain([("RUST_BACKTRACE", true)]) {
         assert_eq!(is_remembered(&sandbox, (name, "1")), is_indifferent, "{name}");
     }
-    make(&sandbox, "two");
+    make(&sandbox, "two", false);
     assert!(ask(&sandbox, ANY).starts_with("rustc 1.95.0 (two)\n"));
+}
+
+fn is_never_remembered(sandbox: &Sandbox) -> bool {
+    let pause = || std::thread::sleep(std::time::Duration::from_millis(20));
+    (0..20).inspect(|_| pause()).all(|_| !is_remembered(sandbox, ANY))
+}
+
+/// What one client hears under its own variables is no answer for others.
+#[test]
+fn an_answer_under_a_variable_of_rustc_is_not_kept() {
+    let sandbox = Sandbox::new("variable");
+    make(&sandbox, "one", false);
+    ask(&sandbox, ("RUSTC_FORCE_RUSTC_VERSION", "1"));
+    assert!(is_never_remembered(&sandbox));
+    let library = sandbox.env("LD_LIBRARY_PATH", ".");
+    ask(&library, ANY);
+    assert!(is_never_remembered(&library));
+}
+
+#[test]
+fn an_answer_of_a_toolchain_that_changes_is_not_kept() {
+    let sandbox = Sandbox::new("changing");
+    make(&sandbox, "one", true);
+    assert!(is_never_remembered(&sandbox));
 }
 
 /// A script in front may say something else each time.
 #[test]
 fn a_script_is_asked_each_time() {
     let sandbox = Sandbox::new("script");
-    make(&sandbox, "one");
+    make(&sandbox, "one", false);
     sandbox.sh("mv sysroot real; mkdir -p sysroot/bin; mv real/bin/rustc sysroot/real");
     sandbox
         .write("sysroot/bin/rustc", "#!/bin/sh\nexec sysroot/real \"$@\"\n")
         .sh("chmod +x sysroot/bin/rustc");
-    for _ in 0..20 {
-        assert!(!is_remembered(&sandbox, ANY));
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    assert!(is_never_remembered(&sandbox));
 }

@@ -218,6 +218,39 @@ fn a_failed_script_fails_as_without_cachepot() {
     assert_eq!(runs(&sandbox), [0, 0]);
 }
 
+/// One program of a package that is needed by a build script, too, runs twice at the same time, and one run ends before the other.
+#[test]
+fn a_script_that_runs_twice_is_kept_twice() {
+    let sandbox = package("both", "")
+        .file("d/src/lib.rs", "")
+        .file("d/Cargo.toml", MANIFEST.replace("\"p\"", "\"d\"").replace("[workspace]\n", ""))
+        .file(
+            "d/build.rs",
+            "fn main() { let is_slow = std::env::var(\"OPT_LEVEL\").unwrap() == \"3\"; \
+             std::fs::write(std::env::var(\"OUT_DIR\").unwrap() + \"/x\", \"\").unwrap(); \
+             std::thread::sleep(std::time::Duration::from_millis(if is_slow { 1000 } else { 50 })); }",
+        )
+        .file(
+            "Cargo.toml",
+            format!("{MANIFEST}[dependencies]\nd.path = \"d\"\n[build-dependencies]\nd.path = \"d\"\n"),
+        );
+    let release = || {
+        clean(&sandbox);
+        let mut command = sandbox.command(format!("{}/bin/cargo", *SYSROOT));
+        let command = command.args(["build", "--quiet", "--release", "-j2"]).env("RUSTC_WRAPPER", CLIENT);
+        let _ = finish(command).succeeds();
+        String::new()
+    };
+    assert_eq!(went(&sandbox, release).1, [0, 3]);
+    assert_eq!(went(&sandbox, release).1, [3, 0]);
+    let build = sandbox.work().join("target/release/build");
+    let folders = fs::read_dir(build).unwrap().map(|entry| entry.unwrap().path());
+    for path in folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path()) {
+        let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+        assert!(end.is_empty() || end.parse::<u32>().is_err(), "{}", path.display());
+    }
+}
+
 /// cargo runs a script once more where something changed that it had named; what the first run left is still there. Where the script
 /// itself changed, too, a stub is what it runs.
 #[test]

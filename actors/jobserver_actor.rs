@@ -9,6 +9,7 @@ use crate::permits::{Deadline, Permit, Permits};
 use crate::pidfd::Process;
 use crate::pulse;
 use crate::routes::{AskError, Routes, ask};
+use crate::version;
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use cachepot_wire::{CompileRequest, EnvBlock};
 use std::ffi::OsString;
@@ -220,6 +221,7 @@ pub(crate) struct Wanted(bool);
 impl Wanted {
     /// Looks at the program's name and the client's environment.
     pub(crate) fn by(request: &CompileRequest) -> Self {
-        Wanted(request.argv.first().is_some_and(|program| jobserver::is_wanted(program, &request.env)))
+        let is_wanted = |program: &OsString| jobserver::is_wanted(program, &request.env);
+        Wanted(!version::is_asked(request) && request.argv.first().is_some_and(is_wanted))
     }
 }

@@ -34,13 +34,8 @@ impl InHand {
 
     /// What it takes to keep it, in bytes of memory.
     pub(crate) fn weight(&self) -> usize {
-        let outputs = self.entry.outputs.iter().map(|output| match &output.body {
-            Body::Inline(content) => content.len(),
-            Body::Blob { size, .. } => {
-                FILE_WEIGHT.max(usize::try_from(*size).unwrap_or(usize::MAX) / LIGHTER)
-            }
-        });
-        outputs.sum::<usize>() + self.entry.stdout.len() + self.entry.stderr.len() + 1024
+        let files = self.entry.blobs().map(|(size, _)| usize::try_from(size).unwrap_or(usize::MAX) / LIGHTER);
+        weight(&self.entry) + files.map(|size| size.max(FILE_WEIGHT)).sum::<usize>()
     }
 
     /// How much it is, in bytes.
@@ -67,6 +62,15 @@ impl InHand {
         let ingested = self.to_put.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(ToPut { entry: Arc::clone(&self.entry), ingested })
     }
+}
+
+/// What it takes to keep an entry without its blobs, in bytes of memory.
+pub(crate) fn weight(entry: &Entry) -> usize {
+    let outputs = entry.outputs.iter().map(|output| match &output.body {
+        Body::Inline(content) => content.len(),
+        Body::Blob { .. } => 0,
+    });
+    outputs.sum::<usize>() + entry.stdout.len() + entry.stderr.len() + 1024
 }
 
 /// A result on its way into the local store.

@@ -82,7 +82,8 @@ impl Question<'_> {
         head: Option<Arc<Entry>>,
         hints: &Hints,
     ) -> Brought {
-        if let Some(head) = head {
+        // Who asks while its blobs come to another finds it there.
+        if let Some(head) = head.or_else(|| self.shared.tiers.head(&result)) {
             return self.bring_blobs(result, head, hints).await;
         }
         let to = Arc::clone(self.shared);
@@ -109,7 +110,9 @@ impl Question<'_> {
             }
             Some(to.tiers.take_whole(result, entry, outputs.into_files()))
         };
-        self.bring(Object::Blobs { key, of: result }, take_in).await
+        let brought = self.bring(Object::Blobs { key, of: result }, take_in).await;
+        self.shared.tiers.forget_head(&result);
+        brought
     }
 
     /// Brings an object, once for all who want it at the same time; `take_in` says `None` of one that is not as it
@@ -123,7 +126,25 @@ impl Question<'_> {
         if tiers.is_absent(self.at, object.key()) {
             return Brought::Nothing;
         }
-        tiers.in_turn((self.at, object), self.left(), self.fetch(object, take_in)).await
+        let bring = async {
+            match self.is_here(object).await {
+                Some(brought) => brought,
+                None => self.fetch(object, take_in).await,
+            }
+        };
+        tiers.in_turn((self.at, object), self.left(), bring).await
+    }
+
+    /// What the last turn brought, for who has looked before it ended and comes after that.
+    async fn is_here(&self, object: Object) -> Option<Brought> {
+        let (Object::Result(result) | Object::Blobs { of: result, .. }) = object else { return None };
+        if let Some(in_hand) = self.shared.tiers.in_hand(&result) {
+            return Some(Brought::Entry(result, in_hand));
+        }
+        let to = Arc::clone(self.shared);
+        let look = move || to.store.look_up(&result).is_ok_and(|stored| stored.is_some());
+        let is_stored = tokio::task::spawn_blocking(look).await.unwrap_or(false);
+        is_stored.then_some(Brought::News)
     }
 
     async fn fetch(

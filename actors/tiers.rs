@@ -1,7 +1,7 @@
 //! Remotes behind the local store: all of them, what is known of what they have, and what was brought. How it is brought is in
 //! `question.rs`.
 use crate::carried::keeps_long;
-use crate::in_hand::InHand;
+use crate::in_hand::{self, InHand};
 use crate::packer::Packer;
 use crate::pending::ToShare;
 use crate::remote_storage_actor::Push;
@@ -26,6 +26,8 @@ const ABSENCE: Duration = Duration::from_secs(3);
 const MAX_ABSENCE_BYTES: usize = 1 << 20;
 /// What results in hand may weigh together.
 const MAX_IN_HAND_BYTES: usize = 32 << 20;
+/// What heads of results may weigh together.
+const MAX_HEAD_BYTES: usize = 8 << 20;
 
 /// See the file's head.
 pub(crate) struct Tiers {
@@ -40,6 +42,8 @@ pub(crate) struct Tiers {
     coming: Mutex<HashMap<(usize, Object), Turn>>,
     /// Results that were brought: they may not be in the local store yet, or never, where it takes nothing.
     in_hand: Mutex<Recent<Digest, Arc<InHand>>>,
+    /// Heads of results whose blobs are coming: they travel with their job, for which only the first one asks.
+    heads: Mutex<Recent<Digest, Arc<Entry>>>,
 }
 
 /// An object of a remote.
@@ -89,7 +93,8 @@ impl Tiers {
         let packer = Packer::new(Arc::clone(traffic));
         let absent = Mutex::new(Recent::new(MAX_ABSENCE_BYTES));
         let in_hand = Mutex::new(Recent::new(MAX_IN_HAND_BYTES));
-        Tiers { list, unusable, packer, absent, coming: Mutex::default(), in_hand }
+        let heads = Mutex::new(Recent::new(MAX_HEAD_BYTES));
+        Tiers { list, unusable, packer, absent, coming: Mutex::default(), in_hand, heads }
     }
 
     /// All of them.
@@ -106,7 +111,9 @@ impl Tiers {
     pub(crate) fn take(&self, result: Digest, entry: Entry) -> Brought {
         let is_head = entry.blobs().next().is_some();
         if is_head {
-            Brought::Head(result, Arc::new(entry))
+            let head = Arc::new(entry);
+            hold(&self.heads).insert(result, Arc::clone(&head), in_hand::weight(&head));
+            Brought::Head(result, head)
         } else {
             self.take_whole(result, entry, Vec::new())
         }
@@ -130,6 +137,16 @@ impl Tiers {
     /// A result that was brought a moment ago.
     pub(crate) fn in_hand(&self, result: &Digest) -> Option<Arc<InHand>> {
         hold(&self.in_hand).get(result)
+    }
+
+    /// The head of a result that was brought a moment ago.
+    pub(crate) fn head(&self, result: &Digest) -> Option<Arc<Entry>> {
+        hold(&self.heads).get(result)
+    }
+
+    /// Its blobs came, or do not come.
+    pub(crate) fn forget_head(&self, result: &Digest) {
+        hold(&self.heads).remove(result);
     }
 
     /// What remotes have for a job is to be replaced.

@@ -117,6 +117,29 @@ fn t324_a_large_result_that_many_want_at_once_is_asked_for_once() {
     assert!(other.expect(Hit, LINE).file("a.o") == object);
 }
 
+/// It does not travel with its job, for which only the first one asks.
+#[test]
+fn t324_who_comes_while_a_large_result_is_coming_waits_for_that() {
+    let server = Dav::start();
+    let machine = library("second", &server).on_machine("other");
+    let _ = machine.cachepot(["--start-coordinator"]).succeeds();
+    machine.sh("rm -f liba.*");
+    server.pause_after(8_000_000);
+    let line = format!("exec {CLIENT} {}", lib(""));
+    let call = || machine.command("/bin/sh").args(["-c", &line]).spawn().unwrap();
+    let mut first = call();
+    wait_until("half of it", || {
+        unnamed(first.id(), &machine.work()).is_some_and(|file| file.len() > 4_000_000)
+    });
+    let mut second = call();
+    // Long enough to ask for what it does not wait for.
+    std::thread::sleep(Duration::from_millis(300));
+    server.pause_after(0);
+    assert!(wait_for(&mut first).success() && wait_for(&mut second).success());
+    let stats = machine.stats().stats;
+    assert_eq!((stats.count(Stat::CacheHits), stats.count(Stat::RemoteHits)), (2, 2));
+}
+
 #[test]
 fn outputs_that_a_remote_has_are_not_written_again() {
     let (one, blobs) = shared("comment");

@@ -27,6 +27,7 @@ mod miss;
 mod observer;
 mod odds;
 mod outputs;
+mod pace;
 mod packer;
 mod pending;
 mod permits;

@@ -5,12 +5,12 @@ use crate::compiler_info_cache::BuiltInFolders;
 use crate::detect::{Compiler, CompilerQuery};
 use crate::inputs::{Compiled, Moment, NotStorable, Observed, now};
 use crate::outputs::{opened, present_outputs, read_from_start, words_say};
-use crate::permits::{Deadline, Permit, acquire};
+use crate::permits::{Deadline, Permit};
 use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics::{self, NotStored};
-use crate::storage_actor::{Copies, NotTaken, TakeIn};
+use crate::storage_actor::Copies;
 use crate::subject::Subject;
 use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 mod conclude;
+mod copies;
 mod narrow;
 mod observed;
 
@@ -255,26 +256,6 @@ impl Miss {
             asked: self.call.asked_at,
             start: self.start,
         })
-    }
-
-    /// What the compile depended on, and copies of its outputs that are ours alone.
-    async fn seen_and_copied(
-        &self,
-        compiled: &Arc<Compiled>,
-        files: Vec<File>,
-        deadline: Deadline,
-    ) -> Result<(Observed, Copies), NotStored> {
-        let permit = acquire(&self.shared.permits.local_store, deadline).await;
-        let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
-        let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));
-        let memory = self.shared.tiers.take_writes().then(|| Arc::clone(&self.shared.permits.carrying));
-        let message = TakeIn { subject, compiled, files, memory, permit };
-        let taken = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
-        match taken.map_err(NotStored::skipped)?.map_err(NotStored::skipped)? {
-            Ok(taken) => Ok(taken),
-            Err(NotTaken::Inputs(why)) => Err(not_storable(why)),
-            Err(NotTaken::Store(error)) => flat(Err(error)),
-        }
     }
 
     /// The texts in which the compiler named its headers.

@@ -80,18 +80,19 @@ pub(crate) fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
 /// What the words say: macros may be defined on the command line, too. Beside it the texts that say so, in lines.
 pub(crate) fn words_say(job: &Job) -> (Findings, Vec<u8>) {
     let (mut findings, mut texts) = (Findings::default(), Vec::new());
-    let mut previous = b"".as_slice();
+    let holds = |word: &[u8], text: &[u8]| word.windows(text.len()).any(|part| part == text);
+    let mut defines_next = false;
     for word in job.key_words.iter().map(|word| word.as_bytes()) {
+        let defines = holds(word, b"-D") || holds(word, b"define");
+        let start = texts.len();
         // What stands for a `#define` is scanned as one.
-        let holds = |text: &[u8]| {
-            [word, previous].iter().any(|word| word.windows(text.len()).any(|part| part == text))
-        };
-        let directive: &[u8] = if holds(b"-D") || holds(b"define") { b"#define " } else { b"" };
-        let text = [directive, word].concat();
-        findings.merge(Findings::of(&text));
-        texts.extend(text);
+        if defines || defines_next {
+            texts.extend_from_slice(b"#define ");
+        }
+        texts.extend_from_slice(word);
+        findings.merge(Findings::of(texts.get(start..).unwrap_or_default()));
         texts.push(b'\n');
-        previous = word;
+        defines_next = defines;
     }
     findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
     (findings, texts)

@@ -16,8 +16,24 @@ pub fn contain<A: Actor<Context = SyncContext<A>>, T>(
     ctx: &mut SyncContext<A>,
     work: impl FnOnce() -> T,
 ) -> Result<T, Internal> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
-        ctx.stop();
-        Internal
-    })
+    guard(work).inspect_err(|_| ctx.stop())
+}
+
+/// The same for work that is done where it is asked for: its caller owns nothing that a panic could leave half done.
+///
+/// # Errors
+/// [`Internal`] after a panic.
+pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Internal> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_answer() {
+        assert_eq!(guard(|| 1).ok(), Some(1));
+        assert!(guard(|| panic!("on purpose")).is_err());
+    }
 }

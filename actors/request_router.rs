@@ -299,6 +299,10 @@ fn waits(stream: &UnixStream) -> bool {
 fn notice(shared: &Shared, env: &EnvBlock) -> String {
     let ours = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b"CACHEPOT_");
     let pairs = env.iter().filter(|(name, _)| ours(name)).map(|(n, v)| (n.to_owned(), v.to_owned()));
+    let mut pairs = pairs.peekable();
+    if pairs.peek().is_none() {
+        return String::new();
+    }
     let theirs = Environment::new(pairs, shared.started_with.user_id());
     let set_by_client = cachepot_config::differences(&shared.started_with, &theirs);
     let texts =

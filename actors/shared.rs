@@ -4,6 +4,7 @@ use crate::inputs::Memory;
 use crate::jobserver_actor::Slots;
 use crate::manifests::Manifests;
 use crate::observer::Observer;
+use crate::pace::Pace;
 use crate::permits::Permits;
 use crate::remotes;
 use crate::routes::Routes;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub writers: Arc<Writers>,
     /// Who asks just now.
     pub traffic: Arc<Traffic>,
+    /// How long it took to take a small result in.
+    pub pace: Pace,
     /// The settings, and where they came from.
     pub loaded: Loaded,
     /// The environment that the settings were read from.
@@ -98,6 +101,7 @@ impl Shared {
             memory: Arc::default(),
             writers: Arc::default(),
             traffic,
+            pace: Pace::default(),
             loaded,
             started_with,
             scratch,

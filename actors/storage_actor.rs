@@ -118,7 +118,7 @@ impl Handler<TakeIn> for LocalStorageActor {
     type Result = Result<Result<(Observed, Copies), NotTaken>, Internal>;
 
     fn handle(&mut self, message: TakeIn, ctx: &mut Self::Context) -> Self::Result {
-        contain(ctx, || self.take_in(&message))
+        contain(ctx, || message.take_in(&self.memory, &self.store))
     }
 }
 
@@ -138,31 +138,45 @@ impl Handler<LiftWindow> for LocalStorageActor {
     }
 }
 
-impl LocalStorageActor {
-    fn take_in(&self, message: &TakeIn) -> Result<(Observed, Copies), NotTaken> {
-        let observed = observe(&self.memory, &message.subject.place, &message.compiled);
-        let observed = observed.map_err(NotTaken::Inputs)?;
-        let copies = message.files.iter().map(|file| self.store.ingest(file, size(file)));
+impl TakeIn {
+    /// Does it.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub(crate) fn take_in(
+        &self,
+        memory: &Memory,
+        store: &LocalStore,
+    ) -> Result<(Observed, Copies), NotTaken> {
+        let observed = observe(memory, &self.subject.place, &self.compiled).map_err(NotTaken::Inputs)?;
+        let copies = self.files.iter().map(|file| store.ingest(file, size(file)));
         let copies = match copies.collect::<Result<_, _>>() {
             Ok(outputs) => Ok(Copies { outputs, room: None }),
-            Err(error) if error.is_of_disk() => self.in_memory(message).ok_or(error),
+            Err(error) if error.is_of_disk() => self.in_memory(store).ok_or(error),
             Err(error) => Err(error),
         };
         let copies = copies.map_err(NotTaken::Store)?;
-        if bears_inode(&message.subject, &copies.outputs) {
+        if bears_inode(&self.subject, &copies.outputs) {
             return Err(NotTaken::Inputs(NotStorable::Uses("#pragma omp target")));
         }
         Ok((observed, copies))
     }
 
     /// Copies for remotes alone. A client waits, and so nobody waits for memory here.
-    fn in_memory(&self, message: &TakeIn) -> Option<Copies> {
-        let kib = carried::kib(message.files.iter().map(size).sum())?;
-        let room = Arc::clone(message.memory.as_ref()?).try_acquire_many_owned(kib).ok()?;
-        let copies = message.files.iter().map(|file| self.store.ingest_into_memory(file, size(file)));
+    fn in_memory(&self, store: &LocalStore) -> Option<Copies> {
+        let kib = carried::kib(self.bytes())?;
+        let room = Arc::clone(self.memory.as_ref()?).try_acquire_many_owned(kib).ok()?;
+        let copies = self.files.iter().map(|file| store.ingest_into_memory(file, size(file)));
         Some(Copies { outputs: copies.collect::<Result<_, _>>().ok()?, room: Some(room) })
     }
 
+    /// How large the outputs are.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(size).sum()
+    }
+}
+
+impl LocalStorageActor {
     fn keep(&self, mut message: Keep) -> Kept {
         let room = message.room.take();
         // A copy that cannot be read is none.

@@ -6,6 +6,8 @@ use tokio::sync::watch;
 
 /// A build asks again sooner, unless it works on something else.
 const CALM: Duration = Duration::from_secs(1);
+/// As many compiles take some hundred times as long as what is done for one of them.
+const LIGHT: usize = 16;
 
 /// See the file's head.
 pub struct Traffic {
@@ -35,6 +37,10 @@ impl Traffic {
     /// The sessions in flight.
     pub(crate) fn n_inside(&self) -> usize {
         self.sessions.inside.load(Ordering::Relaxed)
+    }
+    /// Whether so few ask that one of them may be worked on while the others wait.
+    pub(crate) fn is_light(&self) -> bool {
+        self.n_inside() <= LIGHT
     }
     /// Whether there is no session, and was none for so long.
     pub(crate) fn is_idle_for(&self, limit: Duration) -> bool {

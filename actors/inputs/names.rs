@@ -5,6 +5,7 @@
 //! a compiler names by where a link leads; so names that the texts spell are searched as well.
 use super::paths::{parent, strip};
 use foldhash::HashMap;
+use std::borrow::Cow;
 
 /// A component that may be looked for in a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(super) struct Names {
 impl Names {
     /// Collects the names. Inputs and folders are normal. The source is searched too: it may include itself.
     pub(super) fn of<'a>(
-        inputs: &[Vec<u8>],
+        inputs: &[Cow<'_, [u8]>],
         folders: &[&[u8]],
         asked: impl Iterator<Item = &'a [u8]>,
     ) -> Self {

@@ -3,7 +3,7 @@ use foldhash::HashSet;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlink};
 use nix::sys::stat::Mode;
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::hash::{Hash, Hasher};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -93,29 +93,44 @@ impl Place {
 }
 
 /// Takes out `.` components, doubled slashes and a closing slash; `..` stays, for it may follow a link.
-pub(super) fn normal(path: &[u8]) -> Vec<u8> {
+pub(super) fn normal(path: &[u8]) -> Cow<'_, [u8]> {
+    let below_root = path.strip_prefix(b"/").unwrap_or(path);
+    if below_root.is_empty() || below_root.split(|&byte| byte == b'/').all(is_name) {
+        return Cow::Borrowed(path);
+    }
     let mut out = Vec::with_capacity(path.len());
     if path.first() == Some(&b'/') {
         out.push(b'/');
     }
-    for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".") {
+    for part in path.split(|&byte| byte == b'/').filter(|part| is_name(part)) {
         if !out.is_empty() && out.last() != Some(&b'/') {
             out.push(b'/');
         }
         out.extend_from_slice(part);
     }
-    out
+    Cow::Owned(out)
+}
+
+/// Whether a component leads anywhere.
+fn is_name(part: &[u8]) -> bool {
+    !part.is_empty() && part != b"."
 }
 
 /// Puts a name below a folder; the empty folder is the working directory.
 pub(super) fn below(folder: &[u8], name: &[u8]) -> Vec<u8> {
     let mut path = Vec::with_capacity(folder.len() + 1 + name.len());
+    put_below(&mut path, folder, name);
+    path
+}
+
+/// The same in memory that is there already.
+pub(super) fn put_below(path: &mut Vec<u8>, folder: &[u8], name: &[u8]) {
+    path.clear();
     path.extend_from_slice(folder);
     if !path.is_empty() && path.last() != Some(&b'/') && !name.is_empty() {
         path.push(b'/');
     }
     path.extend_from_slice(name);
-    path
 }
 
 /// The part of a normal path below a normal folder.

@@ -16,6 +16,7 @@ use cachepot_engine::manifest::{Input, Record};
 use cachepot_engine::scan::{Findings, Hidden, Quarter};
 use foldhash::{HashMap, HashMapExt, HashSet};
 use nix::sys::stat::FileStat;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
@@ -214,7 +215,7 @@ fn look_around(
     spells: &Spells<'_>,
     read: &[(Input, Stamp)],
 ) -> Result<(Record, Vec<(Input, Stamp)>), NotStorable> {
-    let paths: Vec<Vec<u8>> = read.iter().map(|(input, _)| normal(&input.path)).collect();
+    let paths: Vec<Cow<'_, [u8]>> = read.iter().map(|(input, _)| normal(&input.path)).collect();
     let survey = Survey::of(search_folders(&compiled.folders, &paths), place);
     // gcc names no precompiled header in its dependencies: the names in the texts tell where one may lie.
     let absolute = spells.includes.iter().filter(|name| name.starts_with(b"/"));
@@ -225,7 +226,7 @@ fn look_around(
     let mut names = Names::of(&paths, &survey.forms(), std::iter::empty());
     let spelled = spells.new_names(&names);
     names.ask(spelled.iter().map(Vec::as_slice));
-    let expected: HashSet<Vec<u8>> = paths.into_iter().collect();
+    let expected: HashSet<Cow<'_, [u8]>> = paths.into_iter().collect();
     let walk = Walk { place, memory, survey: &survey, names: &names, expected: &expected };
     let (_, surprises) = walk.run();
     if surprises.precompiled {
@@ -252,9 +253,10 @@ fn look_around(
             twins.push((Input { path: bytes.clone(), digest: known.digest }, known.stamp));
         }
     }
-    let asked: Vec<Vec<u8>> = spells.has_include.iter().map(|name| normal(name)).collect();
-    let is_asked = |path: &&Vec<u8>| asked.iter().any(|name| path.ends_with(name));
-    let mut exist: Vec<_> = surprises.files.iter().chain(&expected).filter(is_asked).cloned().collect();
+    let asked: Vec<Cow<'_, [u8]>> = spells.has_include.iter().map(|name| normal(name)).collect();
+    let is_asked = |path: &&[u8]| asked.iter().any(|name| path.ends_with(name));
+    let files = surprises.files.iter().map(Vec::as_slice).chain(expected.iter().map(AsRef::as_ref));
+    let mut exist: Vec<_> = files.filter(is_asked).map(<[u8]>::to_vec).collect();
     // The order is part of the result's key.
     exist.sort();
     exist.dedup();

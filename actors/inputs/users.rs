@@ -11,6 +11,7 @@ use super::paths::{Place, normal, parent, strip};
 use cachepot_engine::job::Family;
 use cachepot_engine::scan::Findings;
 use nix::sys::stat::FileStat;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::CString;
 use std::sync::Arc;
@@ -47,10 +48,10 @@ pub(super) fn system_headers(
     // A folder that is not there is told as well; it holds nothing.
     let present = sides.built_in.iter().filter_map(|folder| Some((folder, canonical(place, folder)?)));
     let (named, canonical): (Vec<Vec<u8>>, BTreeSet<Vec<u8>>) =
-        present.map(|(folder, canonical)| (normal(folder), canonical)).unzip();
+        present.map(|(folder, canonical)| (normal(folder).into_owned(), canonical)).unzip();
     // gcc names a system header by its path without links where that is shorter.
     let built_in: Vec<Vec<u8>> = named.into_iter().chain(canonical.iter().cloned()).collect();
-    let paths: Vec<Vec<u8>> = read.iter().map(|seen| normal(seen.path)).collect();
+    let paths: Vec<Cow<'_, [u8]>> = read.iter().map(|seen| normal(seen.path)).collect();
     let in_system = |path: &[u8]| built_in.iter().any(|folder| strip(path, folder).is_some());
     let is_system: Vec<bool> = paths.iter().map(|path| in_system(path)).collect();
     let all = || paths.iter().zip(&is_system).zip(read);
@@ -74,8 +75,8 @@ pub(super) fn system_headers(
         && !turned
         && !by_path
         && users().all(|(path, seen)| is_plain(seen) && is_explained(sides, path, &paths))
-        && are_apart(place, sides, &canonical, users().map(|(path, _)| path.as_slice()))
-        && !reaches_users(system(), users().map(|(path, _)| path.as_slice()));
+        && are_apart(place, sides, &canonical, users().map(|(path, _)| path.as_ref()))
+        && !reaches_users(system(), users().map(|(path, _)| path.as_ref()));
     sure.then_some(is_system)
 }
 
@@ -94,11 +95,11 @@ fn is_plain(seen: &Seen<'_>) -> bool {
 
 /// By a link in a built-in folder, the path of a system header without links may lie outside of them all (gcc); and
 /// clang lists files of its own (ignore lists of sanitizers). Such paths are absolute.
-fn is_explained(sides: &Sides, path: &[u8], all: &[Vec<u8>]) -> bool {
+fn is_explained(sides: &Sides, path: &[u8], all: &[Cow<'_, [u8]>]) -> bool {
     if !path.starts_with(b"/") {
         return true;
     }
-    let is_source = all.first().is_some_and(|source| source == path);
+    let is_source = all.first().is_some_and(|source| **source == *path);
     let by_folder = || sides.given.iter().any(|folder| strip(path, &normal(folder)).is_some());
     let beside_source = || all.first().is_some_and(|source| strip(path, parent(source)).is_some());
     is_source || (sides.family == Family::Clang && (by_folder() || beside_source()))

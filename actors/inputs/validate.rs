@@ -199,13 +199,13 @@ impl KnownRecord {
     /// Looks at all searched folders anew.
     fn walk(&self, memory: &Memory, place: &Place, here: Identity) -> Search {
         let inputs = || self.inputs.iter().map(|path| path.to_bytes());
-        let inputs: Vec<Vec<u8>> = inputs().map(normal).collect();
+        let inputs: Vec<Cow<'_, [u8]>> = inputs().map(normal).collect();
         let read = inputs.get(..self.record.n_read as usize).unwrap_or(&inputs);
         let survey = Survey::of(search_folders(&self.record.folders, read), place);
         let asked = self.record.names.iter().map(Vec::as_slice);
         let names = Names::of(read, &survey.forms(), asked);
-        let expected: HashSet<Vec<u8>> =
-            inputs.into_iter().chain(self.record.present.iter().cloned()).collect();
+        let present = self.record.present.iter().map(|path| Cow::Borrowed(path.as_slice()));
+        let expected: HashSet<Cow<'_, [u8]>> = inputs.into_iter().chain(present).collect();
         let (watch, surprises) =
             Walk { place, memory, survey: &survey, names: &names, expected: &expected }.run();
         let clear =
@@ -216,8 +216,8 @@ impl KnownRecord {
 
 /// Every folder in which something may have been searched: the given ones, those of the including files, whose paths are
 /// normal, and the working directory; normal, each once, in this order, which is that of a record's states.
-pub(super) fn search_folders(given: &[Vec<u8>], inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let given = given.iter().map(|folder| Cow::Owned(normal(folder)));
+pub(super) fn search_folders(given: &[Vec<u8>], inputs: &[Cow<'_, [u8]>]) -> Vec<Vec<u8>> {
+    let given = given.iter().map(|folder| normal(folder));
     let including = inputs.iter().map(|input| Cow::Borrowed(parent(input)));
     let all = given.chain(including).chain([Cow::Borrowed(&b""[..])]);
     let (mut seen, mut folders) = (HashSet::default(), Vec::new());

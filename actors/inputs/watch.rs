@@ -6,11 +6,12 @@ use super::Memory;
 use super::files::{Stamp, is_file, is_folder, stat};
 use super::folders::{Entry, FolderMemory, Kind, Listing, mark};
 use super::names::{Leaf, Names};
-use super::paths::{Place, below};
+use super::paths::{Place, below, put_below};
 use super::survey::Survey;
 use foldhash::{HashMap, HashSet};
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
+use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -110,6 +111,8 @@ struct Seen {
     open: Vec<(Arc<CStr>, usize)>,
     watch: Watch,
     surprises: Surprises,
+    /// Memory for one path after the other.
+    path: Vec<u8>,
 }
 
 /// Walks through the searched folders.
@@ -120,7 +123,7 @@ pub(super) struct Walk<'a> {
     pub(super) survey: &'a Survey,
     pub(super) names: &'a Names,
     /// Files that may lie there: the inputs, and what lay there when the result was made.
-    pub(super) expected: &'a HashSet<Vec<u8>>,
+    pub(super) expected: &'a HashSet<Cow<'a, [u8]>>,
 }
 
 impl Walk<'_> {
@@ -165,7 +168,10 @@ impl Walk<'_> {
             let leaf = if may_be_searched { leaves.get(&entry.name) } else { None };
             if let Some(leaf) = leaf {
                 view ^= sight(entry);
-                self.entry(below(folder, &entry.name), entry.kind, *leaf, seen);
+                let mut path = std::mem::take(&mut seen.path);
+                put_below(&mut path, folder, &entry.name);
+                self.entry(&path, entry.kind, *leaf, seen);
+                seen.path = path;
             } else if is_precompiled(entry, leaves) {
                 view ^= sight(entry);
                 seen.surprises.precompiled = true;
@@ -199,28 +205,28 @@ impl Walk<'_> {
         Some(Arc::new(Listing { stamp: Stamp::of(stat), settled: false, entries: entries.collect() }))
     }
 
-    fn entry(&self, path: Vec<u8>, kind: Kind, leaf: Leaf, seen: &mut Seen) {
+    fn entry(&self, path: &[u8], kind: Kind, leaf: Leaf, seen: &mut Seen) {
         let target = match kind {
             Kind::File => Target::File,
             Kind::Folder => Target::Folder,
             Kind::Other => Target::Other,
             Kind::Link => {
-                let Some(link) = self.memory.paths.intern(&path) else { return };
+                let Some(link) = self.memory.paths.intern(path) else { return };
                 let target = target(self.place, &link);
                 seen.watch.fixed.push((link, target));
                 target
             }
         };
         if let (Target::Folder, Some(prefix)) = (target, leaf.folder) {
-            self.open(&path, prefix, seen);
+            self.open(path, prefix, seen);
         }
         let in_the_way = match target {
             Target::File | Target::Other => leaf.file,
             Target::Unreachable => true,
             Target::Nothing | Target::BelowNoFolder | Target::Folder => false,
         };
-        if in_the_way && !self.expected.contains(&path) {
-            seen.surprises.files.push(path);
+        if in_the_way && !self.expected.contains(path) {
+            seen.surprises.files.push(path.to_vec());
         }
     }
 }

@@ -148,7 +148,7 @@ impl Findings {
                         found.question((word, before, after), place, &mut lexer);
                     }
                     Some(b'_' | b'T' | b'D' | b'A' | b'E' | b'I' | b'M' | b'S' | b'P') => {
-                        found.capitals(word, part_of_macro(before, after, place));
+                        found.capitals((word, before, after), place);
                         found.piece_of_question(word, place);
                         found.directive(word, before, after);
                     }
@@ -169,9 +169,10 @@ impl Findings {
         Findings { unread: true, ..Findings::default() }
     }
 
-    fn capitals(&mut self, word: &[u8], part: pieces::Part) {
+    fn capitals(&mut self, (word, before, after): (&[u8], &[u8], &[u8]), place: Place) {
         let fits = |byte: &u8| b"_TIMEDASP".contains(byte);
         if word.len() <= 13 && word.iter().all(fits) {
+            let part = part_of_macro(before, after, place);
             self.macros.iter_mut().zip(MACROS).for_each(|(pieces, name)| pieces.add_word(name, word, part));
         }
     }

@@ -245,8 +245,19 @@ pub(super) fn follows_hash(before: &[u8]) -> bool {
 }
 
 pub(super) fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+    WORD[byte as usize]
 }
+
+/// By byte: every byte of every text is asked for.
+const WORD: [bool; 256] = {
+    let mut word = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        word[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    word
+};
 
 /// Whether the line before a line feed goes on behind it. Compilers allow blanks after the backslash.
 fn is_spliced(line: &[u8]) -> bool {

@@ -24,9 +24,17 @@ pub(super) fn may_turn(word: &[u8], after: &[u8], leads: bool, is_string: bool) 
         b"__pragma" => true,
         // `##` may put the operator together.
         _ if is_string || word.len() > 6 => false,
-        _ => (word.len() > 2 && contains(b"_Pragma", word)) || matches!(word, b"_P" | b"Pr"),
+        _ => (word.len() > 2 && is_part(word, b"_Pragma")) || matches!(word, b"_P" | b"Pr"),
     };
-    by_directive || by_operator || contains(word, b"system_header") || contains(word, b"include_alias")
+    by_directive || by_operator || TURNS.iter().any(|name| is_part(name, word))
+}
+
+/// What a pragma that does so is called.
+const TURNS: [&[u8]; 2] = [b"system_header", b"include_alias"];
+
+/// Whether one word is a part of another. Words are short: it takes longer to prepare a search than to look.
+fn is_part(word: &[u8], of: &[u8]) -> bool {
+    word.len() <= of.len() && of.windows(word.len()).any(|part| part == word)
 }
 
 /// Whether a splice cuts a word.

@@ -1,0 +1,54 @@
+//! What a miss waits for before its client goes on: a look at the inputs, and copies of the outputs.
+use super::{Miss, flat, not_storable};
+use crate::inputs::{Compiled, Observed};
+use crate::permits::{Deadline, acquire};
+use crate::pool::{Internal, guard};
+use crate::routes::ask;
+use crate::statistics::NotStored;
+use crate::storage_actor::{Copies, NotTaken, TakeIn};
+use cachepot_storage::remote::bundle::SMALL_BYTES;
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Miss {
+    /// What the compile depended on, and copies of its outputs that are ours alone.
+    pub(super) async fn seen_and_copied(
+        &self,
+        compiled: &Arc<Compiled>,
+        files: Vec<File>,
+        deadline: Deadline,
+    ) -> Result<(Observed, Copies), NotStored> {
+        let permit = acquire(&self.shared.permits.local_store, deadline).await;
+        let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
+        let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));
+        let memory = self.shared.tiers.take_writes().then(|| Arc::clone(&self.shared.permits.carrying));
+        let message = TakeIn { subject, compiled, files, memory, permit };
+        match self.taken(message, deadline).await?.map_err(NotStored::skipped)? {
+            Ok(taken) => Ok(taken),
+            Err(NotTaken::Inputs(why)) => Err(not_storable(why)),
+            Err(NotTaken::Store(error)) => flat(Err(error)),
+        }
+    }
+
+    /// Where it is quick, it is done here: the client waits, and while another thread wakes up for it, this processor would
+    /// have nothing to do and the other's compile would stand still.
+    async fn taken(
+        &self,
+        message: TakeIn,
+        deadline: Deadline,
+    ) -> Result<Result<Result<(Observed, Copies), NotTaken>, Internal>, NotStored> {
+        let (shared, began) = (&self.shared, Instant::now());
+        let is_small = message.compiled.watched.is_none() && message.bytes() <= SMALL_BYTES as u64;
+        let taken = if is_small && shared.traffic.is_light() && shared.pace.is_quick() {
+            guard(|| message.take_in(&shared.memory, &shared.store))
+        } else {
+            let asked = ask(shared.routes().local_store.as_ref(), message, deadline).await;
+            asked.map_err(NotStored::skipped)?
+        };
+        if is_small {
+            shared.pace.note(began.elapsed());
+        }
+        Ok(taken)
+    }
+}

@@ -1,5 +1,5 @@
-//! `rustc -vV`, with which cargo begins a build: it is asked twice before the first compile. Who the compiler is, is found out
-//! meanwhile, and what it said then is answered from memory.
+//! `rustc -vV`, with which cargo begins a build, twice before the first compile, and which build scripts ask under its other
+//! name. Who the compiler is, is found out meanwhile, and what it said then is answered from memory.
 use crate::compiler_info_cache::Identify;
 use crate::detect::CompilerQuery;
 use crate::drive::{Outcome, query};
@@ -16,9 +16,12 @@ use std::time::Duration;
 /// How long a compiler that nobody waits for yet may take to say who it is.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// Both words of it are short for the others (`rustc --help`). autocfg, which many build scripts use, spells it out.
+const SPELLINGS: [&[&str]; 2] = [&["-vV"], &["--version", "--verbose"]];
+
 /// Whether a request is that question.
 pub(crate) fn is_asked(request: &CompileRequest) -> bool {
-    request.argv.len() == 2 && request.argv.last().is_some_and(|word| word == "-vV")
+    request.argv.split_first().is_some_and(|(_, words)| SPELLINGS.iter().any(|spelling| words == *spelling))
 }
 
 /// Answers from memory, or lets the client ask.

@@ -94,6 +94,7 @@ pub(super) async fn detect(
     let is_real =
         stamped([real.clone()]).first().map(|(_, stamp)| *stamp) == parts.first().map(|(_, stamp)| *stamp);
     let files = said.files(query, real).await?;
+    let elsewhere = said.elsewhere(query, &files);
     // As they are named, and without what leads back up: the loader finds some by the place of others.
     let covered = files.iter().cloned().chain([said.libraries(), query.program.clone()]);
     let covered = covered.flat_map(|path| path.canonicalize().into_iter().chain([path]));
@@ -106,11 +107,11 @@ pub(super) async fn detect(
         parts.extend(chosen);
     }
     let is_old = |(_, stamp): &Stamped| stamp.is_some_and(|stamp| !changed_since(&stamp, began));
-    let is_sure = is_real
-        && said.is_silent
-        && answers_as_ever(&query.env)
-        && said.is_loaded_from_here(query)
-        && parts.iter().all(is_old);
+    let mut is_sure = is_real && said.is_silent && answers_as_ever(&query.env) && parts.iter().all(is_old);
+    // The loader would take a library from there.
+    let elsewhere = elsewhere.map(stamped);
+    is_sure &= elsewhere.as_ref().is_some_and(|places| places.iter().all(|(_, stamp)| stamp.is_none()));
+    parts.extend(elsewhere.into_iter().flatten());
     let known = identity.map(|identity| Known {
         identity,
         driver: said.driver,
@@ -121,6 +122,10 @@ pub(super) async fn detect(
     let kind = known.ok_or_else(|| "a part of the compiler cannot be read".to_owned());
     Ok(Some(Compiler { kind, names, by_place: !is_real, parts }))
 }
+
+/// Folders in which the loader looks for libraries that suit the machine best.
+const OF_MACHINES: [&str; 8] =
+    ["aarch64", "atomics", "avx512_1", "glibc-hwcaps", "haswell", "tls", "x86_64", "xeon_phi"];
 
 /// The files by which rustup chooses a toolchain, there or not, and the folder of all toolchains.
 fn choices(query: &CompilerQuery) -> Vec<PathBuf> {
@@ -200,10 +205,30 @@ impl Said {
         }
     }
 
-    /// Whether the loader is led to the folders of this toolchain and to no others.
-    fn is_loaded_from_here(&self, query: &CompilerQuery) -> bool {
-        let folders = query.env.get("LD_LIBRARY_PATH").filter(|folders| !folders.is_empty());
-        folders.is_none_or(|folders| Path::new(folders) == self.sysroot.join("lib"))
+    /// Places in folders of `LD_LIBRARY_PATH` at which the loader would find a library before its own, or begin to look
+    /// for one (ld.so(8)); cargo names folders of the build to what it runs. `None` where they cannot be told.
+    fn elsewhere(&self, query: &CompilerQuery, files: &BTreeSet<PathBuf>) -> Option<Vec<PathBuf>> {
+        let folders = query.env.get("LD_LIBRARY_PATH").unwrap_or_default().as_bytes();
+        let folders: Vec<&[u8]> = folders.split(|&byte| byte == b':').collect();
+        if folders == [b""] {
+            return Some(Vec::new());
+        }
+        // An empty one is the working directory.
+        let is_plain =
+            |folder: &&[u8]| folder.starts_with(b"/") && !folder.iter().any(|byte| b"$;".contains(byte));
+        if !folders.iter().all(is_plain) {
+            return None;
+        }
+        let names = || files.iter().filter_map(|file| file.file_name());
+        let libraries = || names().filter(|name| name.to_string_lossy().contains(".so"));
+        // These are looked at themselves.
+        let own = [self.sysroot.join("lib"), self.libraries()];
+        let others = folders.iter().map(|folder| Path::new(OsStr::from_bytes(folder)));
+        let others = others.filter(|folder| !own.iter().any(|own| own == folder));
+        let places = |folder: &Path| -> Vec<PathBuf> {
+            libraries().chain(OF_MACHINES.iter().map(OsStr::new)).map(|name| folder.join(name)).collect()
+        };
+        Some(others.flat_map(places).collect())
     }
 
     fn target(&self) -> PathBuf {

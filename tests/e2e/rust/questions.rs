@@ -76,6 +76,28 @@ fn is_never_remembered(sandbox: &Sandbox) -> bool {
     (0..20).inspect(|_| pause()).all(|_| !is_remembered(sandbox, ANY))
 }
 
+/// As cargo names folders of the build to build scripts.
+#[test]
+fn the_loader_may_be_led_to_folders_that_have_nothing_for_it() {
+    let mut sandbox = Sandbox::new("folders");
+    make(&sandbox, "one", false);
+    let work = sandbox.work().display().to_string();
+    sandbox.sh("mkdir -p deps");
+    sandbox = sandbox.env("LD_LIBRARY_PATH", format!("{work}/deps:{work}/sysroot/lib"));
+    assert!(ask(&sandbox, ANY).starts_with("rustc 1.95.0 (one)\n"));
+    wait_until("the answer is remembered", || is_remembered(&sandbox, ANY));
+    sandbox.write("deps/libany.so", "no library");
+    assert!(is_remembered(&sandbox, ANY));
+    let places = [
+        "mkdir deps/glibc-hwcaps",
+        "rmdir deps/glibc-hwcaps; ln -s \"$(gcc -print-file-name=libc.so.6)\" deps",
+    ];
+    for place in places {
+        sandbox.sh(place);
+        assert!(is_never_remembered(&sandbox), "{place}");
+    }
+}
+
 /// What one client hears under its own variables is no answer for others.
 #[test]
 fn an_answer_under_a_variable_of_rustc_is_not_kept() {

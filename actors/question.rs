@@ -82,9 +82,15 @@ impl Question<'_> {
         head: Option<Arc<Entry>>,
         hints: &Hints,
     ) -> Brought {
-        // Who asks while its blobs come to another finds it there.
-        if let Some(head) = head.or_else(|| self.shared.tiers.head(&result)) {
+        if let Some(head) = head {
             return self.bring_blobs(result, head, hints).await;
+        }
+        // Its blobs are coming to another request.
+        if let Some(head) = self.shared.tiers.head(self.at, result) {
+            match self.bring_blobs(result, head, hints).await {
+                Brought::Nothing => {}
+                brought => return brought,
+            }
         }
         let to = Arc::clone(self.shared);
         let take_in = move |object: &mut dyn Read| {
@@ -99,6 +105,7 @@ impl Question<'_> {
     /// Brings the blobs of a result; its client is told meanwhile what has come.
     async fn bring_blobs(&self, result: Digest, head: Arc<Entry>, hints: &Hints) -> Brought {
         let Some(key) = blobs::key(&head) else { return Brought::Nothing };
+        self.shared.tiers.keep_head(self.at, result, &head);
         let (to, hints) = (Arc::clone(self.shared), hints.clone());
         let take_in = move |object: &mut dyn Read| {
             let mut outputs = to.store.incoming(head.blobs().map(|(size, _)| size));
@@ -110,9 +117,7 @@ impl Question<'_> {
             }
             Some(to.tiers.take_whole(result, entry, outputs.into_files()))
         };
-        let brought = self.bring(Object::Blobs { key, of: result }, take_in).await;
-        self.shared.tiers.forget_head(&result);
-        brought
+        self.bring(Object::Blobs { key, of: result }, take_in).await
     }
 
     /// Brings an object, once for all who want it at the same time; `take_in` says `None` of one that is not as it
@@ -127,10 +132,14 @@ impl Question<'_> {
             return Brought::Nothing;
         }
         let bring = async {
-            match self.is_here(object).await {
+            let brought = match self.is_here(object).await {
                 Some(brought) => brought,
                 None => self.fetch(object, take_in).await,
+            };
+            if let Object::Blobs { of, .. } = object {
+                tiers.forget_head(self.at, of);
             }
+            brought
         };
         tiers.in_turn((self.at, object), self.left(), bring).await
     }
@@ -142,9 +151,9 @@ impl Question<'_> {
             return Some(Brought::Entry(result, in_hand));
         }
         let to = Arc::clone(self.shared);
-        let look = move || to.store.look_up(&result).is_ok_and(|stored| stored.is_some());
-        let is_stored = tokio::task::spawn_blocking(look).await.unwrap_or(false);
-        is_stored.then_some(Brought::News)
+        let look = move || to.store.fetch(&result).is_ok_and(|stored| stored.is_some());
+        let looked = tokio::time::timeout(self.left(), tokio::task::spawn_blocking(look)).await;
+        matches!(looked, Ok(Ok(true))).then_some(Brought::News)
     }
 
     async fn fetch(

@@ -42,8 +42,9 @@ pub(crate) struct Tiers {
     coming: Mutex<HashMap<(usize, Object), Turn>>,
     /// Results that were brought: they may not be in the local store yet, or never, where it takes nothing.
     in_hand: Mutex<Recent<Digest, Arc<InHand>>>,
-    /// Heads of results whose blobs are coming: they travel with their job, for which only the first one asks.
-    heads: Mutex<Recent<Digest, Arc<Entry>>>,
+    /// Heads of results whose blobs are coming, by the remote's place in the list: they travel with their job, for which
+    /// only the first one asks.
+    heads: Mutex<Recent<(usize, Digest), Arc<Entry>>>,
 }
 
 /// An object of a remote.
@@ -111,9 +112,7 @@ impl Tiers {
     pub(crate) fn take(&self, result: Digest, entry: Entry) -> Brought {
         let is_head = entry.blobs().next().is_some();
         if is_head {
-            let head = Arc::new(entry);
-            hold(&self.heads).insert(result, Arc::clone(&head), in_hand::weight(&head));
-            Brought::Head(result, head)
+            Brought::Head(result, Arc::new(entry))
         } else {
             self.take_whole(result, entry, Vec::new())
         }
@@ -139,14 +138,19 @@ impl Tiers {
         hold(&self.in_hand).get(result)
     }
 
-    /// The head of a result that was brought a moment ago.
-    pub(crate) fn head(&self, result: &Digest) -> Option<Arc<Entry>> {
-        hold(&self.heads).get(result)
+    /// The head of a result whose blobs are coming from a remote.
+    pub(crate) fn head(&self, at: usize, result: Digest) -> Option<Arc<Entry>> {
+        hold(&self.heads).get(&(at, result))
     }
 
-    /// Its blobs came, or do not come.
-    pub(crate) fn forget_head(&self, result: &Digest) {
-        hold(&self.heads).remove(result);
+    /// From now on they are.
+    pub(crate) fn keep_head(&self, at: usize, result: Digest, head: &Arc<Entry>) {
+        hold(&self.heads).insert((at, result), Arc::clone(head), in_hand::weight(head));
+    }
+
+    /// They came, or do not come.
+    pub(crate) fn forget_head(&self, at: usize, result: Digest) {
+        hold(&self.heads).remove(&(at, result));
     }
 
     /// What remotes have for a job is to be replaced.

@@ -123,7 +123,7 @@ pub(super) async fn detect(
     Ok(Some(Compiler { kind, names, by_place: !is_real, parts }))
 }
 
-/// Folders in which the loader looks for libraries that suit the machine best.
+/// Folders in which glibc's loader looks for libraries that suit the machine best, on x86-64 and on AArch64.
 const OF_MACHINES: [&str; 8] =
     ["aarch64", "atomics", "avx512_1", "glibc-hwcaps", "haswell", "tls", "x86_64", "xeon_phi"];
 
@@ -219,16 +219,25 @@ impl Said {
         if !folders.iter().all(is_plain) {
             return None;
         }
-        let names = || files.iter().filter_map(|file| file.file_name());
-        let libraries = || names().filter(|name| name.to_string_lossy().contains(".so"));
         // These are looked at themselves.
         let own = [self.sysroot.join("lib"), self.libraries()];
         let others = folders.iter().map(|folder| Path::new(OsStr::from_bytes(folder)));
-        let others = others.filter(|folder| !own.iter().any(|own| own == folder));
+        let others: Vec<&Path> = others.filter(|folder| !own.iter().any(|own| own == folder)).collect();
+        let is_library = |file: &&PathBuf| file.to_string_lossy().contains(".so");
+        // A loader that does not tell what it takes is not known to us.
+        let tells = files.iter().filter(is_library).any(|file| !file.starts_with(self.target()));
+        let is_known = tells && cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+        if !is_known && !others.is_empty() {
+            return None;
+        }
+        // Some are loaded later than at the start.
+        let more = std::fs::read_dir(self.sysroot.join("lib")).into_iter().flatten().flatten();
+        let more: Vec<PathBuf> = more.map(|entry| entry.path()).collect();
+        let libraries = || files.iter().chain(&more).filter(is_library).filter_map(|file| file.file_name());
         let places = |folder: &Path| -> Vec<PathBuf> {
             libraries().chain(OF_MACHINES.iter().map(OsStr::new)).map(|name| folder.join(name)).collect()
         };
-        Some(others.flat_map(places).collect())
+        Some(others.into_iter().flat_map(places).collect())
     }
 
     fn target(&self) -> PathBuf {

@@ -11,6 +11,9 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Nobody else is answered meanwhile: so many headers that nobody has read yet are looked at in some milliseconds.
+const MAX_INPUTS: usize = 512;
+
 impl Miss {
     /// What the compile depended on, and copies of its outputs that are ours alone.
     pub(super) async fn seen_and_copied(
@@ -39,16 +42,17 @@ impl Miss {
         deadline: Deadline,
     ) -> Result<Result<Result<(Observed, Copies), NotTaken>, Internal>, NotStored> {
         let (shared, began) = (&self.shared, Instant::now());
-        let is_small = message.compiled.watched.is_none() && message.bytes() <= SMALL_BYTES as u64;
+        let is_small = message.compiled.watched.is_none()
+            && message.compiled.inputs.len() <= MAX_INPUTS
+            && message.bytes() <= SMALL_BYTES as u64;
         let taken = if is_small && shared.traffic.is_light() && shared.pace.is_quick() {
-            guard(|| message.take_in(&shared.memory, &shared.store))
+            Ok(guard(|| message.take_in(&shared.memory, &shared.store)))
         } else {
-            let asked = ask(shared.routes().local_store.as_ref(), message, deadline).await;
-            asked.map_err(NotStored::skipped)?
+            ask(shared.routes().local_store.as_ref(), message, deadline).await
         };
         if is_small {
             shared.pace.note(began.elapsed());
         }
-        Ok(taken)
+        taken.map_err(NotStored::skipped)
     }
 }

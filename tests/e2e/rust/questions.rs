@@ -7,12 +7,14 @@ const RUSTC: &str = r#"
 #include <stdio.h>
 #include <string.h>
 int main(int count, char **words) {
+    int is_clippy = !!strstr(words[0], "clippy-driver");
     fputs("asked\n", fopen("asked", "a"));
     if (count > 2 && strcmp(words[2], "--verbose")) {
         if (CHANGES) fclose(fopen(SYSROOT "/lib/new", "w")), remove(SYSROOT "/lib/new");
         printf("%s\n", SYSROOT);
     }
-    else if (count == 2 && !strcmp(words[1], "--version")) puts("rustc 1.95.0 (0 2026-01-01)");
+    else if (!strcmp(words[1], "--version") && (count == 2 || is_clippy))
+        printf("%s (0 2026-01-01)\n", is_clippy ? "clippy 0.1.95" : "rustc 1.95.0");
     else puts("rustc 1.95.0 (" TEXT ")\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0");
     return 0;
 }
@@ -33,9 +35,13 @@ fn ask(sandbox: &Sandbox, variable: (&str, &str)) -> String {
     ask_with(sandbox, &["-vV"], variable)
 }
 
-fn ask_with(sandbox: &Sandbox, words: &[&str], (name, value): (&str, &str)) -> String {
+fn ask_with(sandbox: &Sandbox, words: &[&str], variable: (&str, &str)) -> String {
+    ask_program(sandbox, "rustc", words, variable)
+}
+
+fn ask_program(sandbox: &Sandbox, program: &str, words: &[&str], (name, value): (&str, &str)) -> String {
     let mut command = sandbox.command(CLIENT);
-    command.arg(sandbox.work().join("sysroot/bin/rustc")).args(words);
+    command.arg(sandbox.work().join("sysroot/bin").join(program)).args(words);
     finish(command.env(name, value)).succeeds().stdout()
 }
 
@@ -69,6 +75,19 @@ fn rustc_is_asked_again_only_where_it_may_say_something_else() {
     }
     make(&sandbox, "two", false);
     assert!(ask(&sandbox, ANY).starts_with("rustc 1.95.0 (two)\n"));
+}
+
+/// Where the question is spelled out it names itself; what cargo asks is passed on to rustc.
+#[test]
+fn clippy_says_who_it_is() {
+    let sandbox = Sandbox::new("clippy");
+    make(&sandbox, "one", false);
+    sandbox.sh("cp sysroot/bin/rustc sysroot/bin/clippy-driver");
+    for _ in 0..20 {
+        let answer = ask_program(&sandbox, "clippy-driver", &["--version", "--verbose"], ANY);
+        assert_eq!(answer, "clippy 0.1.95 (0 2026-01-01)\n");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 fn is_never_remembered(sandbox: &Sandbox) -> bool {

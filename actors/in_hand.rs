@@ -66,11 +66,7 @@ impl InHand {
 
 /// What it takes to keep an entry without its blobs, in bytes of memory.
 pub(crate) fn weight(entry: &Entry) -> usize {
-    let outputs = entry.outputs.iter().map(|output| match &output.body {
-        Body::Inline(content) => content.len(),
-        Body::Blob { .. } => 0,
-    });
-    outputs.sum::<usize>() + entry.stdout.len() + entry.stderr.len() + 1024
+    entry.bytes_inside() + 1024
 }
 
 /// A result on its way into the local store.

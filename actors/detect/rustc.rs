@@ -223,7 +223,8 @@ impl Said {
         let own = [self.sysroot.join("lib"), self.libraries()];
         let others = folders.iter().map(|folder| Path::new(OsStr::from_bytes(folder)));
         let others: Vec<&Path> = others.filter(|folder| !own.iter().any(|own| own == folder)).collect();
-        let is_library = |file: &&PathBuf| file.to_string_lossy().contains(".so");
+        let is_library =
+            |file: &&PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().contains(".so"));
         // A loader that does not tell what it takes is not known to us.
         let tells = files.iter().filter(is_library).any(|file| !file.starts_with(self.target()));
         let is_known = tells && cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));

@@ -2,7 +2,7 @@
 use super::{Miss, flat, not_storable};
 use crate::inputs::{Compiled, Observed};
 use crate::permits::{Deadline, acquire};
-use crate::pool::{Internal, guard};
+use crate::pool::guard;
 use crate::routes::ask;
 use crate::statistics::NotStored;
 use crate::storage_actor::{Copies, NotTaken, TakeIn};
@@ -27,24 +27,12 @@ impl Miss {
         let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));
         let memory = self.shared.tiers.take_writes().then(|| Arc::clone(&self.shared.permits.carrying));
         let message = TakeIn { subject, compiled, files, memory, permit };
-        match self.taken(message, deadline).await?.map_err(NotStored::skipped)? {
-            Ok(taken) => Ok(taken),
-            Err(NotTaken::Inputs(why)) => Err(not_storable(why)),
-            Err(NotTaken::Store(error)) => flat(Err(error)),
-        }
-    }
-
-    /// Where it is quick, it is done here: the client waits, and while another thread wakes up for it, this processor would
-    /// have nothing to do and the other's compile would stand still.
-    async fn taken(
-        &self,
-        message: TakeIn,
-        deadline: Deadline,
-    ) -> Result<Result<Result<(Observed, Copies), NotTaken>, Internal>, NotStored> {
         let (shared, began) = (&self.shared, Instant::now());
         let is_small = message.compiled.watched.is_none()
             && message.compiled.inputs.len() <= MAX_INPUTS
             && message.bytes() <= SMALL_BYTES as u64;
+        // Where it is quick, it is done here: the client waits, and while another thread wakes up for it, this processor would
+        // have nothing to do and the other's compile would stand still.
         let taken = if is_small && shared.traffic.is_light() && shared.pace.is_quick() {
             Ok(guard(|| message.take_in(&shared.memory, &shared.store)))
         } else {
@@ -53,6 +41,10 @@ impl Miss {
         if is_small {
             shared.pace.note(began.elapsed());
         }
-        taken.map_err(NotStored::skipped)
+        match taken.map_err(NotStored::skipped)?.map_err(NotStored::skipped)? {
+            Ok(taken) => Ok(taken),
+            Err(NotTaken::Inputs(why)) => Err(not_storable(why)),
+            Err(NotTaken::Store(error)) => flat(Err(error)),
+        }
     }
 }

@@ -66,6 +66,15 @@ impl Entry {
         sizes.sum()
     }
 
+    /// How much of it is no blob, in bytes: small outputs and messages.
+    pub fn bytes_inside(&self) -> usize {
+        let outputs = self.outputs.iter().map(|output| match &output.body {
+            Body::Inline(content) => content.len(),
+            Body::Blob { .. } => 0,
+        });
+        outputs.sum::<usize>() + self.stdout.len() + self.stderr.len()
+    }
+
     /// Sizes and digests of the outputs that lie outside, in the order of the outputs.
     pub fn blobs(&self) -> impl Iterator<Item = (u64, Digest)> {
         self.outputs.iter().filter_map(|output| match output.body {

@@ -13,7 +13,7 @@
 use std::io::Read;
 
 use cachepot_engine::digest::Digest;
-use cachepot_engine::entry::{Body, Entry};
+use cachepot_engine::entry::Entry;
 use cachepot_engine::envelope::{self, EntryError, Kind, ReadError};
 use cachepot_engine::manifest::Manifest;
 
@@ -127,21 +127,13 @@ pub fn read_result(result: &Digest, object: impl Read) -> Result<Entry, BundleEr
 
 /// Whether a result travels with its job; else it needs an object of its own.
 pub fn travels_with_job(entry: &Entry) -> bool {
-    inside(entry) <= SMALL_BYTES
+    entry.bytes_inside() <= SMALL_BYTES
 }
 
 /// Whether who reads it takes an entry of this size.
 pub fn is_readable(entry: &Entry) -> bool {
     // Beside this it has a few words for each output.
-    inside(entry) as u64 + SMALL_BYTES as u64 <= MAX_IN_MEMORY_BYTES
-}
-
-fn inside(entry: &Entry) -> usize {
-    let outputs = entry.outputs.iter().map(|output| match &output.body {
-        Body::Inline(content) => content.len(),
-        Body::Blob { .. } => 0,
-    });
-    outputs.sum::<usize>() + entry.stdout.len() + entry.stderr.len()
+    entry.bytes_inside() as u64 + SMALL_BYTES as u64 <= MAX_IN_MEMORY_BYTES
 }
 
 /// The content of an object that is not large.

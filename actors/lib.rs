@@ -3,6 +3,7 @@
 // The modules are private: `pub` in them means what the others may use.
 #![allow(unreachable_pub)]
 
+mod backlog;
 mod behind;
 mod build_scripts;
 mod built_in_folders;
@@ -77,8 +78,8 @@ use cachepot_storage::remote::bundle::MAX_CONTENT_BYTES;
 use cachepot_wire::{EnvBlock, fd, socket};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -237,6 +238,8 @@ fn make_scratch(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Processors for us. The standard library reads several files for that.
 fn cores() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(2, usize::from))
 }

@@ -1,16 +1,17 @@
 //! A miss: what the client is to run, its report, private copies of the outputs, and the record of what the compile
 //! depended on. The first answer is given in `drive.rs`; what takes time goes on when the client has gone.
+use crate::backlog::Backlog;
 use crate::built_in_folders::{Folders, told};
 use crate::compiler_info_cache::BuiltInFolders;
 use crate::detect::{Compiler, CompilerQuery};
-use crate::inputs::{Compiled, Moment, NotStorable, Observed, now};
+use crate::inputs::{Compiled, Moment, NotStorable, now};
 use crate::outputs::{opened, present_outputs, read_from_start, words_say};
 use crate::permits::{Deadline, Permit};
 use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics::{self, NotStored};
-use crate::storage_actor::Copies;
+use crate::storage_actor::{Copies, Seen};
 use crate::subject::Subject;
 use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
@@ -89,7 +90,6 @@ struct Taken {
     meta: EntryMeta,
     outputs: Vec<(Role, bool, Ingested)>,
     compiled: Arc<Compiled>,
-    observed: Observed,
     /// The dependency file as it will be, where it was widened.
     narrowed: Option<Vec<u8>>,
     /// For outputs that are in memory because the disk does not take them.
@@ -160,7 +160,7 @@ impl Miss {
         let taken = self.take_in(report, descriptors, &mut text).await;
         // A result that is not kept has a dependency file, too.
         let narrowed = match (&taken, text) {
-            (Ok(taken), _) => taken.narrowed.clone(),
+            (Ok((taken, _)), _) => taken.narrowed.clone(),
             (Err(_), Some(text)) if self.is_widened() => {
                 self.narrowed_by_compiler(&text, Succeeded(true)).await
             }
@@ -178,7 +178,11 @@ impl Miss {
                 statistics::not_stored(&self.shared.stats, &NotStored::skipped("client gone"))
             }
             Ok(taken) => {
-                actix::spawn(async move { self.keep(taken).await });
+                let waits = taken.1.observed().is_none();
+                // Before the client goes on, and the build asks for this one.
+                let entered = Backlog::enter(&self.shared, self.call.key, waits);
+                let ended = now();
+                actix::spawn(async move { self.keep(taken, entered, ended).await });
             }
             Err(why) => statistics::not_stored(&self.shared.stats, &why),
         }
@@ -192,7 +196,7 @@ impl Miss {
         report: Report,
         descriptors: Vec<OwnedFd>,
         text: &mut Option<Vec<u8>>,
-    ) -> Result<Taken, NotStored> {
+    ) -> Result<(Taken, Seen), NotStored> {
         let mut opened = opened(&report, descriptors)?;
         let private = opened.split_off(self.subject.job.outputs.len().min(opened.len()));
         let (roles, files) =
@@ -207,14 +211,14 @@ impl Miss {
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let (compiled, permit) = (Arc::new(compiled), Arc::new(permit));
-        let (observed, Copies { outputs: copies, room }) =
+        let (seen, Copies { outputs: copies, room }) =
             self.seen_and_copied(&compiled, files, deadline).await?;
         let outputs =
             roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let mut outputs: Vec<_> = outputs.collect();
-        let narrowed = self.narrow_copy(&mut outputs, text.as_deref(), &compiled, &observed).await?;
+        let narrowed = self.narrow_copy(&mut outputs, text.as_deref(), &compiled, &seen).await?;
         let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
-        Ok(Taken { meta, outputs, compiled, observed, narrowed, room, permit })
+        Ok((Taken { meta, outputs, compiled, narrowed, room, permit }, seen))
     }
 
     /// What to look at, before the client goes on: whatever the build does then must not be taken for the
@@ -232,7 +236,7 @@ impl Miss {
                 .map_err(NotStored::skipped)?,
             None => trace,
         };
-        let folders = self.folders(deadline).await?;
+        let (folders, brought) = self.folders(deadline).await?;
         let job = &self.subject.job;
         // The compiler has read the response files after us.
         let words = response_file::expand(&job.argv, &self.call.query.cwd, self.subject.driver.family);
@@ -247,6 +251,7 @@ impl Miss {
         Ok(Compiled {
             inputs: inputs.map_err(|reason| NotStored::Uses(reason.0))?,
             folders,
+            brought,
             words,
             word_texts,
             key_files: job.key_files.clone(),
@@ -280,8 +285,8 @@ impl Miss {
         }
     }
 
-    /// Every folder in which the compiler may have searched.
-    async fn folders(&mut self, deadline: Deadline) -> Result<Vec<Vec<u8>>, NotStored> {
+    /// Every folder in which the compiler may have searched, and those of them that it knows by itself.
+    async fn folders(&mut self, deadline: Deadline) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>), NotStored> {
         let built_in =
             tokio::time::timeout(deadline.left(), &mut self.folders).await.map_err(NotStored::skipped)?;
         let built_in = built_in
@@ -296,9 +301,10 @@ impl Miss {
             .iter()
             .filter(|(name, _)| name.to_str().is_some_and(|name| gnu::FOLDER_VARIABLES.contains(&name)));
         let named = lists.flat_map(|(_, value)| std::env::split_paths(value));
-        let named = named.map(|folder| folder.into_os_string().into_vec());
+        let named: Vec<Vec<u8>> = named.map(|folder| folder.into_os_string().into_vec()).collect();
         self.built_in = built_in;
-        Ok(given.chain(self.built_in.iter().cloned()).chain(named).collect())
+        let brought = self.built_in.iter().filter(|folder| !named.contains(folder)).cloned().collect();
+        Ok((given.chain(self.built_in.iter().cloned()).chain(named).collect(), brought))
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-const MAX_RECORDING: usize = 256;
+const MAX_RECORDING: usize = 256 + MAX_WAITING;
+/// Results that wait while a build goes on; each holds some memory.
+const MAX_WAITING: usize = 256;
 const MAX_LEASES: usize = 256;
 /// Some thousand checks of C units.
 const MAX_CHECKS_KIB: usize = 32 << 10;
@@ -15,8 +17,10 @@ pub(crate) const MAX_UPLOADING_KIB: u32 = 256 << 10;
 pub(crate) const MAX_CARRIED_KIB: u32 = 256 << 10;
 /// Descriptors that the coordinator keeps for itself: index, logs, programs that it runs.
 const OWN_DESCRIPTORS: u64 = 64;
+/// Descriptors that one of them holds: folder, outputs.
+const DESCRIPTORS_PER_WAITING: usize = 3;
 /// Descriptors that one request may hold at a time: socket, folder, inputs being read, outputs.
-const DESCRIPTORS_PER_SESSION: u64 = 6;
+const DESCRIPTORS_PER_SESSION: usize = 6;
 const MAX_SESSIONS: usize = 4096;
 
 /// The semaphores.
@@ -75,9 +79,20 @@ impl Permits {
 
 /// As many as there are descriptors for: running out of them in the middle would lose what is in the cache.
 fn max_sessions() -> usize {
-    let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft);
-    let sessions = descriptors.saturating_sub(OWN_DESCRIPTORS) / DESCRIPTORS_PER_SESSION;
-    usize::try_from(sessions).unwrap_or(MAX_SESSIONS).clamp(4, MAX_SESSIONS)
+    let sessions =
+        descriptors().saturating_sub(max_waiting() * DESCRIPTORS_PER_WAITING) / DESCRIPTORS_PER_SESSION;
+    sessions.clamp(4, MAX_SESSIONS)
+}
+
+/// How many results may wait for the end of a build, of those that may be recorded.
+pub(crate) fn max_waiting() -> usize {
+    (descriptors() / 16).min(MAX_WAITING)
+}
+
+/// Descriptors for requests and results.
+fn descriptors() -> usize {
+    let all = getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft);
+    usize::try_from(all.saturating_sub(OWN_DESCRIPTORS)).unwrap_or(usize::MAX)
 }
 
 /// A permit in a message.

@@ -68,7 +68,10 @@ impl Gate {
 /// Waits until at most `n` sessions are in flight and nothing is being recorded, or the grace time is over; and then for
 /// what is on its way to remotes.
 pub async fn drain(shared: &Shared, n: usize) {
-    let busy = || shared.traffic.n_inside() > n || !shared.permits.recording_is_idle();
+    let busy = || {
+        shared.backlog.hurry();
+        shared.traffic.n_inside() > n || !shared.permits.recording_is_idle()
+    };
     until(Instant::now() + GRACE, || !busy()).await;
     let end = Instant::now() + FLUSH_LIMIT;
     if shared.tiers.take_writes() {
@@ -313,8 +316,12 @@ fn notice(shared: &Shared, env: &EnvBlock) -> String {
 
 async fn administer(shared: &Arc<Shared>, order: Admin) -> AdminReply {
     match order {
-        Admin::ShowStats => AdminReply::Done(statistics::report(shared)),
+        Admin::ShowStats => {
+            shared.backlog.flush().await;
+            AdminReply::Done(statistics::report(shared))
+        }
         Admin::ZeroStats => {
+            shared.backlog.flush().await;
             let of = Arc::clone(shared);
             // It may wait for a lock. A failure shows in the numbers.
             let _ = tokio::task::spawn_blocking(move || statistics::clear(&of)).await;
@@ -325,6 +332,7 @@ async fn administer(shared: &Arc<Shared>, order: Admin) -> AdminReply {
             AdminReply::Done(statistics::report(shared))
         }
         Admin::ClearCache => {
+            shared.backlog.flush().await;
             let store = Arc::clone(&shared.store);
             let cleared = tokio::task::spawn_blocking(move || store.clear()).await;
             // Afterwards: a look-up may have remembered one that was still there.

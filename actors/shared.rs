@@ -1,4 +1,5 @@
 //! What every request may read: routes, permits, statistics, what is known of compilers.
+use crate::backlog::Backlog;
 use crate::compiler_info_cache::Snapshot;
 use crate::inputs::Memory;
 use crate::jobserver_actor::Slots;
@@ -44,6 +45,8 @@ pub struct Shared {
     pub writers: Arc<Writers>,
     /// Who asks just now.
     pub traffic: Arc<Traffic>,
+    /// What is still to be recorded.
+    pub(crate) backlog: Backlog,
     /// How long it took to take a small result in.
     pub pace: Pace,
     /// The settings, and where they came from.
@@ -101,6 +104,7 @@ impl Shared {
             memory: Arc::default(),
             writers: Arc::default(),
             traffic,
+            backlog: Backlog::default(),
             pace: Pace::default(),
             loaded,
             started_with,

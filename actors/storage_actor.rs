@@ -2,7 +2,7 @@
 //! front of it; the store itself is shared with the Hashers, who read, so that no hit waits behind a copy. Called by `miss.rs` and
 //! `behind.rs`, bounded by `Permits::local_store`; when one dies, its request is answered with an error and the result is not kept.
 use crate::carried::{self, Carried};
-use crate::inputs::{Compiled, Memory, NotStorable, Observed, observe};
+use crate::inputs::{Compiled, Memory, NotStorable, Observed, Sight, observe, observe_later};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::Permit;
@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 /// Looks at the inputs of a finished compile and takes private copies of its outputs, in one go: the client waits for
 /// both.
 #[derive(Message)]
-#[rtype(result = "Result<Result<(Observed, Copies), NotTaken>, Internal>")]
+#[rtype(result = "Result<Result<(Seen, Copies), NotTaken>, Internal>")]
 pub struct TakeIn {
     /// Where the compile ran.
     pub subject: Arc<Subject>,
@@ -33,6 +33,39 @@ pub struct TakeIn {
     pub files: Vec<File>,
     /// Memory for what the disk does not take, where a remote does.
     pub memory: Option<Arc<Semaphore>>,
+    /// Given back with the message.
+    #[expect(dead_code, reason = "it is given back when the message is dropped")]
+    pub permit: Permit,
+}
+
+/// What is known of a compile's files when its client goes on.
+pub enum Seen {
+    /// All.
+    Whole(Box<Observed>),
+    /// What nobody can tell later; the rest has time.
+    InPart(Box<Sight>),
+}
+
+impl Seen {
+    /// What the compile depended on, where that is known already.
+    pub(crate) fn observed(&self) -> Option<&Observed> {
+        match self {
+            Seen::Whole(observed) => Some(observed),
+            Seen::InPart(_) => None,
+        }
+    }
+}
+
+/// Looks at the rest.
+#[derive(Message)]
+#[rtype(result = "Result<Result<Observed, NotStorable>, Internal>")]
+pub struct LookAgain {
+    /// Where the compile ran.
+    pub subject: Arc<Subject>,
+    /// What to look at.
+    pub compiled: Arc<Compiled>,
+    /// What was seen at its end.
+    pub sight: Box<Sight>,
     /// Given back with the message.
     #[expect(dead_code, reason = "it is given back when the message is dropped")]
     pub permit: Permit,
@@ -115,10 +148,19 @@ impl Actor for LocalStorageActor {
 pulse::lives!(LocalStorageActor, poisoned_in_pool);
 
 impl Handler<TakeIn> for LocalStorageActor {
-    type Result = Result<Result<(Observed, Copies), NotTaken>, Internal>;
+    type Result = Result<Result<(Seen, Copies), NotTaken>, Internal>;
 
     fn handle(&mut self, message: TakeIn, ctx: &mut Self::Context) -> Self::Result {
         contain(ctx, || message.take_in(&self.memory, &self.store))
+    }
+}
+
+impl Handler<LookAgain> for LocalStorageActor {
+    type Result = Result<Result<Observed, NotStorable>, Internal>;
+
+    fn handle(&mut self, message: LookAgain, ctx: &mut Self::Context) -> Self::Result {
+        let LookAgain { subject, compiled, sight, .. } = &message;
+        contain(ctx, || observe_later(&self.memory, &subject.place, compiled, sight))
     }
 }
 
@@ -143,12 +185,14 @@ impl TakeIn {
     ///
     /// # Errors
     /// [`NotTaken`].
-    pub(crate) fn take_in(
-        &self,
-        memory: &Memory,
-        store: &LocalStore,
-    ) -> Result<(Observed, Copies), NotTaken> {
-        let observed = observe(memory, &self.subject.place, &self.compiled).map_err(NotTaken::Inputs)?;
+    pub(crate) fn take_in(&self, memory: &Memory, store: &LocalStore) -> Result<(Seen, Copies), NotTaken> {
+        let (place, compiled) = (&self.subject.place, &self.compiled);
+        let seen = if compiled.can_wait() {
+            Sight::take(memory, place, compiled).map(|sight| Seen::InPart(Box::new(sight)))
+        } else {
+            observe(memory, place, compiled).map(|observed| Seen::Whole(Box::new(observed)))
+        };
+        let seen = seen.map_err(NotTaken::Inputs)?;
         let copies = self.files.iter().map(|file| store.ingest(file, size(file)));
         let copies = match copies.collect::<Result<_, _>>() {
             Ok(outputs) => Ok(Copies { outputs, room: None }),
@@ -159,7 +203,7 @@ impl TakeIn {
         if bears_inode(&self.subject, &copies.outputs) {
             return Err(NotTaken::Inputs(NotStorable::Uses("#pragma omp target")));
         }
-        Ok((observed, copies))
+        Ok((seen, copies))
     }
 
     /// Copies for remotes alone. A client waits, and so nobody waits for memory here.

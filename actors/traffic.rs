@@ -38,6 +38,10 @@ impl Traffic {
     pub(crate) fn n_inside(&self) -> usize {
         self.sessions.inside.load(Ordering::Relaxed)
     }
+    /// The requests of compilers in flight.
+    pub(crate) fn n_compiles(&self) -> usize {
+        self.compiles.inside.load(Ordering::Relaxed)
+    }
     /// Whether so few ask that one of them may be worked on while the others wait.
     pub(crate) fn is_light(&self) -> bool {
         self.n_inside() <= LIGHT
@@ -63,6 +67,14 @@ impl Traffic {
         // The sender is ours: it does not end first.
         let _ = self.hurries.subscribe().wait_for(|hurries| *hurries).await;
     }
+}
+
+/// How many programs run or want to, on all processors, the caller left out; `None` where the kernel does not tell.
+pub(crate) fn n_running() -> Option<usize> {
+    // `0.20 0.18 0.12 1/80 11206`: the fourth field begins with their number (proc_loadavg(5)).
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let (running, _) = text.split(' ').nth(3)?.split_once('/')?;
+    Some(running.parse::<usize>().ok()?.saturating_sub(1))
 }
 
 struct Count {

@@ -4,7 +4,7 @@
 //! that it lies below, the rest of its path counts as a spelling. The real one is among them, but for headers that
 //! a compiler names by where a link leads; so names that the texts spell are searched as well.
 use super::paths::{parent, strip};
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use std::borrow::Cow;
 
 /// A component that may be looked for in a folder.
@@ -40,6 +40,16 @@ impl Names {
             found.iter().for_each(|at| names.file(*at, name));
         }
         names.ask(asked);
+        names
+    }
+
+    /// The folder parts alone.
+    pub(super) fn of_folders(inputs: &[Cow<'_, [u8]>], folders: &[&[u8]]) -> Self {
+        let mut names = Names { prefixes: vec![HashMap::default()] };
+        let above: HashSet<&[u8]> = inputs.iter().map(|input| parent(input)).collect();
+        for above in above {
+            names.spellings(above, folders);
+        }
         names
     }
 

@@ -1,11 +1,13 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
 use super::aliases;
-use super::files::{Identity, Known, Moment, Stamp, changed_since, is_link, link_stat, now, repeated, stat};
+use super::files::{Known, Moment, Stamp, changed_since, is_link, link_stat, repeated, stat};
 use super::names::Names;
 use super::observed::{self, Watched};
 use super::paths::{Place, normal};
+use super::sight::{Later, Sight};
 use super::survey::Survey;
+use super::twins::twins_of_one_age;
 use super::users::{Seen, Sides, system_headers};
 use super::validate::search_folders;
 use super::watch::Walk;
@@ -14,7 +16,7 @@ use cachepot_engine::digest::Digest;
 use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::{Input, Record};
 use cachepot_engine::scan::{Findings, Hidden, Quarter};
-use foldhash::{HashMap, HashMapExt, HashSet};
+use foldhash::HashSet;
 use nix::sys::stat::FileStat;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -56,6 +58,8 @@ pub struct Compiled {
     pub inputs: Vec<PathBuf>,
     /// Every folder in which it may have searched.
     pub folders: Vec<Vec<u8>>,
+    /// Those of them that come with the compiler or the system's libraries: a build does not change them.
+    pub brought: Vec<Vec<u8>>,
     /// What the words of the command line say, for macros may be defined there.
     pub words: Findings,
     /// Their texts, in lines.
@@ -74,55 +78,186 @@ pub struct Compiled {
     pub start: Moment,
 }
 
+impl Compiled {
+    /// Whether nobody needs to know at once what it depended on.
+    pub fn can_wait(&self) -> bool {
+        self.watched.is_none() && self.sides.is_none()
+    }
+}
+
 /// Looks at the inputs of a finished compile.
 ///
 /// # Errors
 /// [`NotStorable`] where the result must not be kept.
 pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Observed, NotStorable> {
-    if let Some(watched) = &compiled.watched {
-        key_files_stand(memory, place, compiled)?;
-        return observed::look(memory, place, compiled, watched);
+    key_files_stand(memory, place, compiled)?;
+    match &compiled.watched {
+        Some(watched) => observed::look(memory, place, compiled, watched),
+        None => View { memory, place, later: None }.look(compiled),
     }
-    let mut findings = compiled.words.clone();
-    let n_read = compiled.inputs.len();
-    let (mut read, mut seen) = (Vec::with_capacity(n_read), Vec::with_capacity(n_read));
-    for path in &compiled.inputs {
-        let bytes = path.as_os_str().as_bytes();
-        let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
-        let (known, link) = known_now(memory, place, &path)?;
-        if changed_since(&known.stamp, compiled.start) || changed_since(&Stamp::of(&link), compiled.start) {
+}
+
+/// The same long after the compile, by what was seen at its end.
+///
+/// # Errors
+/// [`NotStorable`] where the result must not be kept, or what it depended on cannot be told any more.
+pub fn observe_later(
+    memory: &Memory,
+    place: &Place,
+    compiled: &Compiled,
+    sight: &Sight,
+) -> Result<Observed, NotStorable> {
+    View { memory, place, later: Some(&Later::new(place, sight)) }.look(compiled)
+}
+
+/// By what a compile's files are looked at.
+struct View<'a, 'l> {
+    memory: &'a Memory,
+    place: &'a Place,
+    /// What they were at its end, where that was long ago.
+    later: Option<&'a Later<'l>>,
+}
+
+impl View<'_, '_> {
+    fn look(&self, compiled: &Compiled) -> Result<Observed, NotStorable> {
+        let mut findings = compiled.words.clone();
+        let n_read = compiled.inputs.len();
+        let (mut read, mut seen) = (Vec::with_capacity(n_read), Vec::with_capacity(n_read));
+        for path in &compiled.inputs {
+            let bytes = path.as_os_str().as_bytes();
+            let path = self.memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
+            let (known, link) = match self.later {
+                Some(later) => later.input(self.memory, &path)?,
+                None => known_now(self.memory, self.place, &path)?,
+            };
+            if changed_since(&known.stamp, compiled.start) || changed_since(&Stamp::of(&link), compiled.start)
+            {
+                return Err(NotStorable::TooNew);
+            }
+            findings.merge_uses(&known.findings);
+            read.push((Input { path: bytes.to_vec(), digest: known.digest }, known.stamp));
+            seen.push(Seen { path: bytes, known, link });
+        }
+        if !findings.aliases.is_empty() {
+            let asked = aliases::asked(self.place, &compiled.word_texts, &seen, &findings.aliases)?;
+            findings.has_include.extend(asked);
+        }
+        unknown_effects(&findings)?;
+        let includes = seen.iter().flat_map(|seen| &seen.known.findings.includes).chain(&findings.includes);
+        let spells = Spells {
+            includes: includes.map(Vec::as_slice).collect(),
+            has_include: findings.has_include.iter().map(Vec::as_slice).collect(),
+        };
+        let (mut record, twins) = self.look_around(compiled, &spells, &read)?;
+        record.n_read = u32::try_from(n_read).map_err(|_| NotStorable::Uses("input too large"))?;
+        read.extend(twins);
+        record.same = repeated(read.iter().map(|(_, stamp)| Some(stamp.identity())));
+        let modified = read.iter().map(|(_, stamp)| stamp.modified.0).collect();
+        let twins = twins_of_one_age(&read, n_read);
+        record.inputs = read.into_iter().map(|(input, _)| input).collect();
+        let sides = compiled.sides.as_ref();
+        let system = sides.and_then(|sides| system_headers(self.place, sides, &compiled.words, &seen));
+        record.make_neutral(&compiled.bases, |_| false);
+        Ok(Observed { record, twins, modified, may_use: findings.hidden(), system })
+    }
+
+    /// Looks at every searched folder for what bears a searched name. Beside the record, which has no inputs yet: files
+    /// with the content of an input. Compilers read only one of two such files when they hold `#pragma once`, and leave
+    /// the other out of the dependencies; or it is the same file under another name.
+    fn look_around(
+        &self,
+        compiled: &Compiled,
+        spells: &Spells<'_>,
+        read: &[(Input, Stamp)],
+    ) -> Result<(Record, Vec<(Input, Stamp)>), NotStorable> {
+        let View { memory, place, later } = *self;
+        let paths: Vec<Cow<'_, [u8]>> = read.iter().map(|(input, _)| normal(&input.path)).collect();
+        let folders = search_folders(&compiled.folders, &paths);
+        let is_sure =
+            |later: &Later<'_>, folder: &Vec<u8>| later.survey().knows(folder) || later.is_same(folder);
+        if self.later.is_some_and(|later| !folders.iter().all(|folder| is_sure(later, folder))) {
             return Err(NotStorable::TooNew);
         }
-        findings.merge_uses(&known.findings);
-        read.push((Input { path: bytes.to_vec(), digest: known.digest }, known.stamp));
-        seen.push(Seen { path: bytes, known, link });
+        let survey = Survey::beside(folders, place, self.later.map(Later::survey));
+        // gcc names no precompiled header in its dependencies: the names in the texts tell where one may lie.
+        let absolute = spells.includes.iter().filter(|name| name.starts_with(b"/"));
+        for path in absolute.flat_map(|name| [&b".gch"[..], b".pch"].map(|suffix| [*name, suffix].concat())) {
+            self.must_be_same(&path)?;
+            if exists(place, &path) {
+                return Err(NotStorable::Uses("precompiled header"));
+            }
+        }
+        let mut names = Names::of(&paths, &survey.forms(), std::iter::empty());
+        let spelled = spells.new_names(&names);
+        names.ask(spelled.iter().map(Vec::as_slice));
+        let expected: HashSet<Cow<'_, [u8]>> = paths.into_iter().collect();
+        let walk = Walk { place, memory, survey: &survey, names: &names, expected: &expected, later };
+        let (_, surprises) = walk.run();
+        if surprises.unsure {
+            return Err(NotStorable::TooNew);
+        }
+        if surprises.precompiled {
+            return Err(NotStorable::Uses("precompiled header"));
+        }
+        let mut twins = Vec::new();
+        let (mut sizes, mut digests) = (HashSet::default(), HashSet::default());
+        if !surprises.files.is_empty() {
+            sizes.extend(read.iter().map(|(_, stamp)| stamp.size));
+            digests.extend(read.iter().map(|(input, _)| input.digest));
+        }
+        for bytes in &surprises.files {
+            self.must_be_same(bytes)?;
+            let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
+            let link = link_stat(place, &path).map_err(|_| NotStorable::TooNew)?;
+            let stat = if is_link(&link) { stat(place, &path) } else { Ok(link) };
+            let stat = stat.map_err(|_| NotStorable::TooNew)?;
+            // It may have come after the compiler had looked.
+            if [stat, link].iter().any(|stat| changed_since(&Stamp::of(stat), compiled.start)) {
+                return Err(NotStorable::TooNew);
+            }
+            let is_candidate = sizes.contains(&stat.st_size);
+            let known = if is_candidate { memory.files.digest(place, &path) } else { None };
+            if let Some(known) = known.filter(|known| digests.contains(&known.digest)) {
+                twins.push((Input { path: bytes.clone(), digest: known.digest }, known.stamp));
+            }
+        }
+        let asked: Vec<Cow<'_, [u8]>> = spells.has_include.iter().map(|name| normal(name)).collect();
+        let is_asked = |path: &&[u8]| asked.iter().any(|name| path.ends_with(name));
+        let files = surprises.files.iter().map(Vec::as_slice).chain(expected.iter().map(AsRef::as_ref));
+        let mut exist: Vec<_> = files.filter(is_asked).map(<[u8]>::to_vec).collect();
+        // The order is part of the result's key.
+        exist.sort();
+        exist.dedup();
+        let record = Record {
+            result: Digest([0; 32]),
+            inputs: Vec::new(),
+            n_read: 0,
+            folders: compiled.folders.clone(),
+            names: spelled,
+            present: surprises.files,
+            states: surprises.states,
+            same: Vec::new(),
+            exist,
+            mtimes: Vec::new(),
+            window: None,
+            ties: Vec::new(),
+            surroundings: None,
+        };
+        Ok((record, twins))
     }
-    key_files_stand(memory, place, compiled)?;
-    if !findings.aliases.is_empty() {
-        let asked = aliases::asked(place, &compiled.word_texts, &seen, &findings.aliases)?;
-        findings.has_include.extend(asked);
+
+    /// A later look goes by nothing that may have changed meanwhile.
+    fn must_be_same(&self, path: &[u8]) -> Result<(), NotStorable> {
+        if self.later.is_none_or(|later| later.is_same(path)) { Ok(()) } else { Err(NotStorable::TooNew) }
     }
-    unknown_effects(&findings)?;
-    let includes = seen.iter().flat_map(|seen| &seen.known.findings.includes).chain(&findings.includes);
-    let spells = Spells {
-        includes: includes.map(Vec::as_slice).collect(),
-        has_include: findings.has_include.iter().map(Vec::as_slice).collect(),
-    };
-    let (mut record, twins) = look_around(memory, place, compiled, &spells, &read)?;
-    record.n_read = u32::try_from(n_read).map_err(|_| NotStorable::Uses("input too large"))?;
-    read.extend(twins);
-    record.same = repeated(read.iter().map(|(_, stamp)| Some(stamp.identity())));
-    let modified = read.iter().map(|(_, stamp)| stamp.modified.0).collect();
-    let twins = twins_of_one_age(&read, n_read);
-    record.inputs = read.into_iter().map(|(input, _)| input).collect();
-    let sides = compiled.sides.as_ref();
-    let system = sides.and_then(|sides| system_headers(place, sides, &compiled.words, &seen));
-    record.make_neutral(&compiled.bases, |_| false);
-    Ok(Observed { record, twins, modified, may_use: findings.hidden(), system })
 }
 
 /// What is known of a file, and what the path itself is: both of one moment.
-fn known_now(memory: &Memory, place: &Place, path: &CStr) -> Result<(Arc<Known>, FileStat), NotStorable> {
+pub(super) fn known_now(
+    memory: &Memory,
+    place: &Place,
+    path: &CStr,
+) -> Result<(Arc<Known>, FileStat), NotStorable> {
     let stat = link_stat(place, path).map_err(|_| NotStorable::Unreadable)?;
     if is_link(&stat) {
         let known = memory.files.digest(place, path).ok_or(NotStorable::Unreadable)?;
@@ -134,7 +269,11 @@ fn known_now(memory: &Memory, place: &Place, path: &CStr) -> Result<(Arc<Known>,
 }
 
 /// The job's key was made from the content that these files had when the request came.
-fn key_files_stand(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<(), NotStorable> {
+pub(super) fn key_files_stand(
+    memory: &Memory,
+    place: &Place,
+    compiled: &Compiled,
+) -> Result<(), NotStorable> {
     for path in &compiled.key_files {
         let path = memory.paths.intern(path.as_os_str().as_bytes()).ok_or(NotStorable::Unreadable)?;
         for stat in [stat(place, &path), link_stat(place, &path)] {
@@ -167,13 +306,18 @@ fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
 impl Observed {
     /// The record of a result that may use the date and nothing else that changes: while it is that day, nobody needs
     /// to know whether it does. `None` where it may use more, or where the day cannot be told.
-    pub fn record_for_now(&self, job: &Digest, date_is_fixed: bool, start: Moment) -> Option<Record> {
-        let record = || self.clone().into_record(job, self.may_use, date_is_fixed, start);
+    pub fn record_for_now(
+        &self,
+        job: &Digest,
+        date_is_fixed: bool,
+        during: (Moment, Moment),
+    ) -> Option<Record> {
+        let record = || self.clone().into_record(job, self.may_use, date_is_fixed, during);
         self.may_use.is_date_alone().then(record)?.ok()
     }
 
     /// The record of a result that uses this, with the conditions on times under which it is valid and its key.
-    /// `date_is_fixed`: `SOURCE_DATE_EPOCH` fixes date and time (and is part of the job's key).
+    /// `date_is_fixed`: `SOURCE_DATE_EPOCH` fixes date and time (and is part of the job's key). `during`: when the compile ran.
     ///
     /// # Errors
     /// [`NotStorable::Uses`] where the result is never valid again.
@@ -182,7 +326,7 @@ impl Observed {
         job: &Digest,
         used: Hidden,
         date_is_fixed: bool,
-        start: Moment,
+        during: (Moment, Moment),
     ) -> Result<Record, NotStorable> {
         if let Some(directive) = used.directive {
             return Err(NotStorable::Uses(directive));
@@ -193,89 +337,16 @@ impl Observed {
         let Observed { mut record, twins, modified, .. } = self;
         if used.date && !date_is_fixed {
             let quarter = |moment: Moment| Quarter::of_seconds(u64::try_from(moment.0).unwrap_or_default());
-            if quarter(start) != quarter(now()) {
+            if quarter(during.0) != quarter(during.1) {
                 return Err(NotStorable::Uses("__DATE__"));
             }
-            record.window = Some(quarter(start));
+            record.window = Some(quarter(during.0));
         }
         let times = (0..).zip(modified);
         record.mtimes = times.filter(|(input, _)| used.timestamp || twins.contains(input)).collect();
         record.result = result_key(job, &record);
         Ok(record)
     }
-}
-
-/// Looks at every searched folder for what bears a searched name. Beside the record, which has no inputs yet: files
-/// with the content of an input. Compilers read only one of two such files when they hold `#pragma once`, and leave
-/// the other out of the dependencies; or it is the same file under another name.
-fn look_around(
-    memory: &Memory,
-    place: &Place,
-    compiled: &Compiled,
-    spells: &Spells<'_>,
-    read: &[(Input, Stamp)],
-) -> Result<(Record, Vec<(Input, Stamp)>), NotStorable> {
-    let paths: Vec<Cow<'_, [u8]>> = read.iter().map(|(input, _)| normal(&input.path)).collect();
-    let survey = Survey::of(search_folders(&compiled.folders, &paths), place);
-    // gcc names no precompiled header in its dependencies: the names in the texts tell where one may lie.
-    let absolute = spells.includes.iter().filter(|name| name.starts_with(b"/"));
-    let precompiled = |suffix: &[u8]| absolute.clone().any(|name| exists(place, &[*name, suffix].concat()));
-    if precompiled(b".gch") || precompiled(b".pch") {
-        return Err(NotStorable::Uses("precompiled header"));
-    }
-    let mut names = Names::of(&paths, &survey.forms(), std::iter::empty());
-    let spelled = spells.new_names(&names);
-    names.ask(spelled.iter().map(Vec::as_slice));
-    let expected: HashSet<Cow<'_, [u8]>> = paths.into_iter().collect();
-    let walk = Walk { place, memory, survey: &survey, names: &names, expected: &expected };
-    let (_, surprises) = walk.run();
-    if surprises.precompiled {
-        return Err(NotStorable::Uses("precompiled header"));
-    }
-    let mut twins = Vec::new();
-    let (mut sizes, mut digests) = (HashSet::default(), HashSet::default());
-    if !surprises.files.is_empty() {
-        sizes.extend(read.iter().map(|(_, stamp)| stamp.size));
-        digests.extend(read.iter().map(|(input, _)| input.digest));
-    }
-    for bytes in &surprises.files {
-        let path = memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
-        let link = link_stat(place, &path).map_err(|_| NotStorable::TooNew)?;
-        let stat = if is_link(&link) { stat(place, &path) } else { Ok(link) };
-        let stat = stat.map_err(|_| NotStorable::TooNew)?;
-        // It may have come after the compiler had looked.
-        if [stat, link].iter().any(|stat| changed_since(&Stamp::of(stat), compiled.start)) {
-            return Err(NotStorable::TooNew);
-        }
-        let is_candidate = sizes.contains(&stat.st_size);
-        let known = if is_candidate { memory.files.digest(place, &path) } else { None };
-        if let Some(known) = known.filter(|known| digests.contains(&known.digest)) {
-            twins.push((Input { path: bytes.clone(), digest: known.digest }, known.stamp));
-        }
-    }
-    let asked: Vec<Cow<'_, [u8]>> = spells.has_include.iter().map(|name| normal(name)).collect();
-    let is_asked = |path: &&[u8]| asked.iter().any(|name| path.ends_with(name));
-    let files = surprises.files.iter().map(Vec::as_slice).chain(expected.iter().map(AsRef::as_ref));
-    let mut exist: Vec<_> = files.filter(is_asked).map(<[u8]>::to_vec).collect();
-    // The order is part of the result's key.
-    exist.sort();
-    exist.dedup();
-    let record = Record {
-        result: Digest([0; 32]),
-        inputs: Vec::new(),
-        n_read: 0,
-        folders: compiled.folders.clone(),
-        names: spelled,
-        present: surprises.files,
-        states: surprises.states,
-        same: Vec::new(),
-        exist,
-        mtimes: Vec::new(),
-        window: None,
-        ties: Vec::new(),
-        surroundings: None,
-    };
-    Ok((record, twins))
 }
 
 fn exists(place: &Place, path: &[u8]) -> bool {
@@ -297,37 +368,5 @@ impl Spells<'_> {
         let names = self.has_include.iter().chain(self.includes.iter().filter(is_new));
         let names: BTreeSet<&[u8]> = names.copied().collect();
         names.into_iter().map(<[u8]>::to_vec).collect()
-    }
-}
-
-/// The inputs, by index, that have another file as a twin of the same age: compilers compare that as well.
-fn twins_of_one_age(all: &[(Input, Stamp)], n_read: usize) -> Vec<u32> {
-    let (read, twins) = all.split_at(n_read.min(all.len()));
-    if twins.is_empty() {
-        return Vec::new();
-    }
-    let (of_twins, of_all) = (Likes::of(twins), Likes::of(all));
-    let pairs = read.iter().map(|one| of_twins.hold_another(one));
-    let pairs = pairs.chain(twins.iter().map(|one| of_all.hold_another(one)));
-    (0..).zip(pairs).filter(|(_, is_pair)| *is_pair).map(|(index, _)| index).collect()
-}
-
-/// Files by content and age, in whole seconds: one of each, and whether there is a second.
-struct Likes(HashMap<(Digest, i64), (Identity, bool)>);
-
-impl Likes {
-    fn of(files: &[(Input, Stamp)]) -> Self {
-        let mut likes = HashMap::with_capacity(files.len());
-        for (input, stamp) in files {
-            let (first, has_second) =
-                likes.entry((input.digest, stamp.modified.0)).or_insert((stamp.identity(), false));
-            *has_second |= *first != stamp.identity();
-        }
-        Likes(likes)
-    }
-
-    fn hold_another(&self, (input, stamp): &(Input, Stamp)) -> bool {
-        let like = self.0.get(&(input.digest, stamp.modified.0));
-        like.is_some_and(|(first, has_second)| *has_second || *first != stamp.identity())
     }
 }

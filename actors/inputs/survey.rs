@@ -26,12 +26,19 @@ struct Folder {
 impl Survey {
     /// Looks at folders, whose paths are normal, each once.
     pub(super) fn of(folders: Vec<Vec<u8>>, place: &Place) -> Self {
+        Survey::beside(folders, place, None)
+    }
+
+    /// The same; what an earlier survey has is taken from there.
+    pub(super) fn beside(folders: Vec<Vec<u8>>, place: &Place, earlier: Option<&Survey>) -> Self {
         let n_folders = folders.len();
         let mut sorted: Vec<(usize, Vec<u8>)> = folders.into_iter().enumerate().collect();
         sorted.sort_by(|(_, one), (_, other)| one.cmp(other));
         let mut survey = Survey { folders: Vec::with_capacity(n_folders), given: vec![0; n_folders] };
         for (index, (given, path)) in sorted.into_iter().enumerate() {
-            let (stat, canonical) = survey.look(&path, place);
+            let known = earlier.and_then(|earlier| earlier.get(&path));
+            let known = known.map(|folder| (folder.stat, folder.canonical.clone()));
+            let (stat, canonical) = known.unwrap_or_else(|| survey.look(&path, place));
             survey.folders.push(Folder { path, stat, canonical });
             if let Some(at) = survey.given.get_mut(given) {
                 *at = index;
@@ -74,6 +81,17 @@ impl Survey {
             Some(folder) => folder.stat,
             None => stat(place, if path.is_empty() { c"." } else { path }),
         }
+    }
+
+    /// Whether it has looked at a path.
+    pub(super) fn knows(&self, path: &[u8]) -> bool {
+        self.get(path).is_some()
+    }
+
+    /// Those that are folders, with what the kernel said of them.
+    pub(super) fn there(&self) -> impl Iterator<Item = (&[u8], &FileStat)> {
+        let there = self.folders.iter().filter_map(|folder| Some((folder, folder.stat.as_ref().ok()?)));
+        there.filter(|(_, stat)| is_folder(stat)).map(|(folder, stat)| (folder.path.as_slice(), stat))
     }
 
     /// The paths, sorted.

@@ -207,7 +207,7 @@ impl KnownRecord {
         let present = self.record.present.iter().map(|path| Cow::Borrowed(path.as_slice()));
         let expected: HashSet<Cow<'_, [u8]>> = inputs.into_iter().chain(present).collect();
         let (watch, surprises) =
-            Walk { place, memory, survey: &survey, names: &names, expected: &expected }.run();
+            Walk { place, memory, survey: &survey, names: &names, expected: &expected, later: None }.run();
         let clear =
             surprises.files.is_empty() && !surprises.precompiled && surprises.states == self.record.states;
         Search { names, watch, clear, place: here }

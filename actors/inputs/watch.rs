@@ -7,6 +7,7 @@ use super::files::{Stamp, is_file, is_folder, stat};
 use super::folders::{Entry, FolderMemory, Kind, Listing, mark};
 use super::names::{Leaf, Names};
 use super::paths::{Place, below, put_below};
+use super::sight::Later;
 use super::survey::Survey;
 use foldhash::{HashMap, HashSet};
 use nix::errno::Errno;
@@ -74,6 +75,8 @@ pub(super) struct Surprises {
     pub(super) files: Vec<Vec<u8>>,
     /// A precompiled header beside a searched name.
     pub(super) precompiled: bool,
+    /// Something may have been otherwise at the end of the compile.
+    pub(super) unsure: bool,
     /// What each folder is, as in a manifest's record.
     pub(super) states: Vec<u32>,
 }
@@ -116,7 +119,7 @@ struct Seen {
 }
 
 /// Walks through the searched folders.
-pub(super) struct Walk<'a> {
+pub(super) struct Walk<'a, 'l> {
     pub(super) place: &'a Place,
     pub(super) memory: &'a Memory,
     /// The folders to look at.
@@ -124,9 +127,11 @@ pub(super) struct Walk<'a> {
     pub(super) names: &'a Names,
     /// Files that may lie there: the inputs, and what lay there when the result was made.
     pub(super) expected: &'a HashSet<Cow<'a, [u8]>>,
+    /// What was there at the end of a compile, where that was long ago.
+    pub(super) later: Option<&'a Later<'l>>,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// Looks at every folder and everything below it that a searched name leads to.
     pub(super) fn run(&self) -> (Watch, Surprises) {
         let mut seen = Seen::default();
@@ -150,11 +155,15 @@ impl Walk<'_> {
     fn folder(&self, path: Arc<CStr>, prefix: usize, seen: &mut Seen) {
         let Some(leaves) = self.names.prefixes.get(prefix) else { return };
         let folder = path.to_bytes();
-        let stat = self.survey.stat(&path, self.place);
-        let listed = stat.ok().and_then(|stat| {
-            let listing = self.memory.folders.list(self.place, &path, &stat);
-            listing.or_else(|| self.probe(folder, &stat, leaves))
-        });
+        let (stat, listing) = match self.later.and_then(|later| later.listing(folder)) {
+            Some((stat, listing)) => (Ok(stat), Some(listing)),
+            None => {
+                seen.surprises.unsure |= self.later.is_some_and(|later| !later.is_same(folder));
+                let stat = self.survey.stat(&path, self.place);
+                (stat, stat.ok().and_then(|stat| self.memory.folders.list(self.place, &path, &stat)))
+            }
+        };
+        let listed = listing.or_else(|| self.probe(folder, &stat.ok()?, leaves));
         let Some(listing) = listed else {
             seen.watch.fixed.push((Arc::clone(&path), Target::of(stat)));
             return;
@@ -213,6 +222,9 @@ impl Walk<'_> {
             Kind::Link => {
                 let Some(link) = self.memory.paths.intern(path) else { return };
                 let target = target(self.place, &link);
+                // What is below a folder is looked at by itself.
+                let is_told = target == Target::Folder || self.later.is_none_or(|later| later.is_same(path));
+                seen.surprises.unsure |= !is_told;
                 seen.watch.fixed.push((link, target));
                 target
             }

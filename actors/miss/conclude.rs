@@ -1,18 +1,18 @@
 //! What is done with the result of a miss when its client has gone: its record, the store, a check for later.
 use super::{Call, KEEP_LIMIT, Miss, Taken, flat, not_storable, run_compiler};
+use crate::backlog::Entered;
 use crate::behind::{self, Check};
 use crate::carried;
 use crate::elsewhere;
 use crate::hasher::Confirm;
-use crate::inputs::{Compiled, Observed};
+use crate::inputs::{Compiled, Moment, Observed};
 use crate::pending::{ToShare, Write};
-use crate::permits::{Deadline, Permit};
+use crate::permits::{Deadline, Permit, acquire};
 use crate::routes::ask;
 use crate::statistics::{self, NotStored};
-use crate::storage_actor::{Keep, Kept};
+use crate::storage_actor::{Keep, Kept, LookAgain, Seen};
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
-use cachepot_engine::manifest::Record;
 use cachepot_engine::scan::Hidden;
 use cachepot_storage::error::StoreError;
 use cachepot_storage::remote::bundle::SMALL_BYTES;
@@ -20,35 +20,47 @@ use std::sync::Arc;
 use std::time::Instant;
 
 impl Miss {
-    pub(super) async fn keep(self: Box<Self>, taken: Taken) {
+    /// Records a result of a compile that had ended at that moment.
+    pub(super) async fn keep(
+        self: Box<Self>,
+        (taken, seen): (Taken, Seen),
+        mut entered: Entered,
+        ended: Moment,
+    ) {
+        entered.turn().await;
         let began = Instant::now();
-        match self.conclude(taken).await {
+        match self.conclude(taken, seen, ended).await {
             Ok(()) => statistics::written(&self.shared.stats, began.elapsed()),
             Err(why) => statistics::not_stored(&self.shared.stats, &why),
         }
     }
 
-    async fn conclude(&self, taken: Taken) -> Result<(), NotStored> {
+    async fn conclude(&self, taken: Taken, seen: Seen, ended: Moment) -> Result<(), NotStored> {
         let deadline = Deadline::after(KEEP_LIMIT);
-        let Taken { meta, outputs, compiled, observed, room: in_memory, permit, .. } =
-            self.for_all_checkouts(taken).await?;
+        let observed = self.observed(seen, &taken.compiled, deadline).await?;
+        let (taken, observed) = self.for_all_checkouts(taken, observed).await?;
+        let Taken { meta, outputs, compiled, room: in_memory, permit, .. } = taken;
         // The result bears the name of the compiler that was found: it must be the one that ran.
         if !self.call.compiler.is_current() {
             return Err(NotStored::TooNew);
         }
         let job = self.call.key;
-        let (date_is_fixed, start) = (self.call.date_is_fixed, self.start);
+        let (date_is_fixed, during) = (self.call.date_is_fixed, (self.start, ended));
         let bytes = outputs.iter().map(|(_, _, output)| output.size()).sum();
         let is_large = bytes > SMALL_BYTES as u64;
         // What is kept nowhere else cannot wait for a check.
         let waits = self.shared.store.takes(bytes) || !self.shared.tiers.take_writes();
-        let (record, check) = match observed.record_for_now(&job, date_is_fixed, start) {
+        let (record, check) = match observed.record_for_now(&job, date_is_fixed, during) {
             Some(record) if waits || record.window.is_none() => {
                 let check =
                     record.window.is_some().then(|| self.check(compiled, observed, record.result, is_large));
                 (record, check)
             }
-            _ => (self.checked_record(&compiled, observed, &permit, deadline).await?, None),
+            _ => {
+                let used = self.used(&compiled, &observed, &permit, deadline).await?;
+                let record = observed.into_record(&job, used, date_is_fixed, during);
+                (record.map_err(not_storable)?, None)
+            }
         };
         let (result, stands) = (record.result, record.window.is_none());
         let room = match in_memory {
@@ -82,17 +94,40 @@ impl Miss {
         }
     }
 
+    /// What the compile depended on; now is the time to look at what could wait.
+    async fn observed(
+        &self,
+        seen: Seen,
+        compiled: &Arc<Compiled>,
+        deadline: Deadline,
+    ) -> Result<Observed, NotStored> {
+        let sight = match seen {
+            Seen::Whole(observed) => return Ok(*observed),
+            Seen::InPart(sight) => sight,
+        };
+        let permit = acquire(&self.shared.permits.local_store, deadline).await;
+        let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
+        let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));
+        let message = LookAgain { subject, compiled, sight, permit };
+        let looked = ask(self.shared.routes().local_store.as_ref(), message, deadline).await;
+        looked.map_err(NotStored::skipped)?.map_err(NotStored::skipped)?.map_err(not_storable)
+    }
+
     /// A result without the names of folders that are somewhere else in another checkout.
-    async fn for_all_checkouts(&self, mut taken: Taken) -> Result<Taken, NotStored> {
+    async fn for_all_checkouts(
+        &self,
+        mut taken: Taken,
+        mut observed: Observed,
+    ) -> Result<(Taken, Observed), NotStored> {
         if self.subject.job.bases.is_empty() {
-            return Ok(taken);
+            return Ok((taken, observed));
         }
         let (store, subject) = (Arc::clone(&self.shared.store), Arc::clone(&self.subject));
         let put_marks = move || {
-            let Taken { meta, outputs, compiled, observed, .. } = &mut taken;
+            let Taken { meta, outputs, compiled, .. } = &mut taken;
             let made = elsewhere::Made { record: &mut observed.record, meta, outputs };
             elsewhere::put_marks(&store, &subject, compiled, made)?;
-            Ok::<_, elsewhere::NotNeutral>(taken)
+            Ok::<_, elsewhere::NotNeutral>((taken, observed))
         };
         let marked = tokio::task::spawn_blocking(put_marks).await.map_err(NotStored::skipped)?;
         marked.map_err(NotStored::skipped)
@@ -105,27 +140,27 @@ impl Miss {
         Check { job: *job, result, is_large, query, compiler, words, compiled, observed }
     }
 
-    async fn checked_record(
+    /// What the compile used of what its texts may use.
+    async fn used(
         &self,
         compiled: &Arc<Compiled>,
-        observed: Observed,
+        observed: &Observed,
         permit: &Arc<Permit>,
         deadline: Deadline,
-    ) -> Result<Record, NotStored> {
-        let mut used = Hidden::default();
-        if observed.may_use.any() {
-            let words = gnu::preprocessing(&self.subject.driver, &self.call.words);
-            let text = run_compiler(&self.shared, &self.call.query, &words).await;
-            used = Hidden::in_preprocessed(&text.ok_or_else(|| NotStored::skipped("preprocessor failed"))?);
-            // The preprocessed text must speak of the same files.
-            let (cwd, compiled) = (self.call.query.cwd.clone(), Arc::clone(compiled));
-            let message = Confirm { cwd, compiled, seen: observed.clone(), permit: Arc::clone(permit) };
-            let confirmed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
-            if !confirmed.map_err(NotStored::skipped)?.map_err(NotStored::skipped)? {
-                return Err(NotStored::TooNew);
-            }
+    ) -> Result<Hidden, NotStored> {
+        if !observed.may_use.any() {
+            return Ok(Hidden::default());
         }
-        let record = observed.into_record(&self.call.key, used, self.call.date_is_fixed, self.start);
-        record.map_err(not_storable)
+        let words = gnu::preprocessing(&self.subject.driver, &self.call.words);
+        let text = run_compiler(&self.shared, &self.call.query, &words).await;
+        let used = Hidden::in_preprocessed(&text.ok_or_else(|| NotStored::skipped("preprocessor failed"))?);
+        // The preprocessed text must speak of the same files.
+        let (cwd, compiled) = (self.call.query.cwd.clone(), Arc::clone(compiled));
+        let message = Confirm { cwd, compiled, seen: observed.clone(), permit: Arc::clone(permit) };
+        let confirmed = ask(self.shared.routes().hashers.as_ref(), message, deadline).await;
+        if !confirmed.map_err(NotStored::skipped)?.map_err(NotStored::skipped)? {
+            return Err(NotStored::TooNew);
+        }
+        Ok(used)
     }
 }

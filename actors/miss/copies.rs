@@ -1,11 +1,11 @@
 //! What a miss waits for before its client goes on: a look at the inputs, and copies of the outputs.
 use super::{Miss, flat, not_storable};
-use crate::inputs::{Compiled, Observed};
+use crate::inputs::Compiled;
 use crate::permits::{Deadline, acquire};
 use crate::pool::guard;
 use crate::routes::ask;
 use crate::statistics::NotStored;
-use crate::storage_actor::{Copies, NotTaken, TakeIn};
+use crate::storage_actor::{Copies, NotTaken, Seen, TakeIn};
 use cachepot_storage::remote::bundle::SMALL_BYTES;
 use std::fs::File;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ impl Miss {
         compiled: &Arc<Compiled>,
         files: Vec<File>,
         deadline: Deadline,
-    ) -> Result<(Observed, Copies), NotStored> {
+    ) -> Result<(Seen, Copies), NotStored> {
         let permit = acquire(&self.shared.permits.local_store, deadline).await;
         let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
         let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));

@@ -5,6 +5,7 @@ use crate::inputs::{Compiled, Observed, Sides, Stamp, changed_since};
 use crate::outputs::{opened, read_from_start};
 use crate::permits::Deadline;
 use crate::statistics::NotStored;
+use crate::storage_actor::Seen;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::depfile;
 use cachepot_engine::job::{Discovery, Role};
@@ -45,11 +46,12 @@ impl Miss {
         outputs: &mut [(Role, bool, Ingested)],
         text: Option<&[u8]>,
         compiled: &Compiled,
-        observed: &Observed,
+        seen: &Seen,
     ) -> Result<Option<Vec<u8>>, NotStored> {
         let copy = outputs.iter_mut().find(|(role, ..)| *role == Role::Dependencies);
         let Some(((.., copy), text)) = copy.zip(text).filter(|_| self.is_widened()) else { return Ok(None) };
-        let narrowed = self.narrowed(text, Some((compiled, observed)), Succeeded(true)).await;
+        let narrowed =
+            self.narrowed(text, seen.observed().map(|observed| (compiled, observed)), Succeeded(true)).await;
         let narrowed = narrowed.ok_or_else(|| NotStored::skipped("dependency file not understood"))?;
         *copy = flat(self.shared.store.ingest_bytes(narrowed.clone()))?;
         Ok(Some(narrowed))
@@ -116,7 +118,7 @@ impl Miss {
             Some(compiled) => self.seen_and_copied(compiled, Vec::new(), deadline).await.ok(),
             None => None,
         };
-        let observed = seen.map(|(observed, _)| observed);
-        self.narrowed(&text, compiled.as_deref().zip(observed.as_ref()), Succeeded(false)).await
+        let observed = seen.as_ref().and_then(|(seen, _)| seen.observed());
+        self.narrowed(&text, compiled.as_deref().zip(observed), Succeeded(false)).await
     }
 }

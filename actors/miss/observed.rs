@@ -89,6 +89,7 @@ impl Observing {
         Ok(Compiled {
             inputs: vec![call.query.cwd.join(&job.source)],
             folders: Vec::new(),
+            brought: Vec::new(),
             words: Findings::default(),
             word_texts: Vec::new(),
             key_files: job.key_files.clone(),

@@ -22,6 +22,7 @@ async fn check(world: &World) -> Check {
         Compiled {
             inputs,
             folders: Vec::new(),
+            brought: Vec::new(),
             words,
             word_texts: Vec::new(),
             key_files: Vec::new(),

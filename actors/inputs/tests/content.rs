@@ -192,7 +192,10 @@ fn a_window_opens_and_closes() {
     let observed = world.observe(&UNIT, world.start()).unwrap();
     // At the very end of a quarter there is no window to be had.
     let may_use = observed.may_use;
-    let Ok(base) = observed.into_record(&Digest::of(b"job"), may_use, false, files::now()) else { return };
+    let Ok(base) = observed.into_record(&Digest::of(b"job"), may_use, false, (files::now(), files::now()))
+    else {
+        return;
+    };
     let Some(Quarter(now)) = base.window else { panic!("no window") };
     for (window, stands) in [(now, true), (now - 1, false), (now + 2, false)] {
         let record = Record { window: Some(Quarter(window)), ..base.clone() };

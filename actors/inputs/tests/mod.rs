@@ -1,7 +1,7 @@
 //! Real files in temporary folders: what was seen after a compile, a change, and whether the result still stands.
 //!
 //! No compiler runs here; what it would have read is given, in the spelling that gcc or clang would use.
-use super::{Compiled, Memory, Moment, NotStorable, Observed, Place, files, observe};
+use super::{Compiled, Memory, Moment, NotStorable, Observed, Place, Sight, files, observe, observe_later};
 use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::{Manifest, Record};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
 mod content;
+mod later;
 mod look;
 mod observing;
 mod parts;
@@ -105,6 +106,7 @@ impl World {
         Compiled {
             inputs: unit.inputs.iter().map(|name| self.spelled(name)).collect(),
             folders: unit.folders.iter().map(|name| bytes(&self.spelled(name))).collect(),
+            brought: Vec::new(),
             words: Findings::default(),
             word_texts: Vec::new(),
             sides: None,
@@ -116,8 +118,14 @@ impl World {
         }
     }
 
+    /// At once and later, which must come to the same.
     fn observe(&self, unit: &Unit, start: Moment) -> Result<Observed, NotStorable> {
-        observe(&self.memory, &self.place(), &self.compiled(unit, start))
+        let (place, compiled) = (self.place(), self.compiled(unit, start));
+        let observed = observe(&self.memory, &place, &compiled);
+        let sight = Sight::take(&self.memory, &place, &compiled);
+        let later = sight.and_then(|sight| observe_later(&self.memory, &place, &compiled, &sight));
+        assert_eq!(later.ok(), observed.clone().ok());
+        observed
     }
 }
 
@@ -153,7 +161,8 @@ pub(super) fn wait_until(mut is_so: impl FnMut() -> bool) {
 /// A record of what was observed, with a result of that name.
 pub(super) fn record(observed: Observed, result: &str) -> Record {
     let may_use = observed.may_use;
-    let record = observed.into_record(&Digest::of(b"job"), may_use, false, files::now()).unwrap();
+    let record =
+        observed.into_record(&Digest::of(b"job"), may_use, false, (files::now(), files::now())).unwrap();
     Record { result: Digest::of(result.as_bytes()), ..record }
 }
 
@@ -173,12 +182,23 @@ enum Remembered {
     Everything,
 }
 
+/// What is kept of the end of a compile: of a project's folders, and where all are said to be the compiler's.
+fn sights(world: &World, unit: &Unit, start: Moment) -> Vec<(Compiled, Sight)> {
+    let sight = |brought: &[&str]| {
+        let brought = brought.iter().map(|name| bytes(&world.spelled(name))).collect();
+        let compiled = Compiled { brought, ..world.compiled(unit, start) };
+        let sight = Sight::take(&world.memory, &world.place(), &compiled).unwrap();
+        (compiled, sight)
+    };
+    vec![sight(&[]), sight(&["//"])]
+}
+
 fn outcome(case: &Case, remembered: Remembered) -> bool {
     let mut world = World::new();
     (case.before)(&world);
     let start = world.start();
     let observed = world.observe(&case.unit, start).unwrap_or_else(|why| panic!("{}: {why:?}", case.what));
-    let manifest = manifest([record(observed, "result")]);
+    let manifest = manifest([record(observed.clone(), "result")]);
     let mut known = super::KnownManifest::new(manifest.clone(), &world.memory, &Default::default());
     let find = |world: &World, known: &super::KnownManifest| {
         known.find(&world.memory, &world.place(), &EnvBlock::default(), &|_| ()).is_some()
@@ -189,12 +209,19 @@ fn outcome(case: &Case, remembered: Remembered) -> bool {
     }
     assert!(find(&world, &known), "{}: does not stand right after the compile", case.what);
     assert!(find(&world, &known), "{}: does not stand for the second time", case.what);
+    let sights = sights(&world, &case.unit, start);
     if matches!(remembered, Remembered::Nothing) {
         world.memory = Memory::default();
         known = super::KnownManifest::new(manifest, &world.memory, &Default::default());
     }
     (case.change)(&world);
     let place = Place::open(&world.path("//w"));
+    for (compiled, sight) in sights {
+        let later = place.as_ref().ok().map(|place| observe_later(&world.memory, place, &compiled, &sight));
+        if let Some(Ok(later)) = later {
+            assert_eq!(later, observed, "{}: a later look sees the change", case.what);
+        }
+    }
     place.is_ok_and(|place| known.find(&world.memory, &place, &EnvBlock::default(), &|_| ()).is_some())
 }
 

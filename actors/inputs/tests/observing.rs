@@ -140,15 +140,19 @@ fn time_macros_set_conditions() {
     let times = |used, is_fixed, start| {
         observed.clone().into_record(&job, used, is_fixed, start).map(|record| (record.mtimes, record.window))
     };
-    assert_eq!(times(used(true, false, false), false, start), Err(NotStorable::Uses("__TIME__")));
-    assert_eq!(times(used(true, true, false), true, start), Ok((Vec::new(), None)));
-    assert_eq!(times(used(false, false, false), false, start), Ok((Vec::new(), None)));
-    let (mtimes, _) = times(used(false, false, true), true, start).unwrap();
+    assert_eq!(
+        times(used(true, false, false), false, (start, files::now())),
+        Err(NotStorable::Uses("__TIME__"))
+    );
+    assert_eq!(times(used(true, true, false), true, (start, files::now())), Ok((Vec::new(), None)));
+    assert_eq!(times(used(false, false, false), false, (start, files::now())), Ok((Vec::new(), None)));
+    let (mtimes, _) = times(used(false, false, true), true, (start, files::now())).unwrap();
     assert_eq!(mtimes.iter().map(|(input, _)| *input).collect::<Vec<_>>(), [0, 1]);
     // The quarter in which it began must be the one in which it ended.
-    let date = times(used(false, true, false), false, (start.0 - 900, 0));
+    let date = times(used(false, true, false), false, ((start.0 - 900, 0), files::now()));
     assert_eq!(date, Err(NotStorable::Uses("__DATE__")));
     // The result's key is that of the whole record.
-    let record = observed.clone().into_record(&job, used(false, false, true), true, start).unwrap();
+    let record =
+        observed.clone().into_record(&job, used(false, false, true), true, (start, files::now())).unwrap();
     assert_eq!(record.result, result_key(&job, &record));
 }

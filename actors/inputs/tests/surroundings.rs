@@ -62,6 +62,7 @@ impl World {
         let compiled = Compiled {
             inputs: vec![self.path("a.rs")],
             folders: Vec::new(),
+            brought: Vec::new(),
             words: Findings::default(),
             word_texts: Vec::new(),
             sides: None,

@@ -50,7 +50,7 @@ fn files(sandbox: &Sandbox, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     files.filter(|file| is_wanted(&name(file))).collect()
 }
 
-fn n_entries(sandbox: &Sandbox) -> usize {
+pub(super) fn n_entries(sandbox: &Sandbox) -> usize {
     files(sandbox, |name| name.len() == 64).len()
 }
 

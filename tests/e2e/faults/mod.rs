@@ -9,6 +9,7 @@ mod kill;
 mod signals;
 mod stuck;
 mod surroundings;
+mod waiting;
 
 use crate::harness::{Sandbox, wait_until};
 use std::fs;

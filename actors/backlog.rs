@@ -1,0 +1,297 @@
+//! Results that are still to be recorded. What takes time there waits while all processors compile: for the end of the build or a
+//! moment in which one of them has nothing to do, but not for long. Whoever asks for such a result meanwhile has it recorded first.
+use crate::permits::{Deadline, max_waiting};
+use crate::shared::Shared;
+use crate::traffic::n_running;
+use cachepot_engine::digest::Digest;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, oneshot};
+
+/// Between two looks at what the machine does, at least and at most: less often while it is full.
+const TICK: Duration = Duration::from_millis(20);
+const LONG_TICK: Duration = Duration::from_millis(100);
+/// Between two compiles of a job of make's, a processor has nothing to do for less than this.
+const QUIET_TICKS: u8 = 2;
+/// Others are to have a result, too: see `pending.rs`.
+const LONGEST: Duration = Duration::from_secs(30);
+/// How long somebody who asks for a result waits until it is recorded.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// See the file's head.
+pub struct Backlog {
+    queue: Mutex<Queue>,
+    /// One is recorded.
+    recorded: Notify,
+}
+
+struct Queue {
+    /// More than these do not wait: each holds memory and files.
+    max_waiting: usize,
+    waiting: VecDeque<Waiting>,
+    /// All that are not recorded yet, by their job.
+    jobs: HashMap<Digest, usize>,
+    is_watched: bool,
+    quiet_ticks: u8,
+    /// So many may be recorded at once, by what the machine did last.
+    n_free: usize,
+}
+
+struct Waiting {
+    job: Digest,
+    since: Instant,
+    turn: oneshot::Sender<()>,
+}
+
+impl Waiting {
+    fn go_on(self) {
+        // Nobody listens where the coordinator ends.
+        let _ = self.turn.send(());
+    }
+}
+
+/// One that is still to be recorded; it is when this is dropped.
+pub struct Entered {
+    shared: Arc<Shared>,
+    job: Digest,
+    turn: Option<oneshot::Receiver<()>>,
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Backlog { queue: Mutex::new(Queue::new(max_waiting())), recorded: Notify::new() }
+    }
+}
+
+impl Backlog {
+    /// One comes; whether it `waits` or is recorded at once.
+    pub(crate) fn enter(shared: &Arc<Shared>, job: Digest, waits: bool) -> Entered {
+        let mut queue = shared.backlog.queue();
+        *queue.jobs.entry(job).or_default() += 1;
+        let turn = waits.then(|| queue.add(job, Instant::now()));
+        if waits && !std::mem::replace(&mut queue.is_watched, true) {
+            actix::spawn(watch(Arc::clone(shared)));
+        }
+        Entered { shared: Arc::clone(shared), job, turn }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nothing of a job is still to be recorded. Whether there was something.
+    pub(crate) async fn settle(&self, job: &Digest) -> bool {
+        if !self.queue().hurry(Some(job)) {
+            return false;
+        }
+        self.wait_while(|queue| queue.jobs.contains_key(job), Deadline::after(PATIENCE)).await;
+        true
+    }
+
+    /// The same for all jobs, for as long as there is patience.
+    pub(crate) async fn flush(&self) {
+        self.hurry();
+        self.wait_while(|queue| !queue.jobs.is_empty(), Deadline::after(PATIENCE)).await;
+    }
+
+    /// Nothing that has come so far waits any more.
+    pub(crate) fn hurry(&self) {
+        self.queue().hurry(None);
+    }
+
+    async fn wait_while(&self, is_so: impl Fn(&Queue) -> bool, deadline: Deadline) {
+        loop {
+            let recorded = self.recorded.notified();
+            tokio::pin!(recorded);
+            // Before the look: whatever is recorded after it wakes us.
+            recorded.as_mut().enable();
+            if !is_so(&self.queue()) || tokio::time::timeout(deadline.left(), recorded).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Entered {
+    /// Waits for its turn.
+    pub(crate) async fn turn(&mut self) {
+        if let Some(turn) = self.turn.take() {
+            // Without a sender nobody would ever say so.
+            let _ = turn.await;
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let backlog = &self.shared.backlog;
+        backlog.queue().end(&self.job);
+        backlog.recorded.notify_waiters();
+    }
+}
+
+/// Lets some go on now and then, until none waits.
+async fn watch(shared: Arc<Shared>) {
+    let (mut is_over, mut tick) = (false, TICK);
+    while !is_over {
+        tokio::time::sleep(tick).await;
+        // Where the kernel does not tell, compiles that we know are what runs.
+        let running = n_running().unwrap_or_else(|| shared.traffic.n_compiles());
+        let n_free = shared.backlog.queue().free_processors(running);
+        tick = if n_free == 0 { LONG_TICK.min(tick + TICK / 4) } else { TICK };
+        is_over = shared.backlog.queue().tick(n_free, Instant::now());
+    }
+}
+
+impl Queue {
+    fn new(max_waiting: usize) -> Self {
+        let (waiting, jobs) = (VecDeque::new(), HashMap::new());
+        Queue { max_waiting, waiting, jobs, is_watched: false, quiet_ticks: 0, n_free: 0 }
+    }
+
+    fn add(&mut self, job: Digest, since: Instant) -> oneshot::Receiver<()> {
+        let (turn, told) = oneshot::channel();
+        self.waiting.push_back(Waiting { job, since, turn });
+        told
+    }
+
+    /// How many processors have nothing to do but what is recorded here, while so many programs run.
+    fn free_processors(&self, running: usize) -> usize {
+        let cores = crate::cores();
+        cores.saturating_sub(running.saturating_sub(self.n_at_work().min(cores)))
+    }
+
+    /// How many are being recorded.
+    fn n_at_work(&self) -> usize {
+        self.jobs.values().sum::<usize>().saturating_sub(self.waiting.len())
+    }
+
+    /// Those whose time has come go on, where so many processors are free; whether none waits any more.
+    fn tick(&mut self, n_free: usize, now: Instant) -> bool {
+        self.quiet_ticks = if n_free == 0 { 0 } else { self.quiet_ticks.saturating_add(1) };
+        self.n_free = if self.quiet_ticks < QUIET_TICKS { 0 } else { n_free };
+        self.fill();
+        let max_waiting = self.max_waiting;
+        for n_left in (0..self.waiting.len()).rev() {
+            let is_due =
+                |first: &mut Waiting| n_left >= max_waiting || now.duration_since(first.since) >= LONGEST;
+            let Some(first) = self.waiting.pop_front_if(is_due) else { break };
+            first.go_on();
+        }
+        self.is_watched = !self.waiting.is_empty();
+        !self.is_watched
+    }
+
+    /// As many go on as there are processors for.
+    fn fill(&mut self) {
+        for _ in self.n_at_work()..self.n_free {
+            let Some(next) = self.waiting.pop_front() else { return };
+            next.go_on();
+        }
+    }
+
+    /// Those of a job, or all, go on. Whether anything of the job is not recorded yet.
+    fn hurry(&mut self, job: Option<&Digest>) -> bool {
+        let is_meant = |of: &Digest| job.is_none_or(|job| job == of);
+        if !self.waiting.is_empty() {
+            let all = std::mem::take(&mut self.waiting).into_iter();
+            let (meant, others): (VecDeque<_>, _) = all.partition(|it| is_meant(&it.job));
+            self.waiting = others;
+            meant.into_iter().for_each(Waiting::go_on);
+        }
+        self.jobs.keys().any(is_meant)
+    }
+
+    fn end(&mut self, job: &Digest) {
+        if let Some(left) = self.jobs.get_mut(job) {
+            *left -= 1;
+            if *left == 0 {
+                self.jobs.remove(job);
+            }
+        }
+        self.fill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(n: u8) -> Digest {
+        Digest([n; 32])
+    }
+
+    /// Adds jobs, and tells which of them may go on.
+    fn all(queue: &mut Queue, n_jobs: u8) -> impl FnMut() -> Vec<u8> + use<> {
+        let mut told: Vec<_> = (0..n_jobs).map(|n| (n, queue.add(job(n), Instant::now()))).collect();
+        (0..n_jobs).for_each(|n| *queue.jobs.entry(job(n)).or_default() += 1);
+        move || {
+            let mut gone = Vec::new();
+            told.retain_mut(|(n, turn)| {
+                let waits = turn.try_recv().is_err();
+                if !waits {
+                    gone.push(*n);
+                }
+                waits
+            });
+            gone
+        }
+    }
+
+    #[test]
+    fn a_full_machine_is_left_alone_for_a_while() {
+        let mut queue = Queue::new(256);
+        let mut gone = all(&mut queue, 6);
+        let now = Instant::now();
+        for n_free in [0, 1, 0, 2, 0, 1] {
+            assert!(!queue.tick(n_free, now) && gone().is_empty(), "a moment without work is not enough");
+        }
+        assert!(!queue.tick(2, now));
+        assert_eq!(gone(), [0, 1]);
+        assert!(!queue.tick(0, now) && gone().is_empty());
+        assert!(queue.tick(0, now + LONGEST));
+        assert_eq!(gone(), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn one_after_the_other_is_recorded_on_what_is_free() {
+        let mut queue = Queue::new(256);
+        let mut gone = all(&mut queue, 5);
+        let (now, cores) = (Instant::now(), crate::cores());
+        assert!(!queue.tick(2, now) && !queue.tick(2, now));
+        assert_eq!((gone(), queue.n_at_work()), (vec![0, 1], 2));
+        let free = [0, 1, cores, cores + 9].map(|running| queue.free_processors(running));
+        assert_eq!(free, [cores, cores, 2.min(cores), 0], "our own work is none of theirs");
+        queue.end(&job(0));
+        queue.end(&job(1));
+        assert_eq!(gone(), [2, 3]);
+        assert!(!queue.tick(0, now));
+        queue.end(&job(2));
+        assert!(gone().is_empty(), "others want the processors");
+    }
+
+    #[test]
+    fn only_so_many_wait() {
+        let mut queue = Queue::new(256);
+        let mut gone = all(&mut queue, 200);
+        let mut others = all(&mut queue, 60);
+        assert!(!queue.tick(0, Instant::now()));
+        assert_eq!((gone(), others().len(), queue.waiting.len()), (vec![0, 1, 2, 3], 0, 256));
+    }
+
+    #[test]
+    fn who_is_asked_for_goes_on_at_once() {
+        let mut queue = Queue::new(256);
+        let mut gone = all(&mut queue, 3);
+        *queue.jobs.entry(job(1)).or_default() += 1;
+        assert!(queue.hurry(Some(&job(1))) && !queue.hurry(Some(&job(9))));
+        assert_eq!(gone(), [1]);
+        queue.end(&job(1));
+        assert!(queue.hurry(Some(&job(1))), "one of two is still to be recorded");
+        queue.end(&job(1));
+        assert!(!queue.hurry(Some(&job(1))));
+        queue.hurry(None);
+        assert_eq!(gone(), [0, 2]);
+    }
+}

@@ -1,0 +1,98 @@
+//! A look at what a compile depended on, long after it: by what was seen at its end.
+use super::*;
+
+const SOURCE: &str = "#include <x.h>\n#include <p/y.h>\n#if __has_include(<opt.h>)\n#endif\n#include <s.h>\n";
+const UNIT: Unit =
+    Unit { folders: &["ia", "ib", "//s/cur"], inputs: &["a.c", "ib/x.h", "ib/p/y.h", "//s/cur/s.h"] };
+
+/// `//s/cur` leads to one of two versions, and comes with the compiler.
+fn world() -> World {
+    let world = World::new();
+    let texts = [("a.c", SOURCE), ("ib/x.h", "int x;"), ("ib/p/y.h", "int y;"), ("ia/opt.h", "")];
+    let versions = [("//s/v1/s.h", "int s;"), ("//s/v2/s.h", "int t;"), ("//other/x.h", "int z;")];
+    texts.iter().chain(&versions).for_each(|(name, text)| world.write(name, text));
+    world.folder("//other/p");
+    world.write("//other/p/y.h", "int u;");
+    world.link("//s/v1", "//s/cur");
+    world
+}
+
+/// A change between the end of the compile and the later look.
+type Row = (&'static str, fn(&World));
+
+/// What is seen at once, and what is seen after a change; `None` where that cannot be told.
+fn looks(change: fn(&World)) -> (Observed, Option<Observed>) {
+    let world = world();
+    let compiled =
+        Compiled { brought: vec![bytes(&world.path("//s/cur"))], ..world.compiled(&UNIT, world.start()) };
+    let place = world.place();
+    let observed = observe(&world.memory, &place, &compiled).unwrap();
+    // Another coordinator would have to read everything anew.
+    let memory = Memory::default();
+    let sight = Sight::take(&memory, &place, &compiled).unwrap();
+    change(&world);
+    (observed, observe_later(&memory, &place, &compiled, &sight).ok())
+}
+
+#[test]
+fn what_a_build_does_meanwhile_does_not_matter() {
+    let rows: &[Row] = &[
+        ("nothing", |_| ()),
+        ("objects are written", |w| {
+            ["a.o", "ia/a.o", "ib/a.o", "ib/p/y.o"].iter().for_each(|name| w.write(name, "object"));
+        }),
+        ("folders come and go", |w| {
+            w.folder("ia/q");
+            w.folder("ib/q");
+            w.remove("ib/q");
+        }),
+        ("an earlier folder comes for a prefix", |w| w.folder("ia/p")),
+        ("something is written above", |w| w.write("//log", "made")),
+        ("a young input is written once more", |w| w.write("ib/x.h", "int x;\n")),
+        ("it is removed", |w| w.remove("ib/p/y.h")),
+    ];
+    for (what, change) in rows {
+        let (observed, later) = looks(*change);
+        // Of young inputs only the content is known: it was read from what they were.
+        if let Some(later) = &later {
+            assert_eq!(*later, observed, "{what}");
+        }
+        let is_input = what.starts_with("a young") || what.starts_with("it is");
+        assert!(later.is_some() || is_input, "{what}");
+    }
+}
+
+#[test]
+fn what_has_changed_meanwhile_is_not_told() {
+    let rows: &[Row] = &[
+        ("what is asked for disappears", |w| w.remove("ia/opt.h")),
+        ("an old header comes between", |w| w.rename("//other/x.h", "ia/opt.h")),
+        ("an input is replaced by an old file", |w| w.rename("//other/x.h", "ib/x.h")),
+        ("so is one in a folder below", |w| w.rename("//other/p/y.h", "ib/p/y.h")),
+        ("the folder below is replaced by an old one", |w| {
+            w.rename("ib/p", "//p");
+            w.rename("//other/p", "ib/p");
+        }),
+        ("a searched folder is replaced by an old one", |w| {
+            w.rename("ib", "//ib");
+            w.rename("//other", "ib");
+        }),
+        ("a link leads to another version", |w| w.link("//s/v2", "//s/cur")),
+        ("another version bears the name", |w| {
+            w.rename("//s/v1", "//s/v0");
+            w.rename("//s/v2", "//s/v1");
+        }),
+        ("the folder of all versions is another", |w| {
+            w.rename("//s", "//t");
+            w.folder("//s");
+            w.rename("//t/v2", "//s/v1");
+            w.rename("//t/cur", "//s/cur");
+        }),
+        ("a header of the compiler's is written", |w| w.write("//s/v1/s.h", "int s;")),
+        ("a header comes to it", |w| w.write("//s/v1/x.h", "")),
+    ];
+    for (what, change) in rows {
+        let (_, later) = looks(*change);
+        assert_eq!(later, None, "{what}");
+    }
+}

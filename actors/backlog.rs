@@ -1,5 +1,5 @@
-//! Results that are still to be recorded. What takes time there waits while all processors compile: for the end of the build or a
-//! moment in which one of them has nothing to do, but not for long. Whoever asks for such a result meanwhile has it recorded first.
+//! Results that are still to be recorded. What takes time there waits while all processors compile: until one of them has
+//! nothing to do, or nobody has compiled for a second, but not for long. Whoever asks for such a result meanwhile has it recorded first.
 use crate::permits::{Deadline, max_waiting};
 use crate::shared::Shared;
 use crate::traffic::n_running;
@@ -16,7 +16,7 @@ const LONG_TICK: Duration = Duration::from_millis(100);
 const QUIET_TICKS: u8 = 2;
 /// Others are to have a result, too: see `pending.rs`.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How long somebody who asks for a result waits until it is recorded.
+/// How long somebody who asks for a result waits at most until it is recorded.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// See the file's head.
@@ -65,8 +65,9 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// One comes; whether it `waits` or is recorded at once.
-    pub(crate) fn enter(shared: &Arc<Shared>, job: Digest, waits: bool) -> Entered {
+    /// One comes; it waits if it may, in a build that keeps all processors busy.
+    pub(crate) fn enter(shared: &Arc<Shared>, job: Digest, may_wait: bool) -> Entered {
+        let waits = may_wait && shared.traffic.is_full();
         let mut queue = shared.backlog.queue();
         *queue.jobs.entry(job).or_default() += 1;
         let turn = waits.then(|| queue.add(job, Instant::now()));
@@ -80,33 +81,35 @@ impl Backlog {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nothing of a job is still to be recorded. Whether there was something.
-    pub(crate) async fn settle(&self, job: &Digest) -> bool {
-        if !self.queue().hurry(Some(job)) {
+    /// Waits until nothing of a job is still to be recorded, but not until the deadline. Whether there was something.
+    pub(crate) async fn settle(&self, job: &Digest, deadline: Deadline) -> bool {
+        if !self.queue().jobs.contains_key(job) {
             return false;
         }
-        self.wait_while(|queue| queue.jobs.contains_key(job), Deadline::after(PATIENCE)).await;
+        let patience = Deadline::after(PATIENCE.min(deadline.left() / 2));
+        self.wait_while(|queue| queue.hurry(Some(job)), patience).await;
         true
     }
 
-    /// The same for all jobs, for as long as there is patience.
+    /// The same for all jobs.
     pub(crate) async fn flush(&self) {
-        self.hurry();
-        self.wait_while(|queue| !queue.jobs.is_empty(), Deadline::after(PATIENCE)).await;
+        self.wait_while(|queue| queue.hurry(None), Deadline::after(PATIENCE)).await;
     }
 
-    /// Nothing that has come so far waits any more.
-    pub(crate) fn hurry(&self) {
-        self.queue().hurry(None);
+    /// From now on nothing waits: the coordinator ends.
+    pub(crate) fn close(&self) {
+        let mut queue = self.queue();
+        queue.max_waiting = 0;
+        queue.hurry(None);
     }
 
-    async fn wait_while(&self, is_so: impl Fn(&Queue) -> bool, deadline: Deadline) {
+    async fn wait_while(&self, mut is_so: impl FnMut(&mut Queue) -> bool, deadline: Deadline) {
         loop {
             let recorded = self.recorded.notified();
             tokio::pin!(recorded);
             // Before the look: whatever is recorded after it wakes us.
             recorded.as_mut().enable();
-            if !is_so(&self.queue()) || tokio::time::timeout(deadline.left(), recorded).await.is_err() {
+            if !is_so(&mut self.queue()) || tokio::time::timeout(deadline.left(), recorded).await.is_err() {
                 return;
             }
         }
@@ -136,8 +139,12 @@ async fn watch(shared: Arc<Shared>) {
     let (mut is_over, mut tick) = (false, TICK);
     while !is_over {
         tokio::time::sleep(tick).await;
-        // Where the kernel does not tell, compiles that we know are what runs.
-        let running = n_running().unwrap_or_else(|| shared.traffic.n_compiles());
+        let running = match shared.traffic.is_calm() {
+            // Whatever else runs here: the build is over.
+            true => 0,
+            // Where the kernel does not tell, compiles that we know are what runs.
+            false => n_running().unwrap_or_else(|| shared.traffic.n_compiles()),
+        };
         let n_free = shared.backlog.queue().free_processors(running);
         tick = if n_free == 0 { LONG_TICK.min(tick + TICK / 4) } else { TICK };
         is_over = shared.backlog.queue().tick(n_free, Instant::now());
@@ -153,6 +160,9 @@ impl Queue {
     fn add(&mut self, job: Digest, since: Instant) -> oneshot::Receiver<()> {
         let (turn, told) = oneshot::channel();
         self.waiting.push_back(Waiting { job, since, turn });
+        if self.waiting.len() > self.max_waiting {
+            self.waiting.pop_front().into_iter().for_each(Waiting::go_on);
+        }
         told
     }
 
@@ -172,15 +182,15 @@ impl Queue {
         self.quiet_ticks = if n_free == 0 { 0 } else { self.quiet_ticks.saturating_add(1) };
         self.n_free = if self.quiet_ticks < QUIET_TICKS { 0 } else { n_free };
         self.fill();
-        let max_waiting = self.max_waiting;
-        for n_left in (0..self.waiting.len()).rev() {
-            let is_due =
-                |first: &mut Waiting| n_left >= max_waiting || now.duration_since(first.since) >= LONGEST;
-            let Some(first) = self.waiting.pop_front_if(is_due) else { break };
+        let is_due = |first: &mut Waiting| now.duration_since(first.since) >= LONGEST;
+        while let Some(first) = self.waiting.pop_front_if(is_due) {
             first.go_on();
         }
-        self.is_watched = !self.waiting.is_empty();
-        !self.is_watched
+        if self.waiting.is_empty() {
+            // The next build is another one.
+            (self.is_watched, self.quiet_ticks, self.n_free) = (false, 0, 0);
+        }
+        self.waiting.is_empty()
     }
 
     /// As many go on as there are processors for.
@@ -276,7 +286,6 @@ mod tests {
         let mut queue = Queue::new(256);
         let mut gone = all(&mut queue, 200);
         let mut others = all(&mut queue, 60);
-        assert!(!queue.tick(0, Instant::now()));
         assert_eq!((gone(), others().len(), queue.waiting.len()), (vec![0, 1, 2, 3], 0, 256));
     }
 

@@ -45,15 +45,16 @@ pub(crate) async fn find(
 ) -> Option<Found> {
     let key = (!subject.takes_files()).then(|| subject.key(&shared.memory));
     if let Some(key) = &key {
-        shared.backlog.settle(key).await;
+        shared.backlog.settle(key, deadline).await;
     }
     let (key, early, local) = match key.filter(|key| recache || !shared.manifests.may_hold(key)) {
         Some(key) => (key, Early::default(), Local::NeverStored),
         None => look(shared, subject, key, recache, deadline).await?,
     };
     // A key that is known only now.
-    let is_news =
-        subject.takes_files() && shared.backlog.settle(&key).await && matches!(local, Local::Unknown);
+    let is_news = subject.takes_files()
+        && matches!(local, Local::Unknown)
+        && shared.backlog.settle(&key, deadline).await;
     let (key, early, local) = match is_news && !recache {
         true => look(shared, subject, Some(key), recache, deadline).await?,
         false => (key, early, local),

@@ -178,9 +178,10 @@ impl Miss {
                 statistics::not_stored(&self.shared.stats, &NotStored::skipped("client gone"))
             }
             Ok(taken) => {
-                let waits = taken.1.observed().is_none();
+                // What is in memory, for the remotes alone, takes the place of others.
+                let may_wait = taken.1.observed().is_none() && taken.0.room.is_none();
                 // Before the client goes on, and the build asks for this one.
-                let entered = Backlog::enter(&self.shared, self.call.key, waits);
+                let entered = Backlog::enter(&self.shared, self.call.key, may_wait);
                 let ended = now();
                 actix::spawn(async move { self.keep(taken, entered, ended).await });
             }

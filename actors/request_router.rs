@@ -68,10 +68,8 @@ impl Gate {
 /// Waits until at most `n` sessions are in flight and nothing is being recorded, or the grace time is over; and then for
 /// what is on its way to remotes.
 pub async fn drain(shared: &Shared, n: usize) {
-    let busy = || {
-        shared.backlog.hurry();
-        shared.traffic.n_inside() > n || !shared.permits.recording_is_idle()
-    };
+    shared.backlog.close();
+    let busy = || shared.traffic.n_inside() > n || !shared.permits.recording_is_idle();
     until(Instant::now() + GRACE, || !busy()).await;
     let end = Instant::now() + FLUSH_LIMIT;
     if shared.tiers.take_writes() {

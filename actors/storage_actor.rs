@@ -31,6 +31,8 @@ pub struct TakeIn {
     pub compiled: Arc<Compiled>,
     /// The outputs, open for reading.
     pub files: Vec<File>,
+    /// Whether the rest of the look may wait.
+    pub may_wait: bool,
     /// Memory for what the disk does not take, where a remote does.
     pub memory: Option<Arc<Semaphore>>,
     /// Given back with the message.
@@ -187,7 +189,7 @@ impl TakeIn {
     /// [`NotTaken`].
     pub(crate) fn take_in(&self, memory: &Memory, store: &LocalStore) -> Result<(Seen, Copies), NotTaken> {
         let (place, compiled) = (&self.subject.place, &self.compiled);
-        let seen = if compiled.can_wait() {
+        let seen = if self.may_wait {
             Sight::take(memory, place, compiled).map(|sight| Seen::InPart(Box::new(sight)))
         } else {
             observe(memory, place, compiled).map(|observed| Seen::Whole(Box::new(observed)))

@@ -15,13 +15,16 @@ pub struct Traffic {
     sessions: Arc<Count>,
     /// Those of compilers: whoever looks at the statistics builds nothing.
     compiles: Arc<Count>,
+    /// When there was a compile for each processor.
+    full: Mutex<Option<Instant>>,
     /// True when the coordinator is to end.
     hurries: watch::Sender<bool>,
 }
 
 impl Default for Traffic {
     fn default() -> Self {
-        Traffic { sessions: Arc::default(), compiles: Arc::default(), hurries: watch::Sender::new(false) }
+        let (sessions, compiles, hurries) = (Arc::default(), Arc::default(), watch::Sender::new(false));
+        Traffic { sessions, compiles, full: Mutex::default(), hurries }
     }
 }
 
@@ -32,7 +35,16 @@ impl Traffic {
     }
     /// So does the request of a compiler, which lasts as long as a compile that its client reports on.
     pub(crate) fn compile(&self) -> Inside {
-        Inside::new(&self.compiles)
+        let inside = Inside::new(&self.compiles);
+        if self.n_compiles() >= crate::cores() {
+            *self.full.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        inside
+    }
+    /// Whether a build goes on that has, or had just now, a compile for each processor.
+    pub(crate) fn is_full(&self) -> bool {
+        let last = *self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        self.n_compiles() >= crate::cores() || last.is_some_and(|last| last.elapsed() < CALM)
     }
     /// The sessions in flight.
     pub(crate) fn n_inside(&self) -> usize {

@@ -2,10 +2,11 @@
 use super::Memory;
 use super::aliases;
 use super::files::{Known, Moment, Stamp, changed_since, is_link, link_stat, repeated, stat};
+use super::later::Later;
 use super::names::Names;
 use super::observed::{self, Watched};
 use super::paths::{Place, normal};
-use super::sight::{Later, Sight};
+use super::sight::Sight;
 use super::survey::Survey;
 use super::twins::twins_of_one_age;
 use super::users::{Seen, Sides, system_headers};
@@ -76,13 +77,6 @@ pub struct Compiled {
     pub asked: Moment,
     /// When the compile began, by the file system's clock.
     pub start: Moment,
-}
-
-impl Compiled {
-    /// Whether nobody needs to know at once what it depended on.
-    pub fn can_wait(&self) -> bool {
-        self.watched.is_none() && self.sides.is_none()
-    }
 }
 
 /// Looks at the inputs of a finished compile.
@@ -158,6 +152,9 @@ impl View<'_, '_> {
         let sides = compiled.sides.as_ref();
         let system = sides.and_then(|sides| system_headers(self.place, sides, &compiled.words, &seen));
         record.make_neutral(&compiled.bases, |_| false);
+        if self.later.is_some_and(|later| !later.is_still_same()) {
+            return Err(NotStorable::TooNew);
+        }
         Ok(Observed { record, twins, modified, may_use: findings.hidden(), system })
     }
 
@@ -173,8 +170,9 @@ impl View<'_, '_> {
         let View { memory, place, later } = *self;
         let paths: Vec<Cow<'_, [u8]>> = read.iter().map(|(input, _)| normal(&input.path)).collect();
         let folders = search_folders(&compiled.folders, &paths);
-        let is_sure =
-            |later: &Later<'_>, folder: &Vec<u8>| later.survey().knows(folder) || later.is_same(folder);
+        let is_sure = |later: &Later<'_>, folder: &Vec<u8>| {
+            later.survey().known(folder).is_some() || later.is_same(folder)
+        };
         if self.later.is_some_and(|later| !folders.iter().all(|folder| is_sure(later, folder))) {
             return Err(NotStorable::TooNew);
         }

@@ -83,15 +83,16 @@ impl Survey {
         }
     }
 
-    /// Whether it has looked at a path.
-    pub(super) fn knows(&self, path: &[u8]) -> bool {
-        self.get(path).is_some()
+    /// What the kernel said of a path, if it was looked at.
+    pub(super) fn known(&self, path: &[u8]) -> Option<nix::Result<FileStat>> {
+        self.get(path).map(|folder| folder.stat)
     }
 
-    /// Those that are folders, with what the kernel said of them.
-    pub(super) fn there(&self) -> impl Iterator<Item = (&[u8], &FileStat)> {
+    /// Those that are folders, with what the kernel said of them and their paths without links.
+    pub(super) fn there(&self) -> impl Iterator<Item = (&[u8], &FileStat, Option<&[u8]>)> {
         let there = self.folders.iter().filter_map(|folder| Some((folder, folder.stat.as_ref().ok()?)));
-        there.filter(|(_, stat)| is_folder(stat)).map(|(folder, stat)| (folder.path.as_slice(), stat))
+        let there = there.filter(|(_, stat)| is_folder(stat));
+        there.map(|(folder, stat)| (folder.path.as_slice(), stat, folder.canonical.as_deref()))
     }
 
     /// The paths, sorted.

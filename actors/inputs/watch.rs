@@ -5,9 +5,9 @@
 use super::Memory;
 use super::files::{Stamp, is_file, is_folder, stat};
 use super::folders::{Entry, FolderMemory, Kind, Listing, mark};
+use super::later::Later;
 use super::names::{Leaf, Names};
 use super::paths::{Place, below, put_below};
-use super::sight::Later;
 use super::survey::Survey;
 use foldhash::{HashMap, HashSet};
 use nix::errno::Errno;
@@ -155,15 +155,20 @@ impl Walk<'_, '_> {
     fn folder(&self, path: Arc<CStr>, prefix: usize, seen: &mut Seen) {
         let Some(leaves) = self.names.prefixes.get(prefix) else { return };
         let folder = path.to_bytes();
-        let (stat, listing) = match self.later.and_then(|later| later.listing(folder)) {
-            Some((stat, listing)) => (Ok(stat), Some(listing)),
+        let (stat, listing) = match self.later.and_then(|later| later.folder(folder)) {
+            Some(then) => then,
             None => {
                 seen.surprises.unsure |= self.later.is_some_and(|later| !later.is_same(folder));
                 let stat = self.survey.stat(&path, self.place);
                 (stat, stat.ok().and_then(|stat| self.memory.folders.list(self.place, &path, &stat)))
             }
         };
-        let listed = listing.or_else(|| self.probe(folder, &stat.ok()?, leaves));
+        let listed = listing.or_else(|| {
+            let probed = self.probe(folder, &stat.ok()?, leaves);
+            // Nobody knows what a name led to then.
+            seen.surprises.unsure |= self.later.is_some() && probed.is_some();
+            probed
+        });
         let Some(listing) = listed else {
             seen.watch.fixed.push((Arc::clone(&path), Target::of(stat)));
             return;
@@ -223,7 +228,8 @@ impl Walk<'_, '_> {
                 let Some(link) = self.memory.paths.intern(path) else { return };
                 let target = target(self.place, &link);
                 // What is below a folder is looked at by itself.
-                let is_told = target == Target::Folder || self.later.is_none_or(|later| later.is_same(path));
+                let is_told = (target == Target::Folder && leaf.folder.is_some())
+                    || self.later.is_none_or(|later| later.is_input(&link) || later.is_same(path));
                 seen.surprises.unsure |= !is_told;
                 seen.watch.fixed.push((link, target));
                 target

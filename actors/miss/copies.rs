@@ -11,7 +11,8 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Nobody else is answered meanwhile: so many headers that nobody has read yet are looked at in some milliseconds.
+/// Nobody else is answered meanwhile: so many headers that nobody has read yet are looked at in some milliseconds. What waits holds a
+/// few hundred bytes for each.
 const MAX_INPUTS: usize = 512;
 
 impl Miss {
@@ -26,11 +27,13 @@ impl Miss {
         let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
         let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));
         let memory = self.shared.tiers.take_writes().then(|| Arc::clone(&self.shared.permits.carrying));
-        let message = TakeIn { subject, compiled, files, memory, permit };
+        let mut message = TakeIn { subject, compiled, files, may_wait: false, memory, permit };
         let (shared, began) = (&self.shared, Instant::now());
         let is_small = message.compiled.watched.is_none()
             && message.compiled.inputs.len() <= MAX_INPUTS
             && message.bytes() <= SMALL_BYTES as u64;
+        // Who asks which headers are the system's waits for the answer.
+        message.may_wait = is_small && message.compiled.sides.is_none();
         // Where it is quick, it is done here: the client waits, and while another thread wakes up for it, this processor would
         // have nothing to do and the other's compile would stand still.
         let taken = if is_small && shared.traffic.is_light() && shared.pace.is_quick() {

@@ -1,14 +1,24 @@
 //! A look at what a compile depended on, long after it: by what was seen at its end.
 use super::*;
 
-const SOURCE: &str = "#include <x.h>\n#include <p/y.h>\n#if __has_include(<opt.h>)\n#endif\n#include <s.h>\n";
-const UNIT: Unit =
-    Unit { folders: &["ia", "ib", "//s/cur"], inputs: &["a.c", "ib/x.h", "ib/p/y.h", "//s/cur/s.h"] };
+const SOURCE: &str = "#include <x.h>\n#include <p/y.h>\n#include <l.h>\n#include <s.h>\n\
+    #if __has_include(<opt.h>) || __has_include(<link.h>)\n#endif\n";
+const UNIT: Unit = Unit {
+    folders: &["ia", "ib", "//up/none", "//s/cur"],
+    inputs: &["a.c", "ib/x.h", "ib/p/y.h", "ib/l.h", "//s/cur/s.h"],
+};
 
 /// `//s/cur` leads to one of two versions, and comes with the compiler.
 fn world() -> World {
     let world = World::new();
     let texts = [("a.c", SOURCE), ("ib/x.h", "int x;"), ("ib/p/y.h", "int y;"), ("ia/opt.h", "")];
+    world.write("src/l.h", "int l;");
+    world.write("gen/opt", "");
+    world.write("//up/README", "");
+    world.folder("ib");
+    world.folder("ia");
+    symlink("../src/l.h", world.path("ib/l.h")).unwrap();
+    symlink("../gen/opt", world.path("ia/link.h")).unwrap();
     let versions = [("//s/v1/s.h", "int s;"), ("//s/v2/s.h", "int t;"), ("//other/x.h", "int z;")];
     texts.iter().chain(&versions).for_each(|(name, text)| world.write(name, text));
     world.folder("//other/p");
@@ -21,8 +31,12 @@ fn world() -> World {
 type Row = (&'static str, fn(&World));
 
 /// What is seen at once, and what is seen after a change; `None` where that cannot be told.
-fn looks(change: fn(&World)) -> (Observed, Option<Observed>) {
+fn looks(change: fn(&World), is_young: bool) -> (Observed, Option<Observed>) {
     let world = world();
+    if !is_young {
+        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        ["ib/x.h", "ib/p/y.h"].iter().for_each(|name| world.set_modified(name, long_ago));
+    }
     let compiled =
         Compiled { brought: vec![bytes(&world.path("//s/cur"))], ..world.compiled(&UNIT, world.start()) };
     let place = world.place();
@@ -48,17 +62,15 @@ fn what_a_build_does_meanwhile_does_not_matter() {
         }),
         ("an earlier folder comes for a prefix", |w| w.folder("ia/p")),
         ("something is written above", |w| w.write("//log", "made")),
+        ("an object is written where a link leads", |w| w.write("src/l.o", "object")),
+        ("something is written above a folder that is not there", |w| w.write("//up/log", "made")),
+        ("something is written beside the compiler", |w| w.write("//s/log", "made")),
         ("a young input is written once more", |w| w.write("ib/x.h", "int x;\n")),
         ("it is removed", |w| w.remove("ib/p/y.h")),
     ];
     for (what, change) in rows {
-        let (observed, later) = looks(*change);
-        // Of young inputs only the content is known: it was read from what they were.
-        if let Some(later) = &later {
-            assert_eq!(*later, observed, "{what}");
-        }
-        let is_input = what.starts_with("a young") || what.starts_with("it is");
-        assert!(later.is_some() || is_input, "{what}");
+        let (observed, later) = looks(*change, true);
+        assert_eq!(later, Some(observed), "{what}");
     }
 }
 
@@ -88,11 +100,16 @@ fn what_has_changed_meanwhile_is_not_told() {
             w.rename("//t/v2", "//s/v1");
             w.rename("//t/cur", "//s/cur");
         }),
+        ("a link that is asked for leads to a folder", |w| {
+            w.remove("gen/opt");
+            w.folder("gen/opt");
+        }),
+        ("it leads to nothing", |w| w.remove("gen/opt")),
         ("a header of the compiler's is written", |w| w.write("//s/v1/s.h", "int s;")),
         ("a header comes to it", |w| w.write("//s/v1/x.h", "")),
     ];
     for (what, change) in rows {
-        let (_, later) = looks(*change);
+        let (_, later) = looks(*change, false);
         assert_eq!(later, None, "{what}");
     }
 }

@@ -109,7 +109,8 @@ impl Backlog {
             tokio::pin!(recorded);
             // Before the look: whatever is recorded after it wakes us.
             recorded.as_mut().enable();
-            if !is_so(&mut self.queue()) || tokio::time::timeout(deadline.left(), recorded).await.is_err() {
+            let waits = is_so(&mut self.queue());
+            if !waits || tokio::time::timeout(deadline.left(), recorded).await.is_err() {
                 return;
             }
         }

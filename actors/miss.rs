@@ -4,7 +4,7 @@ use crate::backlog::Backlog;
 use crate::built_in_folders::{Folders, told};
 use crate::compiler_info_cache::BuiltInFolders;
 use crate::detect::{Compiler, CompilerQuery};
-use crate::inputs::{Compiled, Moment, NotStorable, now};
+use crate::inputs::{Compiled, Moment, NotStorable, is_quiet, now};
 use crate::outputs::{opened, present_outputs, read_from_start, words_say};
 use crate::permits::{Deadline, Permit};
 use crate::response_file;
@@ -286,7 +286,7 @@ impl Miss {
         }
     }
 
-    /// Every folder in which the compiler may have searched, and those of them that it knows by itself.
+    /// Every folder in which the compiler may have searched, and those of them that it knows by itself and nobody changes.
     async fn folders(&mut self, deadline: Deadline) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>), NotStored> {
         let built_in =
             tokio::time::timeout(deadline.left(), &mut self.folders).await.map_err(NotStored::skipped)?;
@@ -304,7 +304,8 @@ impl Miss {
         let named = lists.flat_map(|(_, value)| std::env::split_paths(value));
         let named: Vec<Vec<u8>> = named.map(|folder| folder.into_os_string().into_vec()).collect();
         self.built_in = built_in;
-        let brought = self.built_in.iter().filter(|folder| !named.contains(folder)).cloned().collect();
+        let is_brought = |folder: &&Vec<u8>| !named.contains(folder) && is_quiet(folder, self.start);
+        let brought = self.built_in.iter().filter(is_brought).cloned().collect();
         Ok((given.chain(self.built_in.iter().cloned()).chain(named).collect(), brought))
     }
 }

@@ -34,7 +34,7 @@ pub use look::{Help, Look};
 pub use observed::Watched;
 pub use paths::{Paths, Place};
 pub use record::{Compiled, NotStorable, Observed, observe, observe_later};
-pub use sight::Sight;
+pub use sight::{Sight, is_quiet};
 pub use users::Sides;
 pub use validate::KnownManifest;
 

@@ -3,7 +3,7 @@
 //! What a build changes is looked at now: files and folders of the project. What the compiler brings is expected to stay.
 //! Nothing rests on that: see `later.rs`.
 use super::Memory;
-use super::files::{Known, Moment, Stamp, changed_since, is_link, link_stat, now, stat};
+use super::files::{Known, Moment, Stamp, changed_since, is_folder, is_link, link_stat, now, stat};
 use super::folders::{Kind, Listing};
 use super::names::Names;
 use super::paths::{Place, below, normal, strip};
@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 /// What is younger, in seconds, may be written once more, or removed, by the build that made it: its content is read at once.
 const YOUNG: i64 = 60;
+
+/// Where something came or went since, in seconds, others may be at work, such as installations.
+const QUIET: i64 = 300;
 
 /// See the file's head.
 pub struct Sight {
@@ -73,6 +76,11 @@ impl Sight {
         let listings = listings(memory, place, &survey, &Names::of_folders(&paths, &forms));
         Ok(Sight { at, inputs, survey, listings, above: above(place, &compiled.brought) })
     }
+}
+
+/// Whether a folder is there and nothing came or went in it for so long that nothing is expected to.
+pub fn is_quiet(folder: &[u8], start: Moment) -> bool {
+    nix::sys::stat::stat(folder).is_ok_and(|stat| is_folder(&stat) && stat.st_ctime < start.0 - QUIET)
 }
 
 /// What an input is now.

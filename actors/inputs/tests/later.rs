@@ -1,4 +1,5 @@
 //! A look at what a compile depended on, long after it: by what was seen at its end.
+use super::super::is_quiet;
 use super::*;
 
 const SOURCE: &str = "#include <x.h>\n#include <p/y.h>\n#include <l.h>\n#include <s.h>\n\
@@ -112,4 +113,13 @@ fn what_has_changed_meanwhile_is_not_told() {
         let (_, later) = looks(*change, false);
         assert_eq!(later, None, "{what}");
     }
+}
+
+#[test]
+fn a_folder_is_quiet_when_nothing_came_for_some_minutes() {
+    let world = world();
+    let (there, start) = (bytes(&world.path("//s")), world.start());
+    let later = (start.0 + 302, 0);
+    assert_eq!([start, later].map(|start| is_quiet(&there, start)), [false, true]);
+    assert!(!is_quiet(&bytes(&world.path("//none")), later) && !is_quiet(&bytes(&world.path("a.c")), later));
 }

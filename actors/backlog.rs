@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_millis(20);
 const LONG_TICK: Duration = Duration::from_millis(100);
 /// Between two compiles of a job of make's, a processor has nothing to do for less than this.
 const QUIET_TICKS: u8 = 2;
-/// Others are to have a result, too: see `pending.rs`.
+/// Others who share the cache folder or a remote wait for it, too.
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long somebody who asks for a result waits at most until it is recorded.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -91,9 +91,18 @@ impl Backlog {
         true
     }
 
-    /// The same for all jobs.
+    /// The same for all jobs that are there now.
     pub(crate) async fn flush(&self) {
-        self.wait_while(|queue| queue.hurry(None), Deadline::after(PATIENCE)).await;
+        let mut jobs: Vec<Digest> = {
+            let mut queue = self.queue();
+            queue.hurry(None);
+            queue.jobs.keys().copied().collect()
+        };
+        let is_left = |queue: &mut Queue| {
+            jobs.retain(|job| queue.jobs.contains_key(job));
+            !jobs.is_empty()
+        };
+        self.wait_while(is_left, Deadline::after(PATIENCE)).await;
     }
 
     /// From now on nothing waits: the coordinator ends.

@@ -51,7 +51,7 @@ pub(crate) async fn find(
         Some(key) => (key, Early::default(), Local::NeverStored),
         None => look(shared, subject, key, recache, deadline).await?,
     };
-    // A key that is known only now.
+    // A key that is known only now. What is made anew comes after what was made before.
     let is_news = subject.takes_files()
         && matches!(local, Local::Unknown)
         && shared.backlog.settle(&key, deadline).await;

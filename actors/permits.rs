@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-const MAX_RECORDING: usize = 256 + MAX_WAITING;
+/// Without those that wait.
+const MAX_RECORDING: usize = 256;
 /// Results that wait while a build goes on; each holds some memory.
 const MAX_WAITING: usize = 256;
 const MAX_LEASES: usize = 256;
@@ -59,7 +60,7 @@ impl Permits {
             local_store: Arc::new(Semaphore::new(64.max(cores * 8))),
             slots: Arc::new(Semaphore::new(cores)),
             leases: Arc::new(Semaphore::new(MAX_LEASES)),
-            recording: Arc::new(Semaphore::new(MAX_RECORDING)),
+            recording: Arc::new(Semaphore::new(MAX_RECORDING + max_waiting())),
             checks: Arc::new(Semaphore::new(MAX_CHECKS_KIB)),
             checking: Arc::new(Semaphore::new(1)),
             unpacking: Arc::new(Semaphore::new(16.max(cores * 2))),
@@ -69,7 +70,7 @@ impl Permits {
     }
     /// Whether no result waits to be recorded.
     pub(crate) fn recording_is_idle(&self) -> bool {
-        self.recording.available_permits() == MAX_RECORDING
+        self.recording.available_permits() == MAX_RECORDING + max_waiting()
     }
     /// Whether no check runs or waits.
     pub(crate) fn checks_are_idle(&self) -> bool {

@@ -1,4 +1,5 @@
 //! Who asks: sessions and compiles in flight, since when there was none, and whether there is time left for what goes on behind.
+use nix::unistd::{SysconfVar, sysconf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -81,8 +82,13 @@ impl Traffic {
     }
 }
 
-/// How many programs run or want to, on all processors, the caller left out; `None` where the kernel does not tell.
+/// How many programs run or want to, the caller left out; `None` where the kernel does not tell, or tells of more processors than
+/// are ours.
 pub(crate) fn n_running() -> Option<usize> {
+    let n_online = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok()??;
+    if usize::try_from(n_online).ok()? > crate::cores() {
+        return None;
+    }
     // `0.20 0.18 0.12 1/80 11206`: the fourth field begins with their number (proc_loadavg(5)).
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;
     let (running, _) = text.split(' ').nth(3)?.split_once('/')?;

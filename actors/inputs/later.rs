@@ -1,8 +1,8 @@
 //! A look at what a compile depended on, long after its end: it goes by what was seen then ([`Sight`]), and else only by
 //! what has not changed since, on its whole way.
 //!
-//! Who moves something, or puts something in its place, changes its times, or those of the folder in which it lies. Folders that a
-//! build changes all the time are known by what they were and held.
+//! Who moves something, or puts something in its place, changes its times. Folders that a build changes all the time are known by
+//! what they were and held.
 use super::Memory;
 use super::files::{Known, Stamp, changed_since, is_folder, is_link, link_stat, stat};
 use super::folders::Listing;
@@ -10,7 +10,7 @@ use super::paths::{Place, below, normal, parent};
 use super::record::{NotStorable, known_now};
 use super::sight::Sight;
 use super::survey::Survey;
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::FileStat;
@@ -29,6 +29,8 @@ pub(super) struct Later<'a> {
     sight: &'a Sight,
     /// Folders that were there, by absolute path, and what they held where that is known.
     folders: HashMap<Vec<u8>, (&'a FileStat, Option<&'a Arc<Listing>>)>,
+    /// Those of their paths that had no link in them.
+    real: HashSet<&'a [u8]>,
     /// Absolute paths that were followed.
     ways: RefCell<HashMap<Vec<u8>, Way<'a>>>,
     /// Those of them that were found to be the same.
@@ -57,13 +59,15 @@ impl<'a> Later<'a> {
         let all = above.chain(surveyed).chain(listed);
         let mut folders: HashMap<_, _> =
             all.map(|(path, stat, listing)| (absolute(place, path), (stat, listing))).collect();
+        let mut real = HashSet::default();
         for (path, _, canonical) in sight.survey.there() {
             if let (Some(canonical), Some(known)) = (canonical, folders.get(&absolute(place, path)).copied())
             {
                 folders.insert(canonical.to_vec(), known);
+                real.insert(canonical);
             }
         }
-        Later { place, sight, folders, ways: RefCell::default(), same: RefCell::default() }
+        Later { place, sight, folders, real, ways: RefCell::default(), same: RefCell::default() }
     }
 
     /// What the searched folders were then, as far as that was looked at.
@@ -71,13 +75,18 @@ impl<'a> Later<'a> {
         &self.sight.survey
     }
 
-    /// What was at the path of a folder, with its entries if it was one; `None` if that was not looked at.
+    /// What was at the path of a folder, with its entries if it was one; `None` if that is not known.
     pub(super) fn folder(&self, path: &[u8]) -> Option<(nix::Result<FileStat>, Option<Arc<Listing>>)> {
         if let Some((stat, Some(listing))) = self.folders.get(&absolute(self.place, path)) {
             return Some((Ok(**stat), Some(Arc::clone(listing))));
         }
         let then = self.sight.survey.known(path)?;
         (!then.is_ok_and(|stat| is_folder(&stat))).then_some((then, None))
+    }
+
+    /// Whether a searched folder is as it was, or was looked at then.
+    pub(super) fn is_sure(&self, folder: &[u8]) -> bool {
+        self.sight.survey.known(folder).is_some() || self.is_same(folder)
     }
 
     /// Whether it was an input that was looked at.
@@ -156,7 +165,9 @@ impl<'a> Later<'a> {
         };
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         let Ok(text) = CString::new(path) else { return Way::Changed };
-        if name == b".." && self.is_no_link(&above) {
+        // A folder that changes all the time may have been moved meanwhile.
+        let lies_there = held.is_none() || self.real.contains(&*above);
+        if name == b".." && lies_there && self.is_no_link(&above) {
             return self.way(parent(&above), n_links);
         }
         let shorter = below(&above, name);
@@ -183,7 +194,7 @@ impl<'a> Later<'a> {
         }
     }
 
-    /// Whether the folder above a folder is that of its name: a link among those that were looked at may lead anywhere.
+    /// Whether the folder above a folder is that of its name now: a link among those that were looked at may lead anywhere.
     fn is_no_link(&self, folder: &[u8]) -> bool {
         !folder.ends_with(b"/..")
             && CString::new(folder)

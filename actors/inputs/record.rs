@@ -104,7 +104,7 @@ pub fn observe_later(
     View { memory, place, later: Some(&Later::new(place, sight)) }.look(compiled)
 }
 
-/// By what a compile's files are looked at.
+/// Looks at a compile's files.
 struct View<'a, 'l> {
     memory: &'a Memory,
     place: &'a Place,
@@ -170,13 +170,10 @@ impl View<'_, '_> {
         let View { memory, place, later } = *self;
         let paths: Vec<Cow<'_, [u8]>> = read.iter().map(|(input, _)| normal(&input.path)).collect();
         let folders = search_folders(&compiled.folders, &paths);
-        let is_sure = |later: &Later<'_>, folder: &Vec<u8>| {
-            later.survey().known(folder).is_some() || later.is_same(folder)
-        };
-        if self.later.is_some_and(|later| !folders.iter().all(|folder| is_sure(later, folder))) {
+        if later.is_some_and(|later| !folders.iter().all(|folder| later.is_sure(folder))) {
             return Err(NotStorable::TooNew);
         }
-        let survey = Survey::beside(folders, place, self.later.map(Later::survey));
+        let survey = Survey::beside(folders, place, later.map(Later::survey));
         // gcc names no precompiled header in its dependencies: the names in the texts tell where one may lie.
         let absolute = spells.includes.iter().filter(|name| name.starts_with(b"/"));
         for path in absolute.flat_map(|name| [&b".gch"[..], b".pch"].map(|suffix| [*name, suffix].concat())) {

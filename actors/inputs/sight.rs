@@ -1,7 +1,7 @@
 //! What a compile's files were when it ended, for a look that waits until the build leaves time for it.
 //!
 //! What a build changes is looked at now: files and folders of the project. What the compiler brings is expected to stay.
-//! Nothing rests on that: see `later.rs`.
+//! Only speed rests on that: see `later.rs`.
 use super::Memory;
 use super::files::{Known, Moment, Stamp, changed_since, is_folder, is_link, link_stat, now, stat};
 use super::folders::{Kind, Listing};

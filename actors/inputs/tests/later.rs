@@ -123,3 +123,20 @@ fn a_folder_is_quiet_when_nothing_came_for_some_minutes() {
     assert_eq!([start, later].map(|start| is_quiet(&there, start)), [false, true]);
     assert!(!is_quiet(&bytes(&world.path("//none")), later) && !is_quiet(&bytes(&world.path("a.c")), later));
 }
+
+/// A step back out of a folder leads to where it lies now.
+#[test]
+fn a_folder_that_takes_the_place_of_a_link_to_it() {
+    let world = World::new();
+    let texts = [("a.c", "#include <l.h>\n"), ("ic/l.h", "int l;"), ("gen/l", "int old;"), ("//v/gen/x", "")];
+    texts.iter().for_each(|(name, text)| world.write(name, text));
+    world.folder("//v/ib");
+    symlink("../gen/l", world.path("//v/ib/l.h")).unwrap();
+    world.link("//v/ib", "ib");
+    let unit = Unit { folders: &["ib", "ic"], inputs: &["a.c", "ic/l.h"] };
+    let (place, compiled) = (world.place(), world.compiled(&unit, world.start()));
+    let sight = Sight::take(&world.memory, &place, &compiled).unwrap();
+    fs::remove_file(world.path("ib")).unwrap();
+    world.rename("//v/ib", "ib");
+    assert_eq!(observe_later(&world.memory, &place, &compiled, &sight).ok(), None);
+}

@@ -242,7 +242,8 @@ fn a_script_that_runs_twice_is_kept_twice() {
         String::new()
     };
     assert_eq!(went(&sandbox, release).1, [0, 3]);
-    assert_eq!(went(&sandbox, release).1, [3, 0]);
+    // A hit ends so soon that cargo may begin the other run after it, which then finds the program itself.
+    assert!([[3, 0], [2, 0]].contains(&went(&sandbox, release).1));
     let build = sandbox.work().join("target/release/build");
     let folders = fs::read_dir(build).unwrap().map(|entry| entry.unwrap().path());
     for path in folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path()) {

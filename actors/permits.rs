@@ -39,6 +39,8 @@ pub(crate) struct Permits {
     pub leases: Arc<Semaphore>,
     /// Results that may wait to be recorded; more are not kept.
     pub recording: Arc<Semaphore>,
+    /// How many there are of these: the limit that they follow from may be changed while we run.
+    n_recording: usize,
     /// Checks behind the build that run or wait, by their weight in KiB; for more there is none.
     pub checks: Arc<Semaphore>,
     /// Checks that run: one, whatever the machine; as many as it has cores when the coordinator is to end.
@@ -54,13 +56,15 @@ pub(crate) struct Permits {
 impl Permits {
     /// Bounds for a machine with this many cores.
     pub(crate) fn new(cores: usize) -> Self {
+        let n_recording = MAX_RECORDING + max_waiting();
         Permits {
             sessions: Arc::new(Semaphore::new(max_sessions())),
             hashing: Arc::new(Semaphore::new(64.max(cores * 8))),
             local_store: Arc::new(Semaphore::new(64.max(cores * 8))),
             slots: Arc::new(Semaphore::new(cores)),
             leases: Arc::new(Semaphore::new(MAX_LEASES)),
-            recording: Arc::new(Semaphore::new(MAX_RECORDING + max_waiting())),
+            recording: Arc::new(Semaphore::new(n_recording)),
+            n_recording,
             checks: Arc::new(Semaphore::new(MAX_CHECKS_KIB)),
             checking: Arc::new(Semaphore::new(1)),
             unpacking: Arc::new(Semaphore::new(16.max(cores * 2))),
@@ -70,7 +74,7 @@ impl Permits {
     }
     /// Whether no result waits to be recorded.
     pub(crate) fn recording_is_idle(&self) -> bool {
-        self.recording.available_permits() == MAX_RECORDING + max_waiting()
+        self.recording.available_permits() == self.n_recording
     }
     /// Whether no check runs or waits.
     pub(crate) fn checks_are_idle(&self) -> bool {

@@ -18,6 +18,8 @@ const QUIET_TICKS: u8 = 2;
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long somebody who asks for a result waits at most until it is recorded.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Outputs of all that wait, in bytes: in memory where they are small, else beside the cache.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// See the file's head.
 pub struct Backlog {
@@ -30,6 +32,8 @@ struct Queue {
     /// More than these do not wait: each holds memory and files.
     max_waiting: usize,
     waiting: VecDeque<Waiting>,
+    /// Bytes of their outputs.
+    n_bytes: u64,
     /// All that are not recorded yet, by their job.
     jobs: HashMap<Digest, usize>,
     is_watched: bool,
@@ -40,6 +44,8 @@ struct Queue {
 
 struct Waiting {
     job: Digest,
+    /// Bytes of its outputs.
+    size: u64,
     since: Instant,
     turn: oneshot::Sender<()>,
 }
@@ -65,13 +71,13 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// One comes; it waits if it may, in a build that keeps all processors busy.
-    pub(crate) fn enter(shared: &Arc<Shared>, job: Digest, may_wait: bool) -> Entered {
-        let waits = may_wait && shared.traffic.is_full();
+    /// One comes; it waits in a build that keeps all processors busy, if it may: then `size` holds the bytes of its outputs.
+    pub(crate) fn enter(shared: &Arc<Shared>, job: Digest, size: Option<u64>) -> Entered {
+        let size = size.filter(|_| shared.traffic.is_full());
         let mut queue = shared.backlog.queue();
         *queue.jobs.entry(job).or_default() += 1;
-        let turn = waits.then(|| queue.add(job, Instant::now()));
-        if waits && !std::mem::replace(&mut queue.is_watched, true) {
+        let turn = size.map(|size| queue.add(job, size, Instant::now()));
+        if turn.is_some() && !std::mem::replace(&mut queue.is_watched, true) {
             actix::spawn(watch(Arc::clone(shared)));
         }
         Entered { shared: Arc::clone(shared), job, turn }
@@ -164,16 +170,24 @@ async fn watch(shared: Arc<Shared>) {
 impl Queue {
     fn new(max_waiting: usize) -> Self {
         let (waiting, jobs) = (VecDeque::new(), HashMap::new());
-        Queue { max_waiting, waiting, jobs, is_watched: false, quiet_ticks: 0, n_free: 0 }
+        Queue { max_waiting, waiting, n_bytes: 0, jobs, is_watched: false, quiet_ticks: 0, n_free: 0 }
     }
 
-    fn add(&mut self, job: Digest, since: Instant) -> oneshot::Receiver<()> {
+    fn add(&mut self, job: Digest, size: u64, since: Instant) -> oneshot::Receiver<()> {
         let (turn, told) = oneshot::channel();
-        self.waiting.push_back(Waiting { job, since, turn });
-        if self.waiting.len() > self.max_waiting {
-            self.waiting.pop_front().into_iter().for_each(Waiting::go_on);
+        self.waiting.push_back(Waiting { job, size, since, turn });
+        self.n_bytes += size;
+        while self.waiting.len() > self.max_waiting || self.n_bytes > MAX_BYTES {
+            self.first_goes_on();
         }
         told
+    }
+
+    /// Whether there was one.
+    fn first_goes_on(&mut self) -> bool {
+        let first = self.waiting.pop_front();
+        self.n_bytes -= first.as_ref().map_or(0, |first| first.size);
+        first.map(Waiting::go_on).is_some()
     }
 
     /// How many processors have nothing to do but what is recorded here, while so many programs run.
@@ -192,9 +206,8 @@ impl Queue {
         self.quiet_ticks = if n_free == 0 { 0 } else { self.quiet_ticks.saturating_add(1) };
         self.n_free = if self.quiet_ticks < QUIET_TICKS { 0 } else { n_free };
         self.fill();
-        let is_due = |first: &mut Waiting| now.duration_since(first.since) >= LONGEST;
-        while let Some(first) = self.waiting.pop_front_if(is_due) {
-            first.go_on();
+        while self.waiting.front().is_some_and(|first| now.duration_since(first.since) >= LONGEST) {
+            self.first_goes_on();
         }
         if self.waiting.is_empty() {
             // The next build is another one.
@@ -206,8 +219,9 @@ impl Queue {
     /// As many go on as there are processors for.
     fn fill(&mut self) {
         for _ in self.n_at_work()..self.n_free {
-            let Some(next) = self.waiting.pop_front() else { return };
-            next.go_on();
+            if !self.first_goes_on() {
+                return;
+            }
         }
     }
 
@@ -218,6 +232,7 @@ impl Queue {
             let all = std::mem::take(&mut self.waiting).into_iter();
             let (meant, others): (VecDeque<_>, _) = all.partition(|it| is_meant(&it.job));
             self.waiting = others;
+            self.n_bytes = self.waiting.iter().map(|left| left.size).sum();
             meant.into_iter().for_each(Waiting::go_on);
         }
         self.jobs.keys().any(is_meant)
@@ -244,7 +259,7 @@ mod tests {
 
     /// Adds jobs, and tells which of them may go on.
     fn all(queue: &mut Queue, n_jobs: u8) -> impl FnMut() -> Vec<u8> + use<> {
-        let mut told: Vec<_> = (0..n_jobs).map(|n| (n, queue.add(job(n), Instant::now()))).collect();
+        let mut told: Vec<_> = (0..n_jobs).map(|n| (n, queue.add(job(n), 1000, Instant::now()))).collect();
         (0..n_jobs).for_each(|n| *queue.jobs.entry(job(n)).or_default() += 1);
         move || {
             let mut gone = Vec::new();
@@ -297,6 +312,18 @@ mod tests {
         let mut gone = all(&mut queue, 200);
         let mut others = all(&mut queue, 60);
         assert_eq!((gone(), others().len(), queue.waiting.len()), (vec![0, 1, 2, 3], 0, 256));
+    }
+
+    #[test]
+    fn so_many_bytes_wait() {
+        let mut queue = Queue::new(256);
+        let mut told: Vec<_> = (0..5).map(|n| queue.add(job(n), MAX_BYTES / 4, Instant::now())).collect();
+        let is_told = |turn: &mut oneshot::Receiver<()>| turn.try_recv().is_ok();
+        assert_eq!(told.iter_mut().map(is_told).collect::<Vec<_>>(), [true, false, false, false, false]);
+        queue.jobs.insert(job(2), 1);
+        assert!(queue.hurry(Some(&job(2))));
+        drop(queue.add(job(5), MAX_BYTES / 4, Instant::now()));
+        assert_eq!((queue.waiting.len(), queue.n_bytes), (4, MAX_BYTES), "the third had gone already");
     }
 
     #[test]

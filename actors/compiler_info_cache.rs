@@ -38,11 +38,14 @@ pub struct BuiltInFolders {
     pub words: Vec<std::ffi::OsString>,
 }
 
-type Cells<T> = HashMap<Digest, Arc<OnceCell<Arc<T>>>>;
+type Cell<T> = Arc<OnceCell<Arc<T>>>;
+type Cells<T> = HashMap<Digest, Cell<T>>;
 
 /// See the file's head.
 pub struct CompilerInfoCache {
     compilers: Cells<Compiler>,
+    /// The first of each kin.
+    kin: Cells<Compiler>,
     folders: Cells<Vec<Vec<u8>>>,
     published: watch::Sender<Snapshot>,
     slots: Slots,
@@ -61,9 +64,24 @@ impl CompilerInfoCache {
         obituary: Obituary,
     ) -> Self {
         published.send_replace(Snapshot::default());
-        let (compilers, folders) = (HashMap::new(), HashMap::new());
-        CompilerInfoCache { compilers, folders, published, slots, scratch, settled, _obituary: obituary }
+        let (compilers, kin, folders) = (HashMap::new(), HashMap::new(), HashMap::new());
+        CompilerInfoCache { compilers, kin, folders, published, slots, scratch, settled, _obituary: obituary }
     }
+
+    /// Another answer, known or on its way, from which that for a query may follow.
+    fn kin_of(&mut self, query: &CompilerQuery, own: &Cell<Compiler>) -> Option<Cell<Compiler>> {
+        let first = self.kin.entry(query.kin_key()?).or_insert_with(|| Arc::clone(own));
+        if first.get().is_some_and(|known| !known.is_current()) {
+            *first = Arc::clone(own);
+        }
+        (!Arc::ptr_eq(first, own)).then(|| Arc::clone(first))
+    }
+}
+
+/// Who a compiler is for a query, as far as that follows from what was found out for another.
+async fn follows(kin: Option<Cell<Compiler>>, query: &CompilerQuery) -> Option<Compiler> {
+    // Who asks for that one is waited for, not helped.
+    kin?.get_or_try_init(|| async { Err(()) }).await.ok()?.under(query)
 }
 
 impl Actor for CompilerInfoCache {
@@ -84,14 +102,21 @@ impl Handler<Identify> for CompilerInfoCache {
             self.compilers.remove(&key);
         } else if self.compilers.len() >= MAX_COMPILERS && !self.compilers.contains_key(&key) {
             self.compilers.clear();
+            self.kin.clear();
             self.published.send_replace(Snapshot::default());
         }
         let cell = Arc::clone(self.compilers.entry(key).or_default());
+        let kin = self.kin_of(&query, &cell);
         let (published, slots) = (self.published.clone(), self.slots.clone());
         let (scratch, settled) = (self.scratch.clone(), Arc::clone(&self.settled));
         Box::pin(async move {
             // Trouble that passes is not kept: the next time there may be an answer.
-            let ask = || async { detect::detect(&query, &slots, &scratch, &settled).await.map(Arc::new) };
+            let ask = || async {
+                match follows(kin, &query).await {
+                    Some(found) => Ok(Arc::new(found)),
+                    None => detect::detect(&query, &slots, &scratch, &settled).await.map(Arc::new),
+                }
+            };
             let found = cell.get_or_try_init(ask).await;
             let found = found.inspect_err(|error| tracing::warn!(%error, "compiler does not answer")).ok()?;
             published.send_if_modified(|snapshot| {

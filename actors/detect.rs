@@ -63,11 +63,23 @@ impl CompilerQuery {
         self.builder("cachepot compiler query 1").finish()
     }
 
+    /// The same but for what a compiler may not care about: see [`Compiler::under`]. `None` where it would not be worth it.
+    pub fn kin_key(&self) -> Option<Digest> {
+        let is_alone = rustc::is_likely(&self.program) && self.named.is_empty() && self.here.is_none();
+        is_alone.then(|| self.builder_but("cachepot compiler kin 1", &["LD_LIBRARY_PATH", "PATH"]).finish())
+    }
+
     /// A key of that domain with everything that answers of this compiler depend on.
     pub fn builder(&self, domain: &str) -> KeyBuilder {
+        self.builder_but(domain, &[])
+    }
+
+    fn builder_but(&self, domain: &str, without: &[&str]) -> KeyBuilder {
         let mut key = KeyBuilder::new(domain);
         key.field("program", self.program.as_os_str().as_bytes()).field("name", self.name.as_bytes());
-        let leads = |name: &OsStr| is_one_of(&VARIABLES, name) || is_one_of(&LOADER_VARIABLES, name);
+        let leads = |name: &OsStr| {
+            (is_one_of(&VARIABLES, name) || is_one_of(&LOADER_VARIABLES, name)) && !is_one_of(without, name)
+        };
         for (name, value) in self.env.iter().filter(|(name, _)| leads(name)) {
             key.field("variable", name.as_bytes()).field("value", value.as_bytes());
         }
@@ -125,10 +137,20 @@ pub struct Compiler {
     /// Whether it may be another one in another working directory: see [`Here`].
     pub by_place: bool,
     parts: Vec<Stamped>,
+    loader: Loader,
+}
+
+/// What the loader of its libraries goes by, where the answer does not cover it.
+#[derive(Debug, Default)]
+struct Loader {
+    /// Where it would find another library first.
+    elsewhere: Vec<Stamped>,
+    /// What it takes, where the compiler would answer the same under another environment.
+    libraries: Option<Arc<rustc::Libraries>>,
 }
 
 /// A compiler that is supported.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Known {
     /// Digest of its own bytes and those of the parts it runs.
     pub identity: Digest,
@@ -162,12 +184,17 @@ impl Known {
 
 impl Compiler {
     fn unknown(why: String, names: Vec<String>, parts: Vec<Stamped>) -> Self {
-        Compiler { kind: Err(why), names, by_place: false, parts }
+        Compiler { kind: Err(why), names, by_place: false, parts, loader: Loader::default() }
     }
 
     /// Whether all its parts are still the files that were looked at.
     pub fn is_current(&self) -> bool {
-        self.parts.iter().all(|(path, stamp)| stamp_of(path) == *stamp)
+        self.parts.iter().chain(&self.loader.elsewhere).all(|(path, stamp)| stamp_of(path) == *stamp)
+    }
+
+    /// Who it is for a query of the same [`CompilerQuery::kin_key`], where that needs no question.
+    pub fn under(&self, query: &CompilerQuery) -> Option<Self> {
+        rustc::under(self, query)
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Without those that wait.
 const MAX_RECORDING: usize = 256;
 /// Results that wait while a build goes on; each holds some memory.
-const MAX_WAITING: usize = 256;
+const MAX_WAITING: usize = 1024;
 const MAX_LEASES: usize = 256;
 /// Some thousand checks of C units.
 const MAX_CHECKS_KIB: usize = 32 << 10;

@@ -1,7 +1,7 @@
-//! `rustc -vV`, with which cargo begins a build, twice before the first compile, and which build scripts ask under its other
-//! name. Who the compiler is, is found out meanwhile, and what it said then is answered from memory.
+//! What cargo asks before the first compile: `rustc -vV`, which build scripts ask under its other name, and the names of the
+//! files that rustc would write. Who the compiler is, is found out meanwhile; its version is then answered from memory.
 use crate::compiler_info_cache::Identify;
-use crate::detect::CompilerQuery;
+use crate::detect::{Compiler, CompilerQuery};
 use crate::drive::{Outcome, query};
 use crate::permits::Deadline;
 use crate::program;
@@ -20,9 +20,19 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// It is short for this (`rustc --help`). autocfg, which many build scripts use, spells it out.
 const SPELLED: [&str; 2] = ["--version", "--verbose"];
 
-/// Whether a request is that question.
+/// Whether a request is one of these questions.
 pub(crate) fn is_asked(request: &CompileRequest) -> bool {
+    is_version(request) || is_names(request)
+}
+
+fn is_version(request: &CompileRequest) -> bool {
     is_spelled(request) || request.argv.get(1..).is_some_and(|words| words == ["-vV"])
+}
+
+/// No compiler takes this for a compile that could be cached: its source would come by standard input.
+fn is_names(request: &CompileRequest) -> bool {
+    let words = request.argv.get(1..).unwrap_or_default();
+    words.first().is_some_and(|word| word == "-") && words.iter().any(|word| word == "--print=file-names")
 }
 
 fn is_spelled(request: &CompileRequest) -> bool {
@@ -34,22 +44,30 @@ pub(crate) fn answer(shared: &Arc<Shared>, request: &CompileRequest) -> Outcome 
     shared.stats.bump(Stat::RequestsNotCompile);
     let program = request.argv.first().and_then(|name| program::find(name, request));
     let Some(query) = program.map(|program| query(request, program)) else { return Outcome::Yours };
-    if let Some(stdout) = known(shared, &query, is_spelled(request)) {
+    let known = known(shared, &query);
+    let said = known.as_ref().and_then(|known| said(known, request));
+    if let Some(stdout) = said {
         let (stderr, outputs, notice) = (Vec::new(), Vec::new(), String::new());
         return Outcome::Hit(HitReply { status: 0, stdout, stderr, outputs, notice }, Vec::new());
     }
-    let shared = Arc::clone(shared);
-    actix::spawn(async move {
-        let routes = shared.routes();
-        drop(ask(routes.compilers.as_ref(), Identify(query), Deadline::after(LIMIT)).await);
-    });
+    if known.is_none() {
+        let shared = Arc::clone(shared);
+        actix::spawn(async move {
+            let routes = shared.routes();
+            drop(ask(routes.compilers.as_ref(), Identify(query), Deadline::after(LIMIT)).await);
+        });
+    }
     Outcome::Yours
 }
 
-fn known(shared: &Shared, query: &CompilerQuery, is_spelled: bool) -> Option<Vec<u8>> {
-    let compiler = shared.compilers.borrow().get(&query.key()).cloned()?;
-    let known = compiler.kind.as_ref().ok().filter(|_| compiler.is_current())?;
+fn known(shared: &Shared, query: &CompilerQuery) -> Option<Arc<Compiler>> {
+    shared.compilers.borrow().get(&query.key()).filter(|compiler| compiler.is_current()).cloned()
+}
+
+/// What the compiler says to a request, where that is known.
+fn said(compiler: &Compiler, request: &CompileRequest) -> Option<Vec<u8>> {
+    let known = compiler.kind.as_ref().ok().filter(|_| is_version(request))?;
     // clippy-driver names itself where it is spelled, and rustc where it is not.
-    let is_one = !is_spelled || known.driver.family == Family::Rustc;
-    known.version.clone().filter(|_| is_one && rustc::answers_as_ever(&query.env))
+    let is_one = !is_spelled(request) || known.driver.family == Family::Rustc;
+    known.version.clone().filter(|_| is_one && rustc::answers_as_ever(&request.env))
 }

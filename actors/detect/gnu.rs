@@ -1,5 +1,5 @@
 //! Who a compiler of the C family is: what it tells while it reads a file of ours.
-use super::{Compiler, CompilerQuery, Known, Stamped, digests, is_lasting, stamped};
+use super::{Compiler, CompilerQuery, Known, Loader, Stamped, digests, is_lasting, stamped};
 use crate::built_in_folders;
 use crate::compiler_parts::{self, is_elf};
 use crate::inputs::{Stamp, changed_since, now};
@@ -79,7 +79,13 @@ pub(super) async fn detect(
         version: None,
         covered: Arc::default(),
     });
-    Ok(Compiler { kind: kind.ok_or(why.to_owned()), names, parts, by_place: false })
+    Ok(Compiler {
+        kind: kind.ok_or(why.to_owned()),
+        names,
+        parts,
+        by_place: false,
+        loader: Loader::default(),
+    })
 }
 
 /// What a compiler says of itself.

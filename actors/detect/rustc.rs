@@ -1,5 +1,5 @@
 //! Who a compiler of Rust is: rustc or clippy-driver, called directly, through rustup or through a script.
-use super::{Compiler, CompilerQuery, Known, Stamped, digests, is_lasting, stamped};
+use super::{Compiler, CompilerQuery, Known, Loader, Stamped, digests, is_lasting, stamped};
 use crate::compiler_parts::{self, is_elf};
 use crate::inputs::{changed_since, now};
 use crate::jobserver_actor::Slots;
@@ -10,6 +10,7 @@ use crate::wrapper;
 use cachepot_engine::compiler::rustc::answers_as_ever;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::{Driver, Family};
+use cachepot_wire::EnvBlock;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -69,7 +70,7 @@ pub(super) fn sounds_like(trouble: &str) -> bool {
 pub(super) fn without_answer(query: &CompilerQuery, found: Compiler) -> Compiler {
     let Compiler { kind, names, mut parts, .. } = found;
     parts.extend(stamped(choices(query)));
-    Compiler { kind, names, by_place: true, parts }
+    Compiler { kind, names, by_place: true, parts, loader: Loader::default() }
 }
 
 /// Finds out which one it is; `None` where it is none. The caller holds a slot.
@@ -94,7 +95,7 @@ pub(super) async fn detect(
     let is_real =
         stamped([real.clone()]).first().map(|(_, stamp)| *stamp) == parts.first().map(|(_, stamp)| *stamp);
     let files = said.files(query, real).await?;
-    let elsewhere = said.elsewhere(query, &files);
+    let libraries = said.loads(&files);
     // As they are named, and without what leads back up: the loader finds some by the place of others.
     let covered = files.iter().cloned().chain([said.libraries(), query.program.clone()]);
     let covered = covered.flat_map(|path| path.canonicalize().into_iter().chain([path]));
@@ -109,9 +110,10 @@ pub(super) async fn detect(
     let is_old = |(_, stamp): &Stamped| stamp.is_some_and(|stamp| !changed_since(&stamp, began));
     let mut is_sure = is_real && said.is_silent && answers_as_ever(&query.env) && parts.iter().all(is_old);
     // The loader would take a library from there.
-    let elsewhere = elsewhere.map(stamped);
-    is_sure &= elsewhere.as_ref().is_some_and(|places| places.iter().all(|(_, stamp)| stamp.is_none()));
-    parts.extend(elsewhere.into_iter().flatten());
+    let elsewhere = libraries.elsewhere(&query.env).map(stamped);
+    is_sure &= elsewhere.as_ref().is_some_and(|places| are_free(places));
+    let loader =
+        Loader { elsewhere: elsewhere.unwrap_or_default(), libraries: is_sure.then(|| Arc::new(libraries)) };
     let known = identity.map(|identity| Known {
         identity,
         driver: said.driver,
@@ -120,7 +122,24 @@ pub(super) async fn detect(
         covered: Arc::new(covered),
     });
     let kind = known.ok_or_else(|| "a part of the compiler cannot be read".to_owned());
-    Ok(Some(Compiler { kind, names, by_place: !is_real, parts }))
+    Ok(Some(Compiler { kind, names, by_place: !is_real, parts, loader }))
+}
+
+/// What is known of a compiler, for a query that differs in `PATH` and in where the loader looks first: rustc answers the
+/// same where nothing of its own lies there. `None` where that is not sure.
+pub(super) fn under(known: &Compiler, query: &CompilerQuery) -> Option<Compiler> {
+    let libraries = known.loader.libraries.as_ref().filter(|_| answers_as_ever(&query.env))?;
+    let elsewhere = stamped(libraries.elsewhere(&query.env)?);
+    if !are_free(&elsewhere) || !known.is_current() {
+        return None;
+    }
+    let loader = Loader { elsewhere, libraries: Some(Arc::clone(libraries)) };
+    let (kind, names) = (known.kind.clone(), known.names.clone());
+    Some(Compiler { kind, names, by_place: known.by_place, parts: known.parts.clone(), loader })
+}
+
+fn are_free(places: &[Stamped]) -> bool {
+    places.iter().all(|(_, stamp)| stamp.is_none())
 }
 
 /// Folders in which glibc's loader looks for libraries that suit the machine best, on x86-64 and on AArch64.
@@ -205,40 +224,20 @@ impl Said {
         }
     }
 
-    /// Places in folders of `LD_LIBRARY_PATH` at which the loader would find a library before its own, or begin to look
-    /// for one (ld.so(8)); cargo names folders of the build to what it runs. `None` where they cannot be told.
-    fn elsewhere(&self, query: &CompilerQuery, files: &BTreeSet<PathBuf>) -> Option<Vec<PathBuf>> {
-        let folders = query.env.get("LD_LIBRARY_PATH").unwrap_or_default().as_bytes();
-        let folders: Vec<&[u8]> = folders.split(|&byte| byte == b':').collect();
-        if folders == [b""] {
-            return Some(Vec::new());
-        }
-        // An empty one is the working directory.
-        let is_plain =
-            |folder: &&[u8]| folder.starts_with(b"/") && !folder.iter().any(|byte| b"$;".contains(byte));
-        if !folders.iter().all(is_plain) {
-            return None;
-        }
-        // These are looked at themselves.
-        let own = [self.sysroot.join("lib"), self.libraries()];
-        let others = folders.iter().map(|folder| Path::new(OsStr::from_bytes(folder)));
-        let others: Vec<&Path> = others.filter(|folder| !own.iter().any(|own| own == folder)).collect();
+    /// What the loader takes for it.
+    fn loads(&self, files: &BTreeSet<PathBuf>) -> Libraries {
         let is_library =
             |file: &&PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().contains(".so"));
         // A loader that does not tell what it takes is not known to us.
         let tells = files.iter().filter(is_library).any(|file| !file.starts_with(self.target()));
         let is_known = tells && cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
-        if !is_known && !others.is_empty() {
-            return None;
-        }
+        let beside = self.sysroot.join("lib");
         // Some are loaded later than at the start.
-        let more = std::fs::read_dir(self.sysroot.join("lib")).into_iter().flatten().flatten();
+        let more = std::fs::read_dir(&beside).into_iter().flatten().flatten();
         let more: Vec<PathBuf> = more.map(|entry| entry.path()).collect();
-        let libraries = || files.iter().chain(&more).filter(is_library).filter_map(|file| file.file_name());
-        let places = |folder: &Path| -> Vec<PathBuf> {
-            libraries().chain(OF_MACHINES.iter().map(OsStr::new)).map(|name| folder.join(name)).collect()
-        };
-        Some(others.into_iter().flat_map(places).collect())
+        let libraries = files.iter().chain(&more).filter(is_library);
+        let names = libraries.filter_map(|file| file.file_name()).map(OsStr::to_owned).collect();
+        Libraries { own: [beside, self.libraries()], names, is_known }
     }
 
     fn target(&self) -> PathBuf {
@@ -293,10 +292,45 @@ impl Said {
     }
 }
 
+/// The libraries that the loader takes for a compiler, at its start or later.
+#[derive(Debug)]
+pub(super) struct Libraries {
+    /// The folders in which they are: these are looked at themselves.
+    own: [PathBuf; 2],
+    names: Vec<OsString>,
+    /// Whether it is known how the loader looks for them.
+    is_known: bool,
+}
+
+impl Libraries {
+    /// Places in folders of `LD_LIBRARY_PATH` at which the loader would find one of them before its own, or begin to look
+    /// for one (ld.so(8)); cargo names folders of the build to what it runs. `None` where they cannot be told.
+    fn elsewhere(&self, env: &EnvBlock) -> Option<Vec<PathBuf>> {
+        let folders = env.get("LD_LIBRARY_PATH").unwrap_or_default().as_bytes();
+        let folders: Vec<&[u8]> = folders.split(|&byte| byte == b':').collect();
+        if folders == [b""] {
+            return Some(Vec::new());
+        }
+        // An empty one is the working directory.
+        let is_plain =
+            |folder: &&[u8]| folder.starts_with(b"/") && !folder.iter().any(|byte| b"$;".contains(byte));
+        if !folders.iter().all(is_plain) {
+            return None;
+        }
+        let others = folders.iter().map(|folder| Path::new(OsStr::from_bytes(folder)));
+        let others: Vec<&Path> = others.filter(|folder| !self.own.iter().any(|own| own == folder)).collect();
+        if !self.is_known && !others.is_empty() {
+            return None;
+        }
+        let names = || self.names.iter().map(OsString::as_os_str).chain(OF_MACHINES.iter().map(OsStr::new));
+        let places = |folder: &Path| -> Vec<PathBuf> { names().map(|name| folder.join(name)).collect() };
+        Some(others.into_iter().flat_map(places).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cachepot_wire::EnvBlock;
 
     const VERSION: &[u8] =
         b"rustc 1.95.0 (1 2026-04-14)\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0\n";

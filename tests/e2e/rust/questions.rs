@@ -1,14 +1,17 @@
-//! `rustc -vV`, with which cargo begins a build.
+//! `rustc -vV`, with which cargo begins a build, and what it asks next.
 use crate::harness::{CLIENT, Sandbox, finish, wait_until};
+use cachepot_engine::stats::Stat;
 use std::fs;
 
-/// A program that answers as a rustc in the sandbox would, and keeps count.
+/// A program that answers as a rustc in the sandbox would, and keeps count. Where there is a `gate`, it does not say who it is.
 const RUSTC: &str = r#"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 int main(int count, char **words) {
     int is_clippy = !!strstr(words[0], "clippy-driver");
     fputs("asked\n", fopen("asked", "a"));
+    while (strcmp(words[1], "-") && !access("gate", F_OK)) usleep(1000);
     if (count > 2 && strcmp(words[2], "--verbose")) {
         if (CHANGES) fclose(fopen(SYSROOT "/lib/new", "w")), remove(SYSROOT "/lib/new");
         printf("%s\n", SYSROOT);
@@ -115,6 +118,49 @@ fn the_loader_may_be_led_to_folders_that_have_nothing_for_it() {
         sandbox.sh(place);
         assert!(is_never_remembered(&sandbox), "{place}");
     }
+}
+
+/// How often rustc is asked until an answer under a variable is remembered, but for what the client lets it answer.
+fn questions(sandbox: &Sandbox, variable: (&str, &str)) -> usize {
+    let (before, mut own) = (count(sandbox), 0);
+    wait_until("the answer is remembered", || {
+        let is_remembered = is_remembered(sandbox, variable);
+        own += usize::from(!is_remembered);
+        is_remembered
+    });
+    count(sandbox) - before - own
+}
+
+/// Cargo names other folders to each of the programs that it runs.
+#[test]
+fn who_rustc_is_is_known_under_other_folders_too() {
+    let sandbox = Sandbox::new("kin");
+    make(&sandbox, "one", false);
+    let work = sandbox.work().display().to_string();
+    sandbox.sh("mkdir -p deps with/glibc-hwcaps");
+    assert!(questions(&sandbox, ANY) > 0);
+    let deps = format!("{work}/deps:{work}/sysroot/lib");
+    assert_eq!(questions(&sandbox, ("LD_LIBRARY_PATH", &deps)), 0);
+    assert_eq!(questions(&sandbox, ("PATH", &format!("{work}/with"))), 0);
+    assert!(questions(&sandbox, ("COMPILER_PATH", "/nowhere")) > 0, "a variable that we know nothing of");
+    let with = format!("{work}/with");
+    assert!((0..20).all(|_| !is_remembered(&sandbox, ("LD_LIBRARY_PATH", &with))), "other libraries");
+    make(&sandbox, "two", false);
+    // What is asked as it is made is not sure of itself.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(questions(&sandbox, ("LD_LIBRARY_PATH", &format!("{work}:{deps}"))) > 0, "another one");
+    assert!(ask(&sandbox, ("LD_LIBRARY_PATH", &deps)).starts_with("rustc 1.95.0 (two)\n"));
+}
+
+/// Cargo asks for names of files before it compiles anything.
+#[test]
+fn who_asks_for_names_does_not_wait_until_it_is_known_who_rustc_is() {
+    let sandbox = Sandbox::new("names");
+    make(&sandbox, "one", false);
+    sandbox.write("gate", "");
+    ask_with(&sandbox, &["-", "--crate-name", "___", "--print=file-names"], ANY);
+    sandbox.expect_stat(Stat::RequestsNotCompile, 1).sh("rm gate");
+    wait_until("it was asked meanwhile", || is_remembered(&sandbox, ANY));
 }
 
 /// What one client hears under its own variables is no answer for others.

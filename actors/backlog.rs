@@ -18,7 +18,7 @@ const QUIET_TICKS: u8 = 2;
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long somebody who asks for a result waits at most until it is recorded.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Outputs of all that wait, in bytes: in memory where they are small, else beside the cache.
+/// Of all that wait: outputs, in memory where they are small, else beside the cache, and what is known of the inputs.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// See the file's head.
@@ -32,7 +32,7 @@ struct Queue {
     /// More than these do not wait: each holds memory and files.
     max_waiting: usize,
     waiting: VecDeque<Waiting>,
-    /// Bytes of their outputs.
+    /// Their sizes.
     n_bytes: u64,
     /// All that are not recorded yet, by their job.
     jobs: HashMap<Digest, usize>,
@@ -44,7 +44,7 @@ struct Queue {
 
 struct Waiting {
     job: Digest,
-    /// Bytes of its outputs.
+    /// About so many bytes.
     size: u64,
     since: Instant,
     turn: oneshot::Sender<()>,
@@ -71,7 +71,7 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// One comes; it waits in a build that keeps all processors busy, if it may: then `size` holds the bytes of its outputs.
+    /// One comes; it waits in a build that keeps all processors busy, if it may: then `size` says how large it is.
     pub(crate) fn enter(shared: &Arc<Shared>, job: Digest, size: Option<u64>) -> Entered {
         let size = size.filter(|_| shared.traffic.is_full());
         let mut queue = shared.backlog.queue();

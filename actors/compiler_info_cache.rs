@@ -11,6 +11,7 @@ use cachepot_engine::digest::Digest;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 
 /// What is known, published for reading without a message.
@@ -18,6 +19,9 @@ pub type Snapshot = Arc<HashMap<Digest, Arc<Compiler>>>;
 
 /// Compilers kept at most; a build uses a handful.
 const MAX_COMPILERS: usize = 512;
+
+/// A toolchain that nobody has read yet takes a fraction of it. After that a compiler is asked under its own environment.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Finds out who a compiler is; `None` where that could not be done just now.
 #[derive(Message)]
@@ -71,7 +75,7 @@ impl CompilerInfoCache {
     /// Another answer, known or on its way, from which that for a query may follow.
     fn kin_of(&mut self, query: &CompilerQuery, own: &Cell<Compiler>) -> Option<Cell<Compiler>> {
         let first = self.kin.entry(query.kin_key()?).or_insert_with(|| Arc::clone(own));
-        if first.get().is_some_and(|known| !known.is_current()) {
+        if first.get().is_some_and(|known| !known.may_lead()) {
             *first = Arc::clone(own);
         }
         (!Arc::ptr_eq(first, own)).then(|| Arc::clone(first))
@@ -81,7 +85,9 @@ impl CompilerInfoCache {
 /// Who a compiler is for a query, as far as that follows from what was found out for another.
 async fn follows(kin: Option<Cell<Compiler>>, query: &CompilerQuery) -> Option<Compiler> {
     // Who asks for that one is waited for, not helped.
-    kin?.get_or_try_init(|| async { Err(()) }).await.ok()?.under(query)
+    let kin = kin?;
+    let known = tokio::time::timeout(PATIENCE, kin.get_or_try_init(|| async { Err(()) })).await;
+    known.ok()?.ok()?.under(query)
 }
 
 impl Actor for CompilerInfoCache {

@@ -1,5 +1,6 @@
 //! Who is this compiler? It is asked, never judged by its name, and its identity covers the parts it runs.
 use crate::built_in_folders::Folders;
+use crate::compiler_parts::is_elf;
 use crate::inputs::Stamp;
 use crate::jobserver_actor::Slots;
 use crate::run::Question;
@@ -63,10 +64,18 @@ impl CompilerQuery {
         self.builder("cachepot compiler query 1").finish()
     }
 
-    /// The same but for what a compiler may not care about: see [`Compiler::under`]. `None` where it would not be worth it.
+    /// The same but for what a compiler may not care about: see [`Compiler::under`]. `None` for scripts and rustup, which do.
     pub fn kin_key(&self) -> Option<Digest> {
-        let is_alone = rustc::is_likely(&self.program) && self.named.is_empty() && self.here.is_none();
-        is_alone.then(|| self.builder_but("cachepot compiler kin 1", &["LD_LIBRARY_PATH", "PATH"]).finish())
+        let is_alone = self.named.is_empty() && self.here.is_none() && is_elf(&self.program);
+        if !is_alone || !rustc::is_likely(&self.program) {
+            return None;
+        }
+        let mut key = self.builder_but("cachepot compiler kin 1", &["LD_LIBRARY_PATH", "PATH"]);
+        // Where its own libraries are named, they have other names; most probably they are there.
+        let beside = self.program.parent().and_then(Path::parent).map(|folder| folder.join("lib"));
+        let mut folders = std::env::split_paths(self.env.get("LD_LIBRARY_PATH").unwrap_or_default());
+        key.field("is named", &[folders.any(|folder| Some(folder) == beside).into()]);
+        Some(key.finish())
     }
 
     /// A key of that domain with everything that answers of this compiler depend on.
@@ -190,6 +199,11 @@ impl Compiler {
     /// Whether all its parts are still the files that were looked at.
     pub fn is_current(&self) -> bool {
         self.parts.iter().chain(&self.loader.elsewhere).all(|(path, stamp)| stamp_of(path) == *stamp)
+    }
+
+    /// Whether that may be asked for others.
+    pub fn may_lead(&self) -> bool {
+        self.loader.libraries.is_some() && self.is_current()
     }
 
     /// Who it is for a query of the same [`CompilerQuery::kin_key`], where that needs no question.

@@ -174,15 +174,22 @@ async fn identify(
         statistics::not_cacheable(&shared.stats, "compiler not found");
         return None;
     };
-    let mut query = query(request, program);
-    let mut compiler = who_is(shared, &query, deadline).await?;
-    query.named = wrapper::variables(&compiler.names, &query.env);
-    query.here = compiler.by_place.then(|| Here::of(request.argv.get(1..).unwrap_or_default()));
-    if !query.named.is_empty() || query.here.is_some() {
-        // A script that is another compiler under another environment, or rustup.
-        compiler = who_is(shared, &query, deadline).await?;
-    }
+    let query = query(request, program);
+    let compiler = who_is(shared, &query, deadline).await?;
+    let Some(query) = again(&query, &compiler, request) else { return Some((query, compiler)) };
+    let compiler = who_is(shared, &query, deadline).await?;
     Some((query, compiler))
+}
+
+/// The query once more, where it was a script that is another compiler under another environment, or rustup.
+pub(crate) fn again(
+    query: &CompilerQuery,
+    compiler: &Compiler,
+    request: &CompileRequest,
+) -> Option<CompilerQuery> {
+    let named = wrapper::variables(&compiler.names, &query.env);
+    let here = compiler.by_place.then(|| Here::of(request.argv.get(1..).unwrap_or_default()));
+    (!named.is_empty() || here.is_some()).then(|| CompilerQuery { named, here, ..query.clone() })
 }
 
 /// Who a program is for a request, as far as that does not depend on what it is.

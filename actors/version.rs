@@ -2,7 +2,7 @@
 //! files that rustc would write. Who the compiler is, is found out meanwhile; its version is then answered from memory.
 use crate::compiler_info_cache::Identify;
 use crate::detect::{Compiler, CompilerQuery};
-use crate::drive::{Outcome, query};
+use crate::drive::{Outcome, again, query};
 use crate::permits::Deadline;
 use crate::program;
 use crate::routes::ask;
@@ -11,6 +11,8 @@ use cachepot_engine::compiler::rustc;
 use cachepot_engine::job::Family;
 use cachepot_engine::stats::Stat;
 use cachepot_wire::{CompileRequest, HitReply};
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +33,10 @@ fn is_version(request: &CompileRequest) -> bool {
 
 /// No compiler takes this for a compile that could be cached: its source would come by standard input.
 fn is_names(request: &CompileRequest) -> bool {
-    let words = request.argv.get(1..).unwrap_or_default();
-    words.first().is_some_and(|word| word == "-") && words.iter().any(|word| word == "--print=file-names")
+    let mut words = request.argv.iter().skip(1).peekable();
+    // What clippy-driver stands for.
+    words.next_if(|word| Path::new(word).file_stem() == Some(OsStr::new("rustc")));
+    words.next().is_some_and(|word| word == "-") && words.any(|word| word == "--print=file-names")
 }
 
 fn is_spelled(request: &CompileRequest) -> bool {
@@ -44,24 +48,30 @@ pub(crate) fn answer(shared: &Arc<Shared>, request: &CompileRequest) -> Outcome 
     shared.stats.bump(Stat::RequestsNotCompile);
     let program = request.argv.first().and_then(|name| program::find(name, request));
     let Some(query) = program.map(|program| query(request, program)) else { return Outcome::Yours };
-    let known = known(shared, &query);
-    let said = known.as_ref().and_then(|known| said(known, request));
-    if let Some(stdout) = said {
+    let compiler = known(shared, &query);
+    if let Some(stdout) = compiler.as_ref().and_then(|compiler| said(compiler, request)) {
         let (stderr, outputs, notice) = (Vec::new(), Vec::new(), String::new());
         return Outcome::Hit(HitReply { status: 0, stdout, stderr, outputs, notice }, Vec::new());
     }
-    if known.is_none() {
-        let shared = Arc::clone(shared);
-        actix::spawn(async move {
-            let routes = shared.routes();
-            drop(ask(routes.compilers.as_ref(), Identify(query), Deadline::after(LIMIT)).await);
-        });
+    if compiler.is_none() {
+        actix::spawn(learn(Arc::clone(shared), query, request.clone()));
     }
     Outcome::Yours
 }
 
+/// Finds out who a compiler is; nobody waits for it.
+async fn learn(shared: Arc<Shared>, query: CompilerQuery, request: CompileRequest) {
+    let (routes, deadline) = (shared.routes(), Deadline::after(LIMIT));
+    let found = ask(routes.compilers.as_ref(), Identify(query.clone()), deadline).await.ok().flatten();
+    if let Some(query) = found.and_then(|compiler| again(&query, &compiler, &request)) {
+        drop(ask(routes.compilers.as_ref(), Identify(query), deadline).await);
+    }
+}
+
 fn known(shared: &Shared, query: &CompilerQuery) -> Option<Arc<Compiler>> {
-    shared.compilers.borrow().get(&query.key()).filter(|compiler| compiler.is_current()).cloned()
+    let key = query.key();
+    let compiler = shared.compilers.borrow().get(&key).cloned();
+    compiler.filter(|compiler| compiler.is_current())
 }
 
 /// What the compiler says to a request, where that is known.

@@ -95,7 +95,7 @@ pub(super) async fn detect(
     let is_real =
         stamped([real.clone()]).first().map(|(_, stamp)| *stamp) == parts.first().map(|(_, stamp)| *stamp);
     let files = said.files(query, real).await?;
-    let libraries = said.loads(&files);
+    let libraries = said.loads(&files, &query.env);
     // As they are named, and without what leads back up: the loader finds some by the place of others.
     let covered = files.iter().cloned().chain([said.libraries(), query.program.clone()]);
     let covered = covered.flat_map(|path| path.canonicalize().into_iter().chain([path]));
@@ -125,17 +125,19 @@ pub(super) async fn detect(
     Ok(Some(Compiler { kind, names, by_place: !is_real, parts, loader }))
 }
 
-/// What is known of a compiler, for a query that differs in `PATH` and in where the loader looks first: rustc answers the
-/// same where nothing of its own lies there. `None` where that is not sure.
+/// What is known of a compiler, for a query that differs in `PATH` and in where the loader looks first: rustc is the same and
+/// answers the same where nothing that it loads lies there. `None` where that is not sure.
 pub(super) fn under(known: &Compiler, query: &CompilerQuery) -> Option<Compiler> {
     let libraries = known.loader.libraries.as_ref().filter(|_| answers_as_ever(&query.env))?;
-    let elsewhere = stamped(libraries.elsewhere(&query.env)?);
+    // In its own folders the loader may find others, or the same by other names: these are part of who it is.
+    let finds_the_same = libraries.own_among(&query.env) == libraries.named;
+    let elsewhere = stamped(libraries.elsewhere(&query.env).filter(|_| finds_the_same)?);
     if !are_free(&elsewhere) || !known.is_current() {
         return None;
     }
     let loader = Loader { elsewhere, libraries: Some(Arc::clone(libraries)) };
     let (kind, names) = (known.kind.clone(), known.names.clone());
-    Some(Compiler { kind, names, by_place: known.by_place, parts: known.parts.clone(), loader })
+    Some(Compiler { kind, names, by_place: false, parts: known.parts.clone(), loader })
 }
 
 fn are_free(places: &[Stamped]) -> bool {
@@ -217,15 +219,13 @@ impl Said {
     fn program(&self, query: &CompilerQuery) -> Option<PathBuf> {
         let name = if self.driver.family == Family::Clippy { "clippy-driver" } else { "rustc" };
         let in_sysroot = self.sysroot.join("bin").join(name);
-        if is_elf(&in_sysroot) {
-            Some(in_sysroot)
-        } else {
-            Some(query.program.clone()).filter(|it| is_elf(it))
-        }
+        // Where a script stands there, a program of rustup may be what was asked.
+        let program = if in_sysroot.exists() { in_sysroot } else { query.program.clone() };
+        Some(program).filter(|program| is_elf(program))
     }
 
-    /// What the loader takes for it.
-    fn loads(&self, files: &BTreeSet<PathBuf>) -> Libraries {
+    /// What the loader takes for it under these variables.
+    fn loads(&self, files: &BTreeSet<PathBuf>, env: &EnvBlock) -> Libraries {
         let is_library =
             |file: &&PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().contains(".so"));
         // A loader that does not tell what it takes is not known to us.
@@ -237,7 +237,8 @@ impl Said {
         let more: Vec<PathBuf> = more.map(|entry| entry.path()).collect();
         let libraries = files.iter().chain(&more).filter(is_library);
         let names = libraries.filter_map(|file| file.file_name()).map(OsStr::to_owned).collect();
-        Libraries { own: [beside, self.libraries()], names, is_known }
+        let libraries = Libraries { own: [beside, self.libraries()], named: Vec::new(), names, is_known };
+        Libraries { named: libraries.own_among(env), ..libraries }
     }
 
     fn target(&self) -> PathBuf {
@@ -297,12 +298,20 @@ impl Said {
 pub(super) struct Libraries {
     /// The folders in which they are: these are looked at themselves.
     own: [PathBuf; 2],
+    /// Those of them that `LD_LIBRARY_PATH` named, in that order.
+    named: Vec<PathBuf>,
     names: Vec<OsString>,
     /// Whether it is known how the loader looks for them.
     is_known: bool,
 }
 
 impl Libraries {
+    /// Its own folders that `LD_LIBRARY_PATH` names, in that order.
+    fn own_among(&self, env: &EnvBlock) -> Vec<PathBuf> {
+        let folders = std::env::split_paths(env.get("LD_LIBRARY_PATH").unwrap_or_default());
+        folders.filter(|folder| self.own.contains(folder)).collect()
+    }
+
     /// Places in folders of `LD_LIBRARY_PATH` at which the loader would find one of them before its own, or begin to look
     /// for one (ld.so(8)); cargo names folders of the build to what it runs. `None` where they cannot be told.
     fn elsewhere(&self, env: &EnvBlock) -> Option<Vec<PathBuf>> {

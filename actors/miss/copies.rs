@@ -1,5 +1,5 @@
 //! What a miss waits for before its client goes on: a look at the inputs, and copies of the outputs.
-use super::{Miss, flat, not_storable};
+use super::{Miss, Taken, flat, not_storable};
 use crate::inputs::Compiled;
 use crate::permits::{Deadline, acquire};
 use crate::pool::guard;
@@ -14,6 +14,18 @@ use std::time::Instant;
 /// Nobody else is answered meanwhile: so many headers that nobody has read yet are looked at in some milliseconds. What waits holds a
 /// few hundred bytes for each.
 const MAX_INPUTS: usize = 512;
+
+/// Of what waits, for each input: its name, what it was, and its share of the rest. An estimate.
+const BYTES_PER_INPUT: usize = 512;
+
+impl Taken {
+    /// About how many bytes it holds until it is recorded.
+    pub(super) fn size(&self) -> u64 {
+        let outputs: u64 = self.outputs.iter().map(|(_, _, copy)| copy.size()).sum();
+        let inputs = self.compiled.inputs.len() * BYTES_PER_INPUT;
+        outputs + (self.meta.stdout.len() + self.meta.stderr.len() + inputs) as u64
+    }
+}
 
 impl Miss {
     /// What the compile depended on, and copies of its outputs that are ours alone.

@@ -139,8 +139,10 @@ fn who_rustc_is_is_known_under_other_folders_too() {
     let work = sandbox.work().display().to_string();
     sandbox.sh("mkdir -p deps with/glibc-hwcaps");
     assert!(questions(&sandbox, ANY) > 0);
-    let deps = format!("{work}/deps:{work}/sysroot/lib");
+    let deps = format!("{work}/deps");
     assert_eq!(questions(&sandbox, ("LD_LIBRARY_PATH", &deps)), 0);
+    let own = format!("{work}/sysroot/lib");
+    assert!(questions(&sandbox, ("LD_LIBRARY_PATH", &own)) > 0, "its own, by another name");
     assert_eq!(questions(&sandbox, ("PATH", &format!("{work}/with"))), 0);
     assert!(questions(&sandbox, ("COMPILER_PATH", "/nowhere")) > 0, "a variable that we know nothing of");
     let with = format!("{work}/with");
@@ -180,6 +182,23 @@ fn an_answer_of_a_toolchain_that_changes_is_not_kept() {
     let sandbox = Sandbox::new("changing");
     make(&sandbox, "one", true);
     assert!(is_never_remembered(&sandbox));
+}
+
+/// It might be a program of rustup, which runs another one elsewhere.
+#[test]
+fn a_program_whose_toolchain_has_a_script_in_its_place_is_asked_each_time() {
+    let sandbox = Sandbox::new("linked");
+    make(&sandbox, "one", false);
+    sandbox.sh("mkdir real proxy; cp sysroot/bin/rustc proxy; mv sysroot/bin/rustc real");
+    sandbox
+        .write("sysroot/bin/rustc", "#!/bin/sh\nexec real/rustc \"$@\"\n")
+        .sh("chmod +x sysroot/bin/rustc");
+    for _ in 0..20 {
+        let before = count(&sandbox);
+        ask_program(&sandbox, "../../proxy/rustc", &["-vV"], ANY);
+        assert!(count(&sandbox) > before);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 /// A script in front may say something else each time.

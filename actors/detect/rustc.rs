@@ -108,7 +108,8 @@ pub(super) async fn detect(
         parts.extend(chosen);
     }
     let is_old = |(_, stamp): &Stamped| stamp.is_some_and(|stamp| !changed_since(&stamp, began));
-    let mut is_sure = is_real && said.is_silent && answers_as_ever(&query.env) && parts.iter().all(is_old);
+    let mut is_sure = is_real && identity.is_some() && said.is_silent;
+    is_sure &= answers_as_ever(&query.env) && parts.iter().all(is_old);
     // The loader would take a library from there.
     let elsewhere = libraries.elsewhere(&query.env).map(stamped);
     is_sure &= elsewhere.as_ref().is_some_and(|places| are_free(places));

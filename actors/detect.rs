@@ -66,8 +66,8 @@ impl CompilerQuery {
 
     /// The same but for what a compiler may not care about: see [`Compiler::under`]. `None` for scripts and rustup, which do.
     pub fn kin_key(&self) -> Option<Digest> {
-        let is_alone = self.named.is_empty() && self.here.is_none() && is_elf(&self.program);
-        if !is_alone || !rustc::is_likely(&self.program) {
+        let is_alone = self.named.is_empty() && self.here.is_none();
+        if !is_alone || !rustc::is_likely(&self.program) || !is_elf(&self.program) {
             return None;
         }
         let mut key = self.builder_but("cachepot compiler kin 1", &["LD_LIBRARY_PATH", "PATH"]);

@@ -179,7 +179,7 @@ impl Miss {
             }
             Ok(taken) => {
                 // What is in memory, for the remotes alone, takes the place of others.
-                let may_wait = taken.1.observed().is_none() && taken.0.room.is_none();
+                let may_wait = taken.1.is_in_part() && taken.0.room.is_none();
                 let size = may_wait.then(|| taken.0.size());
                 // Before the client goes on, and the build asks for this one.
                 let entered = Backlog::enter(&self.shared, self.call.key, size);

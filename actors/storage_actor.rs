@@ -49,11 +49,16 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// What the compile depended on, where that is known already.
-    pub(crate) fn observed(&self) -> Option<&Observed> {
+    /// Whether there is a rest.
+    pub(crate) fn is_in_part(&self) -> bool {
+        matches!(self, Seen::InPart(_))
+    }
+
+    /// For each input, whether it is a system header: where that was asked for and is sure.
+    pub(crate) fn system(&self) -> Option<&[bool]> {
         match self {
-            Seen::Whole(observed) => Some(observed),
-            Seen::InPart(_) => None,
+            Seen::Whole(observed) => observed.system.as_deref(),
+            Seen::InPart(sight) => sight.system.as_deref(),
         }
     }
 }

@@ -97,14 +97,7 @@ impl<'a> Later<'a> {
     /// An input as it was then, with what the path itself was.
     pub(super) fn input(&self, memory: &Memory, path: &CStr) -> Result<(Arc<Known>, FileStat), NotStorable> {
         if let Some(then) = self.sight.inputs.get(path) {
-            let read = || memory.files.digest_of(self.place, path, &then.target);
-            let known = then.known.clone().or_else(read).ok_or(NotStorable::Unreadable)?;
-            let link = then.link.as_deref().unwrap_or(&then.target);
-            return if known.stamp == Stamp::of(&then.target) {
-                Ok((known, *link))
-            } else {
-                Err(NotStorable::TooNew)
-            };
+            return then.known(memory, self.place, path);
         }
         // Its folder is one of those that are surveyed.
         let (known, link) = known_now(memory, self.place, path)?;

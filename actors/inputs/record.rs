@@ -116,21 +116,15 @@ impl View<'_, '_> {
     fn look(&self, compiled: &Compiled) -> Result<Observed, NotStorable> {
         let mut findings = compiled.words.clone();
         let n_read = compiled.inputs.len();
-        let (mut read, mut seen) = (Vec::with_capacity(n_read), Vec::with_capacity(n_read));
-        for path in &compiled.inputs {
-            let bytes = path.as_os_str().as_bytes();
-            let path = self.memory.paths.intern(bytes).ok_or(NotStorable::Unreadable)?;
-            let (known, link) = match self.later {
-                Some(later) => later.input(self.memory, &path)?,
-                None => known_now(self.memory, self.place, &path)?,
-            };
-            if changed_since(&known.stamp, compiled.start) || changed_since(&Stamp::of(&link), compiled.start)
-            {
-                return Err(NotStorable::TooNew);
-            }
+        let known = |path: &CStr| match self.later {
+            Some(later) => later.input(self.memory, path),
+            None => known_now(self.memory, self.place, path),
+        };
+        let seen = seen(self.memory, compiled, known)?;
+        let mut read = Vec::with_capacity(n_read);
+        for Seen { path, known, .. } in &seen {
             findings.merge_uses(&known.findings);
-            read.push((Input { path: bytes.to_vec(), digest: known.digest }, known.stamp));
-            seen.push(Seen { path: bytes, known, link });
+            read.push((Input { path: path.to_vec(), digest: known.digest }, known.stamp));
         }
         if !findings.aliases.is_empty() {
             let asked = aliases::asked(self.place, &compiled.word_texts, &seen, &findings.aliases)?;
@@ -149,7 +143,8 @@ impl View<'_, '_> {
         let modified = read.iter().map(|(_, stamp)| stamp.modified.0).collect();
         let twins = twins_of_one_age(&read, n_read);
         record.inputs = read.into_iter().map(|(input, _)| input).collect();
-        let sides = compiled.sides.as_ref();
+        // Later nobody asks any more.
+        let sides = compiled.sides.as_ref().filter(|_| self.later.is_none());
         let system = sides.and_then(|sides| system_headers(self.place, sides, &compiled.words, &seen));
         record.make_neutral(&compiled.bases, |_| false);
         if self.later.is_some_and(|later| !later.is_still_same()) {
@@ -245,6 +240,24 @@ impl View<'_, '_> {
     fn must_be_same(&self, path: &[u8]) -> Result<(), NotStorable> {
         if self.later.is_none_or(|later| later.is_same(path)) { Ok(()) } else { Err(NotStorable::TooNew) }
     }
+}
+
+/// What a compile read, none of it younger than the compile. `known` tells of a file as [`known_now`] does.
+pub(super) fn seen<'c>(
+    memory: &Memory,
+    compiled: &'c Compiled,
+    known: impl Fn(&CStr) -> Result<(Arc<Known>, FileStat), NotStorable>,
+) -> Result<Vec<Seen<'c>>, NotStorable> {
+    let seen = |path: &'c PathBuf| {
+        let path = path.as_os_str().as_bytes();
+        let (known, link) = known(&memory.paths.intern(path).ok_or(NotStorable::Unreadable)?)?;
+        let is_late = |stamp: &Stamp| changed_since(stamp, compiled.start);
+        if is_late(&known.stamp) || is_late(&Stamp::of(&link)) {
+            return Err(NotStorable::TooNew);
+        }
+        Ok(Seen { path, known, link })
+    };
+    compiled.inputs.iter().map(seen).collect()
 }
 
 /// What is known of a file, and what the path itself is: both of one moment.

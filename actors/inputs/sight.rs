@@ -7,8 +7,9 @@ use super::files::{Known, Moment, Stamp, changed_since, is_folder, is_link, link
 use super::folders::{Kind, Listing};
 use super::names::Names;
 use super::paths::{Place, below, normal, strip};
-use super::record::{Compiled, NotStorable, key_files_stand};
+use super::record::{Compiled, NotStorable, key_files_stand, known_now, seen};
 use super::survey::Survey;
+use super::users::system_headers;
 use super::validate::search_folders;
 use foldhash::{HashMap, HashSet};
 use nix::sys::stat::FileStat;
@@ -36,16 +37,36 @@ pub struct Sight {
     pub(super) listings: HashMap<Arc<CStr>, (FileStat, Arc<Listing>)>,
     /// The folders above, in which others may be at work.
     pub(super) above: Vec<(Vec<u8>, FileStat)>,
+    /// For each input, whether it is a system header: where that was asked for and is sure.
+    pub(crate) system: Option<Vec<bool>>,
 }
 
 /// What an input was.
 pub(super) struct Then {
     /// The path itself, where it was a link.
-    pub(super) link: Option<Box<FileStat>>,
+    link: Option<Box<FileStat>>,
     /// What it led to.
-    pub(super) target: FileStat,
+    target: FileStat,
     /// Its content, where it was young.
-    pub(super) known: Option<Arc<Known>>,
+    known: Option<Arc<Known>>,
+}
+
+impl Then {
+    /// What is known of it, and what the path itself was.
+    ///
+    /// # Errors
+    /// [`NotStorable`] where what it was cannot be told any more.
+    pub(super) fn known(
+        &self,
+        memory: &Memory,
+        place: &Place,
+        path: &CStr,
+    ) -> Result<(Arc<Known>, FileStat), NotStorable> {
+        let read = || memory.files.digest_of(place, path, &self.target);
+        let known = self.known.clone().or_else(read).ok_or(NotStorable::Unreadable)?;
+        let link = self.link.as_deref().unwrap_or(&self.target);
+        if known.stamp == Stamp::of(&self.target) { Ok((known, *link)) } else { Err(NotStorable::TooNew) }
+    }
 }
 
 impl Sight {
@@ -74,7 +95,17 @@ impl Sight {
         let mut forms = survey.forms();
         forms.extend(compiled.brought.iter().map(Vec::as_slice));
         let listings = listings(memory, place, &survey, &Names::of_folders(&paths, &forms));
-        Ok(Sight { at, inputs, survey, listings, above: above(place, &compiled.brought) })
+        let system = match &compiled.sides {
+            Some(sides) => {
+                let known = |path: &CStr| match inputs.get(path) {
+                    Some(then) => then.known(memory, place, path),
+                    None => known_now(memory, place, path),
+                };
+                system_headers(place, sides, &compiled.words, &seen(memory, compiled, known)?)
+            }
+            None => None,
+        };
+        Ok(Sight { at, inputs, survey, listings, above: above(place, &compiled.brought), system })
     }
 }
 

@@ -44,8 +44,7 @@ impl Miss {
         let is_small = message.compiled.watched.is_none()
             && message.compiled.inputs.len() <= MAX_INPUTS
             && message.bytes() <= SMALL_BYTES as u64;
-        // Who asks which headers are the system's waits for the answer.
-        message.may_wait = is_small && message.compiled.sides.is_none();
+        message.may_wait = is_small;
         // Where it is quick, it is done here: the client waits, and while another thread wakes up for it, this processor would
         // have nothing to do and the other's compile would stand still.
         let taken = if is_small && shared.traffic.is_light() && shared.pace.is_quick() {

@@ -1,7 +1,7 @@
 //! The dependency file of a compile that ran with `-MD` though the user asked for `-MMD`: its text as `-MMD` would have
 //! written it. Texts and folders tell which headers to leave out; where they do not, the compiler is asked.
 use super::{Miss, Scratch, flat};
-use crate::inputs::{Compiled, Observed, Sides, Stamp, changed_since};
+use crate::inputs::{Compiled, Sides, Stamp, changed_since};
 use crate::outputs::{opened, read_from_start};
 use crate::permits::Deadline;
 use crate::statistics::NotStored;
@@ -51,21 +51,20 @@ impl Miss {
         let copy = outputs.iter_mut().find(|(role, ..)| *role == Role::Dependencies);
         let Some(((.., copy), text)) = copy.zip(text).filter(|_| self.is_widened()) else { return Ok(None) };
         let narrowed =
-            self.narrowed(text, seen.observed().map(|observed| (compiled, observed)), Succeeded(true)).await;
+            self.narrowed(text, seen.system().map(|system| (compiled, system)), Succeeded(true)).await;
         let narrowed = narrowed.ok_or_else(|| NotStored::skipped("dependency file not understood"))?;
         *copy = flat(self.shared.store.ingest_bytes(narrowed.clone()))?;
         Ok(Some(narrowed))
     }
 
-    /// The narrowed text, by what was observed or else by a run of the compiler.
+    /// The narrowed text, by what is known of each input, or else by a run of the compiler.
     async fn narrowed(
         &self,
         text: &[u8],
-        seen: Option<(&Compiled, &Observed)>,
+        known: Option<(&Compiled, &[bool])>,
         compile: Succeeded,
     ) -> Option<Vec<u8>> {
-        let flags = seen.and_then(|(compiled, observed)| Some((compiled, observed.system.as_ref()?)));
-        let by_rule = flags.and_then(|(compiled, flags)| {
+        let by_rule = known.and_then(|(compiled, flags)| {
             let pairs = compiled.inputs.iter().zip(flags).filter(|(_, is_system)| **is_system);
             let system: HashSet<&[u8]> = pairs.map(|(path, _)| path.as_os_str().as_bytes()).collect();
             narrow(text, self.subject.driver.family, |name| system.contains(name))
@@ -118,7 +117,7 @@ impl Miss {
             Some(compiled) => self.seen_and_copied(compiled, Vec::new(), deadline).await.ok(),
             None => None,
         };
-        let observed = seen.as_ref().and_then(|(seen, _)| seen.observed());
-        self.narrowed(&text, compiled.as_deref().zip(observed), Succeeded(false)).await
+        let system = seen.as_ref().and_then(|(seen, _)| seen.system());
+        self.narrowed(&text, compiled.as_deref().zip(system), Succeeded(false)).await
     }
 }

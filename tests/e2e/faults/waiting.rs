@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::thread::available_parallelism;
 
-const LINE: &str = "gcc -c unit.c -Iproject -I../system -o";
+const LINE: &str = "gcc -c unit.c -Iproject -I../system";
+
+/// Words for the line: who asks for a dependency file of the user's headers gets it at once, and the rest waits as well.
+const KINDS: [&str; 2] = ["", "-MMD -MF unit.d"];
 
 /// For [`compiler`]: tells that it has begun, and waits while the file `hold` is there.
 const HELD: &str = ": >../began/$$; while [ -e ../hold ]; do sleep 0.01; done";
@@ -68,38 +71,49 @@ fn sandbox(name: &str) -> Sandbox {
     sandbox
 }
 
-fn compiled(sandbox: &Sandbox, output: &str) -> Vec<u8> {
-    sandbox.sh(&format!("{CLIENT} {LINE} {output}"));
-    fs::read(sandbox.work().join(output)).unwrap()
+/// What a compile makes: the object, and the dependency file where it is asked for.
+fn made(sandbox: &Sandbox, launcher: &str, words: &str) -> [Option<Vec<u8>>; 2] {
+    sandbox.sh(&format!("rm -f a.o unit.d; {launcher} {LINE} {words} -o a.o"));
+    let made = ["a.o", "unit.d"].map(|name| fs::read(sandbox.work().join(name)).ok());
+    assert_eq!(made.each_ref().map(Option::is_some), [true, !words.is_empty()]);
+    made
+}
+
+fn compiled(sandbox: &Sandbox, words: &str) -> [Option<Vec<u8>>; 2] {
+    made(sandbox, CLIENT, words)
 }
 
 #[test]
 fn who_asks_for_what_waits_gets_it() {
     let sandbox = sandbox("waiting");
     let busy = Busy::start(&sandbox);
-    let first = compiled(&sandbox, "a.o");
-    assert_eq!(compiled(&sandbox, "a.o"), first);
-    sandbox.expect_stat(Stat::CacheHits, 1);
+    for (n, words) in (1..).zip(KINDS) {
+        let first = compiled(&sandbox, words);
+        assert!(compiled(&sandbox, words) == first, "{words}");
+        sandbox.expect_stat(Stat::CacheHits, n);
+    }
     drop(busy);
     let _ = sandbox.quiet();
     let before = n_entries(&sandbox);
     // What nobody asks for is written when the machine has time.
     sandbox.write("unit.c", "int other;\n").settle();
     let busy = Busy::start(&sandbox);
-    let _ = compiled(&sandbox, "a.o");
-    assert_eq!(n_entries(&sandbox), before);
+    for words in KINDS {
+        let _ = compiled(&sandbox, words);
+        assert_eq!(n_entries(&sandbox), before, "{words}");
+    }
     drop(busy);
-    wait_until("one more", || n_entries(&sandbox) > before);
+    wait_until("two more", || n_entries(&sandbox) == before + 2);
 }
 
 #[test]
 fn the_end_of_the_coordinator_writes_what_waits() {
     let sandbox = sandbox("waiting-end");
     let _busy = Busy::start(&sandbox);
-    let first = compiled(&sandbox, "a.o");
+    let first = KINDS.map(|words| compiled(&sandbox, words));
     let _ = sandbox.cachepot(["--stop-coordinator"]).succeeds();
-    assert_eq!(compiled(&sandbox, "a.o"), first);
-    sandbox.expect_stat(Stat::CacheHits, 1);
+    assert!(KINDS.map(|words| compiled(&sandbox, words)) == first);
+    sandbox.expect_stat(Stat::CacheHits, 2);
 }
 
 /// Trap T126, beyond the end of the compile.
@@ -127,11 +141,12 @@ fn t126_what_changes_while_a_result_waits_is_not_taken_for_what_was_compiled() {
         let sandbox = sandbox("waiting-changes");
         let _busy = Busy::start(&sandbox);
         for line in [change, undo, change] {
-            let _ = compiled(&sandbox, "a.o");
+            let _ = KINDS.map(|words| compiled(&sandbox, words));
             sandbox.sh(line);
-            sandbox.sh(&format!("{LINE} plain.o"));
-            let plain = fs::read(sandbox.work().join("plain.o")).unwrap();
-            assert!(compiled(&sandbox, "a.o") == plain, "after `{line}`");
+            for words in KINDS {
+                let plain = made(&sandbox, "", words);
+                assert!(compiled(&sandbox, words) == plain, "after `{line}`, {words}");
+            }
         }
     }
 }

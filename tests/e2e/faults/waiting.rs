@@ -103,7 +103,7 @@ fn who_asks_for_what_waits_gets_it() {
         assert_eq!(n_entries(&sandbox), before, "{words}");
     }
     drop(busy);
-    wait_until("two more", || n_entries(&sandbox) == before + 2);
+    wait_until("two more", || n_entries(&sandbox) >= before + 2);
 }
 
 #[test]

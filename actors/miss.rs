@@ -11,7 +11,7 @@ use crate::response_file;
 use crate::routes::ask;
 use crate::shared::Shared;
 use crate::statistics::{self, NotStored};
-use crate::storage_actor::{Copies, Seen};
+use crate::storage_actor::{Copies, Seen, TakenIn};
 use crate::subject::Subject;
 use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
@@ -157,10 +157,10 @@ impl Miss {
         }
         statistics::miss(&self.shared.stats, self.call.of, self.call.looked_up);
         let mut text = None;
-        let taken = self.take_in(report, descriptors, &mut text).await;
+        let mut taken = self.take_in(report, descriptors, &mut text).await;
         // A result that is not kept has a dependency file, too.
-        let narrowed = match (&taken, text) {
-            (Ok((taken, _)), _) => taken.narrowed.clone(),
+        let narrowed = match (&mut taken, text) {
+            (Ok((taken, _)), _) => taken.narrowed.take(),
             (Err(_), Some(text)) if self.is_widened() => {
                 self.narrowed_by_compiler(&text, Succeeded(true)).await
             }
@@ -179,7 +179,7 @@ impl Miss {
             }
             Ok(taken) => {
                 // What is in memory, for the remotes alone, takes the place of others.
-                let may_wait = taken.1.is_in_part() && taken.0.room.is_none();
+                let may_wait = matches!(taken.1, Seen::InPart(_)) && taken.0.room.is_none();
                 let size = may_wait.then(|| taken.0.size());
                 // Before the client goes on, and the build asks for this one.
                 let entered = Backlog::enter(&self.shared, self.call.key, size);
@@ -213,12 +213,13 @@ impl Miss {
         let deadline = Deadline::after(INGEST_LIMIT);
         let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
         let (compiled, permit) = (Arc::new(compiled), Arc::new(permit));
-        let (seen, Copies { outputs: copies, room }) =
+        let TakenIn { seen, system, copies: Copies { outputs: copies, room } } =
             self.seen_and_copied(&compiled, files, deadline).await?;
         let outputs =
             roles.into_iter().zip(copies).map(|((role, executable), copy)| (role, executable, copy));
         let mut outputs: Vec<_> = outputs.collect();
-        let narrowed = self.narrow_copy(&mut outputs, text.as_deref(), &compiled, &seen).await?;
+        let known = system.as_deref().map(|system| (&*compiled, system));
+        let narrowed = self.narrow_copy(&mut outputs, text.as_deref(), known).await?;
         let meta = EntryMeta { status: 0, stdout: report.stdout, stderr: report.stderr };
         Ok((Taken { meta, outputs, compiled, narrowed, room, permit }, seen))
     }

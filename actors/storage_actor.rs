@@ -2,7 +2,7 @@
 //! front of it; the store itself is shared with the Hashers, who read, so that no hit waits behind a copy. Called by `miss.rs` and
 //! `behind.rs`, bounded by `Permits::local_store`; when one dies, its request is answered with an error and the result is not kept.
 use crate::carried::{self, Carried};
-use crate::inputs::{Compiled, Memory, NotStorable, Observed, Sight, observe, observe_later};
+use crate::inputs::{Compiled, Memory, NotStorable, Observed, Sight, observe_later, observe_sides};
 use crate::keeper::PoolObituary;
 use crate::manifests::Manifests;
 use crate::permits::Permit;
@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 /// Looks at the inputs of a finished compile and takes private copies of its outputs, in one go: the client waits for
 /// both.
 #[derive(Message)]
-#[rtype(result = "Result<Result<(Seen, Copies), NotTaken>, Internal>")]
+#[rtype(result = "Result<Result<TakenIn, NotTaken>, Internal>")]
 pub struct TakeIn {
     /// Where the compile ran.
     pub subject: Arc<Subject>,
@@ -48,19 +48,14 @@ pub enum Seen {
     InPart(Box<Sight>),
 }
 
-impl Seen {
-    /// Whether there is a rest.
-    pub(crate) fn is_in_part(&self) -> bool {
-        matches!(self, Seen::InPart(_))
-    }
-
-    /// For each input, whether it is a system header: where that was asked for and is sure.
-    pub(crate) fn system(&self) -> Option<&[bool]> {
-        match self {
-            Seen::Whole(observed) => observed.system.as_deref(),
-            Seen::InPart(sight) => sight.system.as_deref(),
-        }
-    }
+/// What [`TakeIn`] brings.
+pub struct TakenIn {
+    /// What is known of the inputs.
+    pub seen: Seen,
+    /// For each input, whether it is a system header: where that is asked for and sure.
+    pub system: Option<Vec<bool>>,
+    /// The outputs.
+    pub copies: Copies,
 }
 
 /// Looks at the rest.
@@ -155,7 +150,7 @@ impl Actor for LocalStorageActor {
 pulse::lives!(LocalStorageActor, poisoned_in_pool);
 
 impl Handler<TakeIn> for LocalStorageActor {
-    type Result = Result<Result<(Seen, Copies), NotTaken>, Internal>;
+    type Result = Result<Result<TakenIn, NotTaken>, Internal>;
 
     fn handle(&mut self, message: TakeIn, ctx: &mut Self::Context) -> Self::Result {
         contain(ctx, || message.take_in(&self.memory, &self.store))
@@ -192,14 +187,8 @@ impl TakeIn {
     ///
     /// # Errors
     /// [`NotTaken`].
-    pub(crate) fn take_in(&self, memory: &Memory, store: &LocalStore) -> Result<(Seen, Copies), NotTaken> {
-        let (place, compiled) = (&self.subject.place, &self.compiled);
-        let seen = if self.may_wait {
-            Sight::take(memory, place, compiled).map(|sight| Seen::InPart(Box::new(sight)))
-        } else {
-            observe(memory, place, compiled).map(|observed| Seen::Whole(Box::new(observed)))
-        };
-        let seen = seen.map_err(NotTaken::Inputs)?;
+    pub(crate) fn take_in(&self, memory: &Memory, store: &LocalStore) -> Result<TakenIn, NotTaken> {
+        let (seen, system) = self.look(memory).map_err(NotTaken::Inputs)?;
         let copies = self.files.iter().map(|file| store.ingest(file, size(file)));
         let copies = match copies.collect::<Result<_, _>>() {
             Ok(outputs) => Ok(Copies { outputs, room: None }),
@@ -210,7 +199,18 @@ impl TakeIn {
         if bears_inode(&self.subject, &copies.outputs) {
             return Err(NotTaken::Inputs(NotStorable::Uses("#pragma omp target")));
         }
-        Ok((seen, copies))
+        Ok(TakenIn { seen, system, copies })
+    }
+
+    fn look(&self, memory: &Memory) -> Result<(Seen, Option<Vec<bool>>), NotStorable> {
+        let (place, compiled) = (&self.subject.place, &self.compiled);
+        if self.may_wait {
+            let sight = Sight::take(memory, place, compiled)?;
+            let system = sight.system(memory, place, compiled)?;
+            return Ok((Seen::InPart(Box::new(sight)), system));
+        }
+        let (observed, system) = observe_sides(memory, place, compiled)?;
+        Ok((Seen::Whole(Box::new(observed)), system))
     }
 
     /// Copies for remotes alone. A client waits, and so nobody waits for memory here.

@@ -42,6 +42,10 @@ END
 # `make clean` would also delete cmd-parse.c, and this machine's bison makes another one than the package has.
 TMUX_CLEAN = "find . -name '*.o' -delete && rm -f tmux"
 
+# What needs no other libraries.
+POCO_PARTS = " ".join(f"-DENABLE_{part}=OFF" for part in (
+    "DATA", "CRYPTO", "NETSSL", "JWT", "ACTIVERECORD", "ACTIVERECORD_COMPILER", "PAGECOMPILER", "PAGECOMPILER_FILE2PAGE"))
+
 GIT_SWITCHES = "NO_GETTEXT=1 NO_TCLTK=1 NO_PERL=1 NO_PYTHON=1 NO_CURL=1 NO_EXPAT=1 NO_OPENSSL=1"
 
 
@@ -74,6 +78,8 @@ PROJECTS = {
     "googletest": Project("googletest", ("cmake",), f"{CMAKE} -Dgtest_build_tests=ON -Dgtest_build_samples=ON",
                           "make -C build -j$JOBS", "make -C build clean", "googletest/include/gtest/gtest.h", "build",
                           cmake=True),
+    "poco": Project("poco", ("cmake",), f"{CMAKE} {POCO_PARTS}", "make -C build -j$JOBS", "make -C build clean",
+                    "Foundation/include/Poco/Foundation.h", "build", cmake=True),
     "hyperfine": program("hyperfine@1.19.0"),
     "hyperfine-release": program("hyperfine@1.19.0", profile="--release"),
     "ripgrep": program("ripgrep@14.1.1", "crates/core/main.rs"),
@@ -87,6 +93,8 @@ PROJECTS = {
     # A workspace with a shared library, and C by build scripts.
     "cryptography": program("pypi/cryptography@50.0.2", "src/rust/src/lib.rs",
                             needs=("libssl-dev", "pkg-config", "python3-dev", "python3-cffi", "python3-setuptools")),
+    # A workspace of 226 packages.
+    "typos": program("pypi/typos@1.52.0", "crates/typos-cli/src/lib.rs"),
     # More than 400 crates; zstd, bzip2 and others in C.
     "maturin": program("pypi/maturin@1.16.0"),
 }

@@ -2,7 +2,7 @@
 use super::files::Stamp;
 use super::paths::Place;
 use super::record::NotStorable;
-use super::users::Seen;
+use super::texts::Seen;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::scan::Uses;
 use nix::fcntl::{OFlag, openat};

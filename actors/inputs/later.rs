@@ -7,9 +7,10 @@ use super::Memory;
 use super::files::{Known, Stamp, changed_since, is_folder, is_link, link_stat, stat};
 use super::folders::Listing;
 use super::paths::{Place, below, normal, parent};
-use super::record::{NotStorable, known_now};
+use super::record::NotStorable;
 use super::sight::Sight;
 use super::survey::Survey;
+use super::texts::known_now;
 use foldhash::{HashMap, HashSet};
 use nix::errno::Errno;
 use nix::fcntl::readlinkat;
@@ -97,7 +98,7 @@ impl<'a> Later<'a> {
     /// An input as it was then, with what the path itself was.
     pub(super) fn input(&self, memory: &Memory, path: &CStr) -> Result<(Arc<Known>, FileStat), NotStorable> {
         if let Some(then) = self.sight.inputs.get(path) {
-            return then.known(memory, self.place, path);
+            return then.look(memory, self.place, path);
         }
         // Its folder is one of those that are surveyed.
         let (known, link) = known_now(memory, self.place, path)?;

@@ -378,7 +378,7 @@ impl<'a> Look<'a> {
             tracing::debug!(tie, "good for some folders only");
         }
         let may_use = Hidden::default();
-        Observed { record, twins: Vec::new(), modified: Vec::new(), may_use, system: None }
+        Observed { record, twins: Vec::new(), modified: Vec::new(), may_use }
     }
 }
 

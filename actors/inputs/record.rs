@@ -1,15 +1,15 @@
 //! After a compile: what it depended on, and whether its result may be kept.
 use super::Memory;
-use super::aliases;
-use super::files::{Known, Moment, Stamp, changed_since, is_link, link_stat, repeated, stat};
+use super::files::{Moment, Stamp, changed_since, is_link, link_stat, repeated, stat};
 use super::later::Later;
 use super::names::Names;
 use super::observed::{self, Watched};
 use super::paths::{Place, normal};
 use super::sight::Sight;
 use super::survey::Survey;
+use super::texts::{Seen, Texts, known_now};
 use super::twins::twins_of_one_age;
-use super::users::{Seen, Sides, system_headers};
+use super::users::Sides;
 use super::validate::search_folders;
 use super::watch::Walk;
 use cachepot_engine::bases::Bases;
@@ -18,13 +18,11 @@ use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::{Input, Record};
 use cachepot_engine::scan::{Findings, Hidden, Quarter};
 use foldhash::HashSet;
-use nix::sys::stat::FileStat;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Why a finished compile is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +46,6 @@ pub struct Observed {
     pub modified: Vec<i64>,
     /// What the text may use; only the preprocessed text can tell.
     pub may_use: Hidden,
-    /// For each file that was read, whether it is a system header: where that was asked for and is sure.
-    pub system: Option<Vec<bool>>,
 }
 
 /// What to look at after a compile.
@@ -84,11 +80,25 @@ pub struct Compiled {
 /// # Errors
 /// [`NotStorable`] where the result must not be kept.
 pub fn observe(memory: &Memory, place: &Place, compiled: &Compiled) -> Result<Observed, NotStorable> {
+    observe_sides(memory, place, compiled).map(|(observed, _)| observed)
+}
+
+/// The same; beside it for each input whether it is a system header, where that is asked for and sure.
+///
+/// # Errors
+/// [`NotStorable`] where the result must not be kept.
+pub fn observe_sides(
+    memory: &Memory,
+    place: &Place,
+    compiled: &Compiled,
+) -> Result<(Observed, Option<Vec<bool>>), NotStorable> {
     key_files_stand(memory, place, compiled)?;
-    match &compiled.watched {
-        Some(watched) => observed::look(memory, place, compiled, watched),
-        None => View { memory, place, later: None }.look(compiled),
+    if let Some(watched) = &compiled.watched {
+        return observed::look(memory, place, compiled, watched).map(|observed| (observed, None));
     }
+    let texts = Texts::read(memory, place, compiled, |path| known_now(memory, place, path))?;
+    let system = texts.system(place, compiled);
+    View { memory, place, later: None }.look(compiled, texts).map(|observed| (observed, system))
 }
 
 /// The same long after the compile, by what was seen at its end.
@@ -101,7 +111,9 @@ pub fn observe_later(
     compiled: &Compiled,
     sight: &Sight,
 ) -> Result<Observed, NotStorable> {
-    View { memory, place, later: Some(&Later::new(place, sight)) }.look(compiled)
+    let later = &Later::new(place, sight);
+    let texts = Texts::read(memory, place, compiled, |path| later.input(memory, path))?;
+    View { memory, place, later: Some(later) }.look(compiled, texts)
 }
 
 /// Looks at a compile's files.
@@ -113,24 +125,11 @@ struct View<'a, 'l> {
 }
 
 impl View<'_, '_> {
-    fn look(&self, compiled: &Compiled) -> Result<Observed, NotStorable> {
-        let mut findings = compiled.words.clone();
-        let n_read = compiled.inputs.len();
-        let known = |path: &CStr| match self.later {
-            Some(later) => later.input(self.memory, path),
-            None => known_now(self.memory, self.place, path),
-        };
-        let seen = seen(self.memory, compiled, known)?;
-        let mut read = Vec::with_capacity(n_read);
-        for Seen { path, known, .. } in &seen {
-            findings.merge_uses(&known.findings);
-            read.push((Input { path: path.to_vec(), digest: known.digest }, known.stamp));
-        }
-        if !findings.aliases.is_empty() {
-            let asked = aliases::asked(self.place, &compiled.word_texts, &seen, &findings.aliases)?;
-            findings.has_include.extend(asked);
-        }
-        unknown_effects(&findings)?;
+    fn look(&self, compiled: &Compiled, texts: Texts<'_>) -> Result<Observed, NotStorable> {
+        let Texts { seen, findings } = texts;
+        let n_read = seen.len();
+        let input = |seen: &Seen<'_>| Input { path: seen.path.to_vec(), digest: seen.known.digest };
+        let mut read: Vec<_> = seen.iter().map(|seen| (input(seen), seen.known.stamp)).collect();
         let includes = seen.iter().flat_map(|seen| &seen.known.findings.includes).chain(&findings.includes);
         let spells = Spells {
             includes: includes.map(Vec::as_slice).collect(),
@@ -143,14 +142,11 @@ impl View<'_, '_> {
         let modified = read.iter().map(|(_, stamp)| stamp.modified.0).collect();
         let twins = twins_of_one_age(&read, n_read);
         record.inputs = read.into_iter().map(|(input, _)| input).collect();
-        // Later nobody asks any more.
-        let sides = compiled.sides.as_ref().filter(|_| self.later.is_none());
-        let system = sides.and_then(|sides| system_headers(self.place, sides, &compiled.words, &seen));
         record.make_neutral(&compiled.bases, |_| false);
         if self.later.is_some_and(|later| !later.is_still_same()) {
             return Err(NotStorable::TooNew);
         }
-        Ok(Observed { record, twins, modified, may_use: findings.hidden(), system })
+        Ok(Observed { record, twins, modified, may_use: findings.hidden() })
     }
 
     /// Looks at every searched folder for what bears a searched name. Beside the record, which has no inputs yet: files
@@ -242,40 +238,6 @@ impl View<'_, '_> {
     }
 }
 
-/// What a compile read, none of it younger than the compile. `known` tells of a file as [`known_now`] does.
-pub(super) fn seen<'c>(
-    memory: &Memory,
-    compiled: &'c Compiled,
-    known: impl Fn(&CStr) -> Result<(Arc<Known>, FileStat), NotStorable>,
-) -> Result<Vec<Seen<'c>>, NotStorable> {
-    let seen = |path: &'c PathBuf| {
-        let path = path.as_os_str().as_bytes();
-        let (known, link) = known(&memory.paths.intern(path).ok_or(NotStorable::Unreadable)?)?;
-        let is_late = |stamp: &Stamp| changed_since(stamp, compiled.start);
-        if is_late(&known.stamp) || is_late(&Stamp::of(&link)) {
-            return Err(NotStorable::TooNew);
-        }
-        Ok(Seen { path, known, link })
-    };
-    compiled.inputs.iter().map(seen).collect()
-}
-
-/// What is known of a file, and what the path itself is: both of one moment.
-pub(super) fn known_now(
-    memory: &Memory,
-    place: &Place,
-    path: &CStr,
-) -> Result<(Arc<Known>, FileStat), NotStorable> {
-    let stat = link_stat(place, path).map_err(|_| NotStorable::Unreadable)?;
-    if is_link(&stat) {
-        let known = memory.files.digest(place, path).ok_or(NotStorable::Unreadable)?;
-        // After the content: a link that was changed in between bears a new time.
-        return Ok((known, link_stat(place, path).map_err(|_| NotStorable::TooNew)?));
-    }
-    let known = memory.files.digest_of(place, path, &stat).ok_or(NotStorable::Unreadable)?;
-    if known.stamp == Stamp::of(&stat) { Ok((known, stat)) } else { Err(NotStorable::TooNew) }
-}
-
 /// The job's key was made from the content that these files had when the request came.
 pub(super) fn key_files_stand(
     memory: &Memory,
@@ -292,23 +254,6 @@ pub(super) fn key_files_stand(
         }
     }
     Ok(())
-}
-
-fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
-    let absolute_names = findings.has_include.iter().any(|name| name.starts_with(b"/"));
-    if let Some(directive) = findings.directive_spelled() {
-        return Err(NotStorable::Uses(directive));
-    }
-    let effects = [
-        (findings.embed, "#embed"),
-        (findings.may_ask_for_any() || absolute_names, "__has_include"),
-        (findings.dependency, "#pragma GCC dependency"),
-        (findings.unread, "input too large"),
-    ];
-    match effects.iter().find(|(used, _)| *used) {
-        Some((_, what)) => Err(NotStorable::Uses(what)),
-        None => Ok(()),
-    }
 }
 
 impl Observed {

@@ -1,15 +1,15 @@
 //! What a compile's files were when it ended, for a look that waits until the build leaves time for it.
 //!
-//! What a build changes is looked at now: files and folders of the project. What the compiler brings is expected to stay.
-//! Only speed rests on that: see `later.rs`.
+//! What a build changes is looked at now: files and folders of the project. What the compiler brings is expected to stay, and is
+//! looked at where the user waits to be told which headers those are. Only speed rests on that: see `later.rs`.
 use super::Memory;
 use super::files::{Known, Moment, Stamp, changed_since, is_folder, is_link, link_stat, now, stat};
 use super::folders::{Kind, Listing};
 use super::names::Names;
 use super::paths::{Place, below, normal, strip};
-use super::record::{Compiled, NotStorable, key_files_stand, known_now, seen};
+use super::record::{Compiled, NotStorable, key_files_stand};
 use super::survey::Survey;
-use super::users::system_headers;
+use super::texts::{Texts, known_now};
 use super::validate::search_folders;
 use foldhash::{HashMap, HashSet};
 use nix::sys::stat::FileStat;
@@ -37,8 +37,6 @@ pub struct Sight {
     pub(super) listings: HashMap<Arc<CStr>, (FileStat, Arc<Listing>)>,
     /// The folders above, in which others may be at work.
     pub(super) above: Vec<(Vec<u8>, FileStat)>,
-    /// For each input, whether it is a system header: where that was asked for and is sure.
-    pub(crate) system: Option<Vec<bool>>,
 }
 
 /// What an input was.
@@ -56,7 +54,7 @@ impl Then {
     ///
     /// # Errors
     /// [`NotStorable`] where what it was cannot be told any more.
-    pub(super) fn known(
+    pub(super) fn look(
         &self,
         memory: &Memory,
         place: &Place,
@@ -95,17 +93,28 @@ impl Sight {
         let mut forms = survey.forms();
         forms.extend(compiled.brought.iter().map(Vec::as_slice));
         let listings = listings(memory, place, &survey, &Names::of_folders(&paths, &forms));
-        let system = match &compiled.sides {
-            Some(sides) => {
-                let known = |path: &CStr| match inputs.get(path) {
-                    Some(then) => then.known(memory, place, path),
-                    None => known_now(memory, place, path),
-                };
-                system_headers(place, sides, &compiled.words, &seen(memory, compiled, known)?)
-            }
-            None => None,
+        Ok(Sight { at, inputs, survey, listings, above: above(place, &compiled.brought) })
+    }
+
+    /// For each input, whether it is a system header: where that is asked for and sure. For this, what the compiler brings is
+    /// looked at now.
+    ///
+    /// # Errors
+    /// [`NotStorable`] where the result must not be kept.
+    pub fn system(
+        &self,
+        memory: &Memory,
+        place: &Place,
+        compiled: &Compiled,
+    ) -> Result<Option<Vec<bool>>, NotStorable> {
+        if compiled.sides.is_none() {
+            return Ok(None);
+        }
+        let known = |path: &CStr| match self.inputs.get(path) {
+            Some(then) => then.look(memory, place, path),
+            None => known_now(memory, place, path),
         };
-        Ok(Sight { at, inputs, survey, listings, above: above(place, &compiled.brought), system })
+        Ok(Texts::read(memory, place, compiled, known)?.system(place, compiled))
     }
 }
 

@@ -6,11 +6,11 @@
 //!
 //! Source: libcpp, `_cpp_stack_file` and `_cpp_find_file`; clang, `Preprocessor::HandleHeaderIncludeOrImport` and
 //! `DependencyCollector::sawDependency`.
-use super::files::{Known, is_link};
+use super::files::is_link;
 use super::paths::{Place, normal, parent, strip};
+use super::texts::Seen;
 use cachepot_engine::job::Family;
 use cachepot_engine::scan::Findings;
-use nix::sys::stat::FileStat;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::CString;
@@ -25,16 +25,6 @@ pub struct Sides {
     pub built_in: Arc<Vec<Vec<u8>>>,
     /// The folders given by `-I` and `-iquote`, as spelled.
     pub given: Vec<Vec<u8>>,
-}
-
-/// A file that was read.
-pub(super) struct Seen<'p> {
-    /// As the compiler spelled it.
-    pub(super) path: &'p [u8],
-    /// What is known of it.
-    pub(super) known: Arc<Known>,
-    /// What the path itself is.
-    pub(super) link: FileStat,
 }
 
 /// For each file, the source first, whether it is a system header; `None` where that is not sure. `words` is what the

@@ -5,7 +5,7 @@ use crate::permits::{Deadline, acquire};
 use crate::pool::guard;
 use crate::routes::ask;
 use crate::statistics::NotStored;
-use crate::storage_actor::{Copies, NotTaken, Seen, TakeIn};
+use crate::storage_actor::{NotTaken, TakeIn, TakenIn};
 use cachepot_storage::remote::bundle::SMALL_BYTES;
 use std::fs::File;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Miss {
         compiled: &Arc<Compiled>,
         files: Vec<File>,
         deadline: Deadline,
-    ) -> Result<(Seen, Copies), NotStored> {
+    ) -> Result<TakenIn, NotStored> {
         let permit = acquire(&self.shared.permits.local_store, deadline).await;
         let permit = permit.ok_or_else(|| NotStored::skipped("store busy"))?;
         let (subject, compiled) = (Arc::clone(&self.subject), Arc::clone(compiled));

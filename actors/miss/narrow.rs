@@ -5,7 +5,6 @@ use crate::inputs::{Compiled, Sides, Stamp, changed_since};
 use crate::outputs::{opened, read_from_start};
 use crate::permits::Deadline;
 use crate::statistics::NotStored;
-use crate::storage_actor::Seen;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::depfile;
 use cachepot_engine::job::{Discovery, Role};
@@ -45,13 +44,11 @@ impl Miss {
         &self,
         outputs: &mut [(Role, bool, Ingested)],
         text: Option<&[u8]>,
-        compiled: &Compiled,
-        seen: &Seen,
+        known: Option<(&Compiled, &[bool])>,
     ) -> Result<Option<Vec<u8>>, NotStored> {
         let copy = outputs.iter_mut().find(|(role, ..)| *role == Role::Dependencies);
         let Some(((.., copy), text)) = copy.zip(text).filter(|_| self.is_widened()) else { return Ok(None) };
-        let narrowed =
-            self.narrowed(text, seen.system().map(|system| (compiled, system)), Succeeded(true)).await;
+        let narrowed = self.narrowed(text, known, Succeeded(true)).await;
         let narrowed = narrowed.ok_or_else(|| NotStored::skipped("dependency file not understood"))?;
         *copy = flat(self.shared.store.ingest_bytes(narrowed.clone()))?;
         Ok(Some(narrowed))
@@ -113,11 +110,11 @@ impl Miss {
         }
         let text = read_from_start(&file).ok()?;
         let compiled = self.compiled(Some(&text), None, deadline).await.ok().map(Arc::new);
-        let seen = match &compiled {
+        let system = match &compiled {
             Some(compiled) => self.seen_and_copied(compiled, Vec::new(), deadline).await.ok(),
             None => None,
         };
-        let system = seen.as_ref().and_then(|(seen, _)| seen.system());
-        self.narrowed(&text, compiled.as_deref().zip(system), Succeeded(false)).await
+        let system = system.and_then(|taken| taken.system);
+        self.narrowed(&text, compiled.as_deref().zip(system.as_deref()), Succeeded(false)).await
     }
 }

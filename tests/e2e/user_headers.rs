@@ -164,6 +164,10 @@ fn t080_names_that_both_kinds_have() {
             "",
         ),
         (&[("a.c", "#define X \"//usr/include/stdio.h\"\n#include X\n")], ""),
+        // clang lists what it finds so.
+        (&[("a.c", "#if __has_include(\"/usr/include/fcntl.h\")\nint f;\n#endif\n")], ""),
+        (&[("a.c", "#define X \"/usr/include/fcntl.h\"\n#if __has_include(X)\nint f;\n#endif\n")], ""),
+        (&[("a.c", "#define HAS __has_include\n#if HAS(\"/usr/include/fcntl.h\")\nint f;\n#endif\n")], ""),
         (&[("a.c", "#define X \"/./usr/include/stdio.h\"\n#include X\n")], ""),
         (&[("a.c", "#define O <\n#define X O/usr/include/stdio.h>\n#include X\n")], ""),
         (&[("a.c", "#define S() /\n#define X <S()usr/include/stdio.h>\n#include X\n")], ""),

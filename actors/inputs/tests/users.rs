@@ -1,6 +1,6 @@
 //! Which inputs are system headers, by folders and texts. The built-in folder is `//s`.
 use super::*;
-use crate::inputs::Sides;
+use crate::inputs::{Sides, observe_sides};
 use cachepot_engine::job::Family::{self, Clang, Gcc};
 use std::sync::Arc;
 
@@ -19,9 +19,21 @@ fn told(family: Family, given: &[&str], read: &[(&str, &str)], prepare: fn(&Worl
         watched: None,
         ..world.compiled(&unit, world.start())
     };
-    let observed = observe(&world.memory, &world.place(), &compiled).unwrap();
-    let flags = observed.system.map(|flags| flags.iter().map(|&flag| if flag { '1' } else { '0' }).collect());
+    let flags = system(&world, &compiled);
+    let flags = flags.map(|flags| flags.iter().map(|&flag| if flag { '1' } else { '0' }).collect());
     flags.unwrap_or_else(|| "?".to_owned())
+}
+
+/// The answer, which is the same where the rest of the look has time, wherever the compiler's files are.
+fn system(world: &World, compiled: &Compiled) -> Option<Vec<bool>> {
+    let place = world.place();
+    let (_, system) = observe_sides(&world.memory, &place, compiled).unwrap();
+    for brought in [Vec::new(), vec![bytes(&world.path("//s"))]] {
+        let compiled = Compiled { brought, ..compiled.clone() };
+        let sight = Sight::take(&world.memory, &place, &compiled).unwrap();
+        assert_eq!(sight.system(&world.memory, &place, &compiled), Ok(system.clone()));
+    }
+    system
 }
 
 const A: (&str, &str) = ("a.c", "int a;\n");
@@ -103,10 +115,25 @@ fn a_system_header_by_its_path() {
     };
     let unit = Unit { folders: &[], inputs: &["a.c", "//s/s.h"] };
     let compiled = Compiled { sides: Some(sides("//s")), ..world.compiled(&unit, world.start()) };
-    assert_eq!(observe(&world.memory, &world.place(), &compiled).unwrap().system, None);
+    assert_eq!(system(&world, &compiled), None);
     // The compiler may name its folder by a link, and the header by the path behind it.
     world.link("//s", "//link");
     world.write("a.c", "#include <s.h>\n");
     let compiled = Compiled { sides: Some(sides("//link")), ..world.compiled(&unit, world.start()) };
-    assert_eq!(observe(&world.memory, &world.place(), &compiled).unwrap().system, Some(vec![false, true]));
+    assert_eq!(system(&world, &compiled), Some(vec![false, true]));
+}
+
+/// What keeps a result from being kept keeps its dependency file from being narrowed by rule: clang lists what
+/// `__has_include` finds.
+#[test]
+fn who_asks_for_a_file_by_its_path_is_not_told() {
+    let world = World::new();
+    world.write("a.c", "#if __has_include(\"/s/s.h\")\nint a;\n#endif\n");
+    let unit = Unit { folders: &[], inputs: &["a.c"] };
+    let sides =
+        Sides { family: Clang, built_in: Arc::new(vec![bytes(&world.path("//s"))]), given: Vec::new() };
+    let compiled = Compiled { sides: Some(sides), ..world.compiled(&unit, world.start()) };
+    let sight = Sight::take(&world.memory, &world.place(), &compiled).unwrap();
+    let told = sight.system(&world.memory, &world.place(), &compiled);
+    assert_eq!(told, Err(NotStorable::Uses("__has_include")));
 }

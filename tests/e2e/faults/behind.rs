@@ -83,7 +83,12 @@ fn expect_window(sandbox: &Sandbox) {
 
 #[test]
 fn a_unit_that_only_might_name_the_day_is_a_hit_at_once_and_later_for_ever() {
-    for (line, compiler) in [("./held -c unit.c", "gcc"), ("./held -c unit.c -g -O1", "clang")] {
+    let lines = [
+        ("./held -c unit.c", "gcc"),
+        ("./held -c unit.c -g -O1", "clang"),
+        ("./held -c unit.c -MMD -MF unit.d", "gcc"),
+    ];
+    for (line, compiler) in lines {
         let sandbox = held("suspect", SUSPECT);
         sandbox.sh(&format!("sed -i 's/exec gcc/exec {compiler}/' held"));
         assert_eq!(sandbox.cached(line).1, Stored);

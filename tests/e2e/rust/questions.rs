@@ -184,15 +184,19 @@ fn an_answer_of_a_toolchain_that_changes_is_not_kept() {
     assert!(is_never_remembered(&sandbox));
 }
 
+/// A script in the place of rustc, which runs another program.
+fn stand_in(sandbox: &Sandbox, program: &str) {
+    let text = format!("#!/bin/sh\nexec {program} \"$@\"\n");
+    sandbox.write("sysroot/bin/rustc", text).sh("chmod +x sysroot/bin/rustc");
+}
+
 /// It might be a program of rustup, which runs another one elsewhere.
 #[test]
 fn a_program_whose_toolchain_has_a_script_in_its_place_is_asked_each_time() {
     let sandbox = Sandbox::new("linked");
     make(&sandbox, "one", false);
     sandbox.sh("mkdir real proxy; cp sysroot/bin/rustc proxy; mv sysroot/bin/rustc real");
-    sandbox
-        .write("sysroot/bin/rustc", "#!/bin/sh\nexec real/rustc \"$@\"\n")
-        .sh("chmod +x sysroot/bin/rustc");
+    stand_in(&sandbox, "real/rustc");
     for _ in 0..20 {
         let before = count(&sandbox);
         ask_program(&sandbox, "../../proxy/rustc", &["-vV"], ANY);
@@ -207,8 +211,6 @@ fn a_script_is_asked_each_time() {
     let sandbox = Sandbox::new("script");
     make(&sandbox, "one", false);
     sandbox.sh("mv sysroot real; mkdir -p sysroot/bin; mv real/bin/rustc sysroot/real");
-    sandbox
-        .write("sysroot/bin/rustc", "#!/bin/sh\nexec sysroot/real \"$@\"\n")
-        .sh("chmod +x sysroot/bin/rustc");
+    stand_in(&sandbox, "sysroot/real");
     assert!(is_never_remembered(&sandbox));
 }

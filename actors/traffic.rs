@@ -1,7 +1,7 @@
 //! Who asks: sessions and compiles in flight, since when there was none, and whether there is time left for what goes on behind.
 use nix::unistd::{SysconfVar, sysconf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -85,14 +85,22 @@ impl Traffic {
 /// How many programs run or want to, the caller left out; `None` where the kernel does not tell, or tells of more processors than
 /// are ours.
 pub(crate) fn n_running() -> Option<usize> {
-    let n_online = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok()??;
-    if usize::try_from(n_online).ok()? > crate::cores() {
+    if !all_processors_are_ours() {
         return None;
     }
     // `0.20 0.18 0.12 1/80 11206`: the fourth field begins with their number (proc_loadavg(5)).
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;
     let (running, _) = text.split(' ').nth(3)?.split_once('/')?;
     Some(running.parse::<usize>().ok()?.saturating_sub(1))
+}
+
+/// Asked once, as [`crate::cores`] is: the C library reads a file for it.
+fn all_processors_are_ours() -> bool {
+    static ARE_OURS: OnceLock<bool> = OnceLock::new();
+    *ARE_OURS.get_or_init(|| {
+        let n_online = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
+        n_online.and_then(|n| usize::try_from(n).ok()).is_some_and(|n| n <= crate::cores())
+    })
 }
 
 struct Count {

@@ -182,7 +182,8 @@ fn copy(from: &File, to: &File, size: u64) -> io::Result<()> {
             Err(_) => break,
         }
     }
-    copy_plainly(from, to, offset, size)
+    // Its buffer is not for nothing.
+    if offset < size { copy_plainly(from, to, offset, size) } else { Ok(()) }
 }
 
 fn copy_plainly(from: &File, to: &File, mut offset: u64, size: u64) -> io::Result<()> {

@@ -182,7 +182,7 @@ fn copy(from: &File, to: &File, size: u64) -> io::Result<()> {
             Err(_) => break,
         }
     }
-    // Its buffer is not for nothing.
+    // Where all is copied already, its buffer would be made for nothing.
     if offset < size { copy_plainly(from, to, offset, size) } else { Ok(()) }
 }
 

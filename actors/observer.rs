@@ -1,7 +1,7 @@
 //! The library that observes compiles, as a file that the loader can take, and the logs that it writes.
 use crate::program;
 use cachepot_engine::digest::Digest;
-use cachepot_engine::observed::{self, Call, Clients, Distrust, Observed, format};
+use cachepot_engine::observed::{self, Call, Clients, Distrust, Names, Observed, format};
 use cachepot_wire::EnvBlock;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -165,11 +165,11 @@ impl Log {
         locked(&self.calls).has_hit = true;
     }
 
-    /// Reads it after the compile.
+    /// Reads it after a compile that writes in folders with these names.
     ///
     /// # Errors
     /// [`Distrust`] where it does not tell everything.
-    pub fn read(&self) -> Result<Observed, Distrust> {
+    pub fn read(&self, names: Names<'_>) -> Result<Observed, Distrust> {
         let mut head = [0; format::LOG_HEAD_BYTES];
         self.file.read_exact_at(&mut head, 0).map_err(|_| Distrust::Damaged)?;
         let used = observed::used_bytes(&head)?.min(format::LOG_BYTES as u64);
@@ -180,6 +180,6 @@ impl Log {
             return Err(Distrust::FromCache);
         }
         let is_client = |path: &[u8]| program::is_client(Path::new(OsStr::from_bytes(path)));
-        observed::read(&log, &Clients { is_client: &is_client, calls: &all })
+        observed::read(&log, names, &Clients { is_client: &is_client, calls: &all })
     }
 }

@@ -76,12 +76,12 @@ impl Look<'_> {
         if !listing.settled {
             self.found.folders.insert(path.to_vec(), Arc::clone(&listing));
         }
-        for entry in &listing.entries {
+        for entry in listing.entries() {
             if self.left == 0 {
                 return;
             }
             self.left -= 1;
-            let path = below(path, &entry.name);
+            let path = below(path, entry.name);
             match entry.kind {
                 Kind::Folder if is_tree => self.folder(&path, true),
                 Kind::File | Kind::Link => self.file(path, is_young),

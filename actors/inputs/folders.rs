@@ -29,13 +29,25 @@ pub struct Listing {
     pub stamp: Stamp,
     /// The stamp tells every later change.
     pub settled: bool,
-    /// In no order, without `.` and `..`.
-    pub entries: Vec<Entry>,
+    /// The names, one behind the other: where a build writes, a folder is listed for each compile, and a piece of memory
+    /// for each name would take as long as to read it.
+    names: Vec<u8>,
+    marks: Vec<Marked>,
+}
+
+/// What is known of a name, in the order of the names.
+#[derive(Debug)]
+struct Marked {
+    /// The place behind its last byte.
+    end: usize,
+    mark: u32,
+    kind: Kind,
+    may_be_precompiled: bool,
 }
 
 /// An entry of a folder.
-#[derive(Debug)]
-pub struct Entry {
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
     /// Of the name, see [`mark`].
     pub mark: u32,
     /// What it is.
@@ -43,14 +55,30 @@ pub struct Entry {
     /// Whether the name may be that of a precompiled header.
     pub may_be_precompiled: bool,
     /// Its name.
-    pub name: Box<[u8]>,
+    pub name: &'a [u8],
 }
 
-impl Entry {
-    /// An entry of this name.
-    pub fn new(name: &[u8], kind: Kind) -> Self {
+impl Listing {
+    /// Without an entry.
+    pub fn new(stamp: Stamp, settled: bool) -> Self {
+        Listing { stamp, settled, names: Vec::new(), marks: Vec::new() }
+    }
+
+    /// Adds an entry.
+    pub fn push(&mut self, name: &[u8], kind: Kind) {
+        self.names.extend_from_slice(name);
         let may_be_precompiled = name.ends_with(b".gch") || name.ends_with(b".pch");
-        Entry { mark: mark(name), kind, may_be_precompiled, name: name.into() }
+        self.marks.push(Marked { end: self.names.len(), mark: mark(name), kind, may_be_precompiled });
+    }
+
+    /// In no order, without `.` and `..`.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let mut start = 0;
+        self.marks.iter().map(move |&Marked { end, mark, kind, may_be_precompiled }| {
+            let name = self.names.get(start..end).unwrap_or_default();
+            start = end;
+            Entry { mark, kind, may_be_precompiled, name }
+        })
     }
 }
 
@@ -95,8 +123,7 @@ fn read(place: &Place, path: &CStr) -> Option<Listing> {
     let mut folder = Dir::openat(place.folder(), path, flags, Mode::empty()).ok()?;
     // The stamp from before: a change while we read makes it differ from the folder's next one.
     let stamp = Stamp::of(&fstat(folder.as_fd()).ok()?);
-    let settled = stamp.is_settled(now());
-    let mut entries = Vec::new();
+    let mut listing = Listing::new(stamp, stamp.is_settled(now()));
     for entry in folder.iter() {
         let entry = entry.ok()?;
         let name = entry.file_name().to_bytes();
@@ -109,7 +136,7 @@ fn read(place: &Place, path: &CStr) -> Option<Listing> {
             Some(Type::Symlink) | None => Kind::Link,
             Some(_) => Kind::Other,
         };
-        entries.push(Entry::new(name, kind));
+        listing.push(name, kind);
     }
-    Some(Listing { stamp, settled, entries })
+    Some(listing)
 }

@@ -197,7 +197,7 @@ impl<'a> Later<'a> {
 }
 
 fn holds(listing: &Listing, name: &[u8]) -> bool {
-    listing.entries.iter().any(|entry| *entry.name == *name)
+    listing.entries().any(|entry| entry.name == name)
 }
 
 fn absolute(place: &Place, path: &[u8]) -> Vec<u8> {

@@ -12,6 +12,7 @@ mod names;
 mod observed;
 mod paths;
 mod record;
+mod shadows;
 mod sight;
 mod surroundings;
 mod survey;

@@ -10,7 +10,7 @@ use super::files::{
 };
 use super::paths::{Place, below, parent};
 use super::record::{Compiled, NotStorable, Observed};
-use super::surroundings::{digest_of, value_of};
+use super::surroundings::digest_of;
 use cachepot_engine::compiler::rustc::Holds;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings};
@@ -59,7 +59,7 @@ pub(super) fn look(
     compiled: &Compiled,
     watched: &Watched,
 ) -> Result<Observed, NotStorable> {
-    watched.nothing_left_behind()?;
+    watched.nothing_left_behind(memory, place)?;
     let seen = watched.seen_outside(memory, place)?;
     let watched = &Watched { seen, ..watched.clone() };
     let mut look =
@@ -69,7 +69,7 @@ pub(super) fn look(
     look.nothing_dated()?;
     look.names_unseen();
     look.others_of_the_name();
-    look.shadows();
+    look.as_they_are(watched.shadows(place));
     look.listings()?;
     look.facts();
     look.is_bounded()?;
@@ -77,17 +77,18 @@ pub(super) fn look(
 }
 
 impl Watched {
-    fn nothing_left_behind(&self) -> Result<(), NotStorable> {
+    fn nothing_left_behind(&self, memory: &Memory, place: &Place) -> Result<(), NotStorable> {
+        let stays_within = |path: &[u8]| self.stays_within(memory, place, path);
         let is_expected = |(path, kind): (&Vec<u8>, &Seen)| {
             let is_above =
                 || self.outputs.iter().any(|output| output.starts_with(&[path, &b"/"[..]].concat()));
-            self.outputs.contains(path) || (*kind == Seen::Folder && is_above()) || self.is_within(path)
+            self.outputs.contains(path) || (*kind == Seen::Folder && is_above()) || stays_within(path)
         };
         if let Some((path, _)) = self.seen.written.iter().find(|written| !is_expected(*written)) {
             tracing::debug!(path = %path.escape_ascii(), "written besides the outputs");
             return Err(NotStorable::Uses("writes other files"));
         }
-        let is_gone = self.seen.removed.iter().any(|path| !self.is_within(path));
+        let is_gone = self.seen.removed.iter().any(|path| !stays_within(path));
         if is_gone { Err(NotStorable::Uses("removes files")) } else { Ok(()) }
     }
 
@@ -257,19 +258,6 @@ impl<'a> Look<'a> {
         self.as_they_are(others);
     }
 
-    /// The loader searches these folders first, and tells nobody.
-    fn shadows(&mut self) {
-        let folders = value_of(&self.watched.env, b"LD_LIBRARY_PATH").unwrap_or_default();
-        let folders = folders.split(|&byte| byte == b':').filter(|folder| folder.starts_with(b"/"));
-        let mut others = Vec::new();
-        for library in self.watched.seen.libraries.iter().filter(|path| **path != self.watched.observer) {
-            let name = library.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-            let searched = folders.clone().map(|folder| below(folder, name));
-            others.extend(searched.take_while(|path| path != library));
-        }
-        self.as_they_are(others);
-    }
-
     /// That these are there or not, as they are now.
     fn as_they_are(&mut self, paths: Vec<Vec<u8>>) {
         for path in paths.into_iter().filter(|path| !self.inputs.contains_key(path.as_slice())) {
@@ -316,16 +304,29 @@ impl<'a> Look<'a> {
         let rights = self.watched.rights(self.memory, self.place, self.inputs.keys().copied());
         self.found.kinds.extend(rights);
         self.found.absent.extend(seen.absent.iter().filter(|path| counts(path)).cloned());
+        // What was made and removed again, and is no output, decides by whether it was there before.
+        let for_a_moment = |path: &&Vec<u8>| {
+            counts(path) && !self.watched.outputs.contains(path) && !seen.written.contains_key(*path)
+        };
+        self.found.absent.extend(seen.absent_at_first.iter().filter(for_a_moment).cloned());
+        let no_links = seen.no_links.iter().filter(|path| counts(path));
+        self.found.kinds.extend(no_links.map(|path| (path.clone(), Kind::NoLink)));
         for (path, real) in seen.resolved.iter().filter(|(path, _)| counts(path)) {
             let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-            // Many files of few folders: the folder is resolved once.
-            if name != b".." && real.rsplit(|&byte| byte == b'/').next() == Some(name) && path != b"/" {
+            // Many files of few folders: the folder is resolved once. A link may lead to a file of its own name.
+            let is_alike = real.rsplit(|&byte| byte == b'/').next() == Some(name) && !self.is_link(path);
+            if name != b".." && is_alike && path != b"/" {
                 self.found.resolved.insert((parent(path).to_vec(), parent(real).to_vec()));
                 self.found.kinds.insert((path.clone(), Kind::NoLink));
             } else {
                 self.found.resolved.insert((path.clone(), real.clone()));
             }
         }
+    }
+
+    fn is_link(&self, path: &[u8]) -> bool {
+        let link = self.memory.paths.intern(path).and_then(|path| link_stat(self.place, &path).ok());
+        link.is_some_and(|link| is_link(&link))
     }
 
     /// As much as a record may hold.

@@ -185,8 +185,8 @@ fn listings(
         listings.insert(Arc::clone(&path), (stat, Arc::clone(&listing)));
         let Some(leaves) = names.prefixes.get(prefix).filter(|leaves| !leaves.is_empty()) else { continue };
         let may_be_folder = |kind| matches!(kind, Kind::Folder | Kind::Link);
-        let entries = listing.entries.iter().filter(|entry| may_be_folder(entry.kind));
-        let folders = entries.map(|entry| &*entry.name).chain([&b".."[..]]);
+        let entries = listing.entries().filter(|entry| may_be_folder(entry.kind));
+        let folders = entries.map(|entry| entry.name).chain([&b".."[..]]);
         let next = |name| Some((below(path.to_bytes(), name), leaves.get(name)?.folder?));
         open.extend(folders.filter_map(next));
     }

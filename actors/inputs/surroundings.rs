@@ -143,5 +143,5 @@ fn list(memory: &Memory, place: &Place, path: &CStr) -> Option<Digest> {
 
 /// Stands for the entries of a folder.
 pub(super) fn digest_of(listing: &Listing) -> Digest {
-    listing_digest(listing.entries.iter().map(|entry| (&*entry.name, entry.kind as u8)))
+    listing_digest(listing.entries().map(|entry| (entry.name, entry.kind as u8)))
 }

@@ -177,17 +177,17 @@ impl Walk<'_, '_> {
             self.open(&below(folder, b".."), below_parent, seen);
         }
         let mut view = 0;
-        for entry in &listing.entries {
+        for entry in listing.entries() {
             let may_be_searched = seen.filters.get(prefix).is_some_and(|filter| filter.may_hold(entry.mark));
-            let leaf = if may_be_searched { leaves.get(&entry.name) } else { None };
+            let leaf = if may_be_searched { leaves.get(entry.name) } else { None };
             if let Some(leaf) = leaf {
-                view ^= sight(entry);
+                view ^= sight(&entry);
                 let mut path = std::mem::take(&mut seen.path);
-                put_below(&mut path, folder, &entry.name);
+                put_below(&mut path, folder, entry.name);
                 self.entry(&path, entry.kind, *leaf, seen);
                 seen.path = path;
-            } else if is_precompiled(entry, leaves) {
-                view ^= sight(entry);
+            } else if is_precompiled(&entry, leaves) {
+                view ^= sight(&entry);
                 seen.surprises.precompiled = true;
             }
         }
@@ -204,19 +204,20 @@ impl Walk<'_, '_> {
             let precompiled = [&b".gch"[..], b".pch"].into_iter().filter(|_| leaf.file);
             std::iter::once(name.to_vec()).chain(precompiled.map(|suffix| [name, suffix].concat()))
         });
-        let entries = names.filter_map(|name| {
-            let path = CString::new(below(folder, &name)).ok()?;
+        let mut listing = Listing::new(Stamp::of(stat), false);
+        for name in names {
+            let Ok(path) = CString::new(below(folder, &name)) else { continue };
             let kind = match target(self.place, &path) {
-                Target::Nothing | Target::BelowNoFolder => return None,
+                Target::Nothing | Target::BelowNoFolder => continue,
                 Target::File => Kind::File,
                 Target::Folder => Kind::Folder,
                 Target::Other => Kind::Other,
                 // Looked at once more as one.
                 Target::Unreachable => Kind::Link,
             };
-            Some(Entry::new(&name, kind))
-        });
-        Some(Arc::new(Listing { stamp: Stamp::of(stat), settled: false, entries: entries.collect() }))
+            listing.push(&name, kind);
+        }
+        Some(Arc::new(listing))
     }
 
     fn entry(&self, path: &[u8], kind: Kind, leaf: Leaf, seen: &mut Seen) {
@@ -250,7 +251,7 @@ impl Walk<'_, '_> {
 }
 
 /// Whether it is a precompiled header of a searched name.
-fn is_precompiled(entry: &Entry, leaves: &Leaves) -> bool {
+fn is_precompiled(entry: &Entry<'_>, leaves: &Leaves) -> bool {
     let header = || entry.name.strip_suffix(b".gch").or_else(|| entry.name.strip_suffix(b".pch"));
     entry.may_be_precompiled
         && header().is_some_and(|header| leaves.get(header).is_some_and(|leaf| leaf.file))
@@ -258,12 +259,12 @@ fn is_precompiled(entry: &Entry, leaves: &Leaves) -> bool {
 
 /// Stands for the entries of a listing that bear a searched name; the order does not matter.
 fn view(listing: &Listing, leaves: &Leaves) -> u64 {
-    let relevant = |entry: &&Entry| leaves.contains_key(&entry.name) || is_precompiled(entry, leaves);
-    listing.entries.iter().filter(relevant).fold(0, |sum, entry| sum ^ sight(entry))
+    let relevant = |entry: &Entry<'_>| leaves.contains_key(entry.name) || is_precompiled(entry, leaves);
+    listing.entries().filter(relevant).fold(0, |sum, entry| sum ^ sight(&entry))
 }
 
 /// Stands for one entry.
-fn sight(entry: &Entry) -> u64 {
+fn sight(entry: &Entry<'_>) -> u64 {
     let hasher: BuildHasherDefault<DefaultHasher> = BuildHasherDefault::default();
     hasher.hash_one((&entry.name, entry.kind as u8))
 }

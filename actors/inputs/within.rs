@@ -29,7 +29,7 @@ impl Watched {
         if !self.is_run() {
             return Ok(Arc::clone(&self.seen));
         }
-        if let Some(path) = self.made_elsewhere() {
+        if let Some(path) = self.made_elsewhere(memory, place) {
             tracing::debug!(path = %path.escape_ascii(), "made elsewhere");
             return Err(NotStorable::Uses("writes other files"));
         }
@@ -53,20 +53,22 @@ impl Watched {
             .filter_map(|(path, kind)| Some(ways.out(&path).transpose()?.map(|way| (way, kind))))
             .collect::<Result<_, _>>()?;
         seen.looked_at.extend(ways.targets()?.into_iter().map(|target| (target, Kind::Unknown)));
+        seen.no_links = ways.of_all(take(&mut seen.no_links))?;
         seen.links = ways.of_keys(take(&mut seen.links))?;
         seen.resolved = ways.of_keys(take(&mut seen.resolved))?;
         seen.listed = ways.of_keys(take(&mut seen.listed))?;
         Ok(Arc::new(seen))
     }
 
-    /// Which of the files that a run used may be run: it may have copied that, too.
+    /// Which of the files that a run used may be run: it may have copied that, too. Of a compile, those that it ran.
     pub(super) fn rights<'p>(
         &self,
         memory: &Memory,
         place: &Place,
         files: impl Iterator<Item = &'p [u8]>,
     ) -> Vec<(Vec<u8>, Known)> {
-        let files = files.filter(|path| self.is_run() && !self.is_installed(path));
+        let counts = |path: &[u8]| self.is_run() || self.seen.programs.contains(path);
+        let files = files.filter(|path| counts(path) && !self.is_installed(path));
         let right = |path: &'p [u8]| {
             let file = stat(place, &memory.paths.intern(path)?).ok()?;
             Some((path.to_vec(), may_run(&file)))
@@ -75,8 +77,8 @@ impl Watched {
     }
 
     /// What it made and removed again may have been there before: but for files that it made for a moment.
-    fn made_elsewhere(&self) -> Option<&Vec<u8>> {
-        let made = &self.seen.ever_made;
+    fn made_elsewhere(&self, memory: &Memory, place: &Place) -> Option<&Vec<u8>> {
+        let (made, ways) = (&self.seen.ever_made, Ways { watched: self, memory, place });
         let set =
             ["TMPDIR", "TMP", "TEMP"].into_iter().filter_map(|name| value_of(&self.env, name.as_bytes()));
         let folders: Vec<&[u8]> = set.filter(|folder| folder.starts_with(b"/")).chain(TEMPORARY).collect();
@@ -86,9 +88,9 @@ impl Watched {
                 let name = rest.split(|&byte| byte == b'/').next()?;
                 made.contains(below(folder, name).as_slice()).then_some(())
             };
-            folders.iter().any(|folder| own(folder).is_some())
+            folders.iter().any(|folder| own(folder).is_some()) && ways.is_straight(parent(path))
         };
-        made.iter().find(|path| !self.is_within(path) && !is_for_a_moment(path))
+        made.iter().find(|path| !self.stays_within(memory, place, path) && !is_for_a_moment(path))
     }
 
     /// What it made and ran, too, must not be able to go past the observer.
@@ -108,6 +110,14 @@ impl Watched {
     /// Whether it was the run of a script, which may do anything, and not a compile.
     pub(super) fn is_run(&self) -> bool {
         !self.within.is_empty()
+    }
+
+    /// Whether what was made or removed at a path was in those folders: neither a step back nor a link leads out on the way to it.
+    pub(super) fn stays_within(&self, memory: &Memory, place: &Place, path: &[u8]) -> bool {
+        let ways = Ways { watched: self, memory, place };
+        self.is_within(path)
+            && !path.ends_with(b"/..")
+            && (self.within.iter().any(|folder| folder == path) || matches!(ways.out(parent(path)), Ok(None)))
     }
 
     /// Whether a path is spelled as one in those folders.

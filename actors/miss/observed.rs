@@ -12,6 +12,8 @@ use cachepot_engine::job::Language;
 use cachepot_engine::observed::Distrust;
 use cachepot_engine::scan::Findings;
 use cachepot_wire::{CompileRequest, Plan};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,14 +52,16 @@ impl Observing {
         start: Moment,
         dependencies: Option<&[u8]>,
     ) -> Result<Compiled, NotStored> {
-        let log = Arc::clone(&self.log);
-        let seen = tokio::task::spawn_blocking(move || log.read()).await.map_err(NotStored::skipped)?;
+        let job = &subject.job;
+        let absolute = |path: &Path| tidy(call.query.cwd.join(path).as_os_str().as_bytes());
+        let outputs: Vec<Vec<u8>> = job.outputs.iter().map(|output| absolute(&output.path)).collect();
+        let (log, written) = (Arc::clone(&self.log), outputs.clone());
+        let read = move || log.read(&names_of_folders(&written));
+        let seen = tokio::task::spawn_blocking(read).await.map_err(NotStored::skipped)?;
         let seen = seen.map_err(|why| {
             tracing::debug!(%why, "the compile cannot be followed");
             NotStored::Uses(reason(&why).to_owned())
         })?;
-        let job = &subject.job;
-        let absolute = |path: &Path| tidy(call.query.cwd.join(path).as_os_str().as_bytes());
         let within = match job.language {
             // What nested compiles are told to write for us goes into our own folder.
             Language::BuildScript => {
@@ -75,7 +79,7 @@ impl Observing {
             early: Arc::clone(&self.early),
             covered: covered(&call.compiler),
             folders: crates(job).folders.into_iter().map(|(holds, path)| (holds, absolute(&path))).collect(),
-            outputs: job.outputs.iter().map(|output| absolute(&output.path)).collect(),
+            outputs,
             linked: linked.map(|output| absolute(&output.path)).collect(),
             within,
             observer: tidy(self.observer.as_os_str().as_bytes()),
@@ -104,6 +108,17 @@ impl Observing {
 
 fn covered(compiler: &Compiler) -> Arc<std::collections::HashSet<Vec<u8>>> {
     compiler.kind.as_ref().map(|known| Arc::clone(&known.covered)).unwrap_or_default()
+}
+
+/// The folders in which files were written, as [`cachepot_engine::observed::Names`] has them.
+fn names_of_folders(files: &[Vec<u8>]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let folders: BTreeSet<&Path> =
+        files.iter().filter_map(|file| Path::new(OsStr::from_bytes(file)).parent()).collect();
+    let names = folders.into_iter().filter_map(|folder| {
+        let real = folder.canonicalize().ok()?;
+        Some((real.into_os_string().into_vec(), folder.as_os_str().as_bytes().to_vec()))
+    });
+    names.filter(|(real, spelled)| real != spelled).collect()
 }
 
 /// Without `.` and doubled slashes, as paths stand in a log.

@@ -117,9 +117,12 @@ fn list(strings: &[CString]) -> Vec<*const c_char> {
 /// The child's life until it is the program.
 extern "C" fn be_born(birth: *mut c_void) -> c_int {
     let birth = birth.cast::<Birth>();
-    // SAFETY: the parent made it, and sleeps. Each call is async-signal-safe (signal-safety(7)); dispositions,
+    // SAFETY: the parent made it, and sleeps. Each call is async-signal-safe (signal-safety(7)) or a system call; dispositions,
     // descriptors and the mask are the child's own.
     unsafe {
+        // Who kills this client means the compiler that it would be without a cache.
+        #[cfg(target_os = "linux")]
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         for (stream, number) in (*birth).streams.into_iter().zip(1..) {
             if libc::dup2(stream, number) < 0 {
                 return give_up(birth);

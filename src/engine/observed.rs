@@ -38,6 +38,8 @@ pub struct Observed {
     pub read: BTreeSet<Path>,
     /// What was there, without being read. A path may be there as a link and as what the link leads to.
     pub looked_at: BTreeSet<(Path, Kind)>,
+    /// What was seen to be no link.
+    pub no_links: BTreeSet<Path>,
     /// What was looked for and not there, or not to be reached.
     pub absent: BTreeSet<Path>,
     /// Links that were read, and their text.
@@ -143,10 +145,14 @@ pub struct Clients<'a> {
     pub calls: &'a [Call],
 }
 
+/// Folders in which a compile writes, where the way to them leads through links or back up: without those, and as it was told. Some
+/// calls name a file by its folder's descriptor, which knows the former name only.
+pub type Names<'a> = &'a [(Path, Path)];
+
 /// Reads a log.
 ///
 /// # Errors
 /// [`Distrust`] where something may have been done that the log does not tell: then nothing may be kept.
-pub fn read(log: &[u8], clients: &Clients<'_>) -> Result<Observed, Distrust> {
-    fold::fold(records::records(log)?, clients)
+pub fn read(log: &[u8], names: Names<'_>, clients: &Clients<'_>) -> Result<Observed, Distrust> {
+    fold::fold(records::records(log)?, names, clients)
 }

@@ -1,5 +1,5 @@
 //! Asking what is at a path.
-use crate::format::{FILE, FOLDER, LINK, LOOK, OTHER, READ_LINK, REAL_PATH, UNKNOWN};
+use crate::format::{FILE, FOLDER, ITSELF, LINK, LOOK, OTHER, READ_LINK, REAL_PATH, UNKNOWN};
 use crate::kernel::AT_FDCWD;
 use crate::pass::pass;
 use crate::record::{error_number, error_of, path, path_here, resolved, set_no_such_function};
@@ -38,11 +38,40 @@ unsafe fn seen(place: (c_int, *const c_char), structure: *const c_void, result: 
 }
 
 /// # Safety
+/// As [`seen`].
+unsafe fn seen_itself(place: (c_int, *const c_char), structure: *const c_void, result: c_int) {
+    // SAFETY: as the caller says.
+    unsafe { path(LOOK, ITSELF | kind(error_of(result), structure, STAT_MODE), error_of(result), place) };
+}
+
+/// # Safety
+/// As [`seen`].
+unsafe fn seen_by_flags(
+    place: (c_int, *const c_char),
+    structure: *const c_void,
+    flags: c_int,
+    result: c_int,
+) {
+    // SAFETY: as the caller says.
+    unsafe {
+        match itself(flags) {
+            0 => seen(place, structure, result),
+            _ => seen_itself(place, structure, result),
+        }
+    }
+}
+
+/// What `AT_SYMLINK_NOFOLLOW` means.
+fn itself(flags: c_int) -> u8 {
+    if flags & 0x100 == 0 { 0 } else { ITSELF }
+}
+
+/// # Safety
 /// As [`path`]. The buffer holds what was read, if anything was.
 unsafe fn link_read(place: (c_int, *const c_char), buffer: *const c_char, length: isize) {
     if length < 0 {
         // SAFETY: as the caller says.
-        return unsafe { path(LOOK, UNKNOWN, error_number(), place) };
+        return unsafe { path(LOOK, ITSELF | UNKNOWN, error_number(), place) };
     }
     // SAFETY: as the caller says.
     unsafe { resolved(READ_LINK, place, core::slice::from_raw_parts(buffer.cast(), length as usize)) };
@@ -67,27 +96,28 @@ type Out = *mut c_void;
 pass! {
     fn stat(name: Path, out: Out) -> c_int, else set_no_such_function() => |r| seen((AT_FDCWD, name), out, r);
     fn stat64(name: Path, out: Out) -> c_int, else set_no_such_function() => |r| seen((AT_FDCWD, name), out, r);
-    fn lstat(name: Path, out: Out) -> c_int, else set_no_such_function() => |r| seen((AT_FDCWD, name), out, r);
-    fn lstat64(name: Path, out: Out) -> c_int, else set_no_such_function() => |r| seen((AT_FDCWD, name), out, r);
+    fn lstat(name: Path, out: Out) -> c_int, else set_no_such_function() => |r| seen_itself((AT_FDCWD, name), out, r);
+    fn lstat64(name: Path, out: Out) -> c_int, else set_no_such_function()
+        => |r| seen_itself((AT_FDCWD, name), out, r);
     fn fstatat(folder: c_int, name: Path, out: Out, flags: c_int) -> c_int, else set_no_such_function()
-        => |r| seen((folder, name), out, r);
+        => |r| seen_by_flags((folder, name), out, flags, r);
     fn fstatat64(folder: c_int, name: Path, out: Out, flags: c_int) -> c_int, else set_no_such_function()
-        => |r| seen((folder, name), out, r);
+        => |r| seen_by_flags((folder, name), out, flags, r);
     fn __xstat(form: c_int, name: Path, out: Out) -> c_int, else set_no_such_function()
         => |r| seen((AT_FDCWD, name), out, r);
     fn __xstat64(form: c_int, name: Path, out: Out) -> c_int, else set_no_such_function()
         => |r| seen((AT_FDCWD, name), out, r);
     fn __lxstat(form: c_int, name: Path, out: Out) -> c_int, else set_no_such_function()
-        => |r| seen((AT_FDCWD, name), out, r);
+        => |r| seen_itself((AT_FDCWD, name), out, r);
     fn __lxstat64(form: c_int, name: Path, out: Out) -> c_int, else set_no_such_function()
-        => |r| seen((AT_FDCWD, name), out, r);
+        => |r| seen_itself((AT_FDCWD, name), out, r);
     fn __fxstatat(form: c_int, folder: c_int, name: Path, out: Out, flags: c_int) -> c_int,
-        else set_no_such_function() => |r| seen((folder, name), out, r);
+        else set_no_such_function() => |r| seen_by_flags((folder, name), out, flags, r);
     fn __fxstatat64(form: c_int, folder: c_int, name: Path, out: Out, flags: c_int) -> c_int,
-        else set_no_such_function() => |r| seen((folder, name), out, r);
+        else set_no_such_function() => |r| seen_by_flags((folder, name), out, flags, r);
     fn statx(folder: c_int, name: Path, flags: c_int, mask: c_uint, out: Out) -> c_int,
         else set_no_such_function()
-        => |r| path(LOOK, kind(error_of(r), out, STATX_MODE), error_of(r), (folder, name));
+        => |r| path(LOOK, itself(flags) | kind(error_of(r), out, STATX_MODE), error_of(r), (folder, name));
     fn statfs(name: Path, out: Out) -> c_int, else set_no_such_function()
         => |r| path_here(LOOK, UNKNOWN, error_of(r), name);
     fn statfs64(name: Path, out: Out) -> c_int, else set_no_such_function()

@@ -47,7 +47,7 @@ const HARMLESS_SINCE_424: [c_long; 15] = [
 const OPAQUE: &[c_long] = &[
     2, 4, 6, 21, // open, stat, lstat, access
     29, 30, 68, 240, // shmget, shmat, msgget, mq_open
-    42, 44, 46, 307, // connect, sendto, sendmsg, sendmmsg
+    42, 44, 46, 49, 307, // connect, sendto, sendmsg, bind, sendmmsg
     59, 322, 101, 310, 321, // execve, execveat, ptrace, process_vm_readv, bpf
     76, 82, 83, 84, 85, 86, 87, 88,
     89, // truncate, rename, mkdir, rmdir, creat, link, unlink, symlink, readlink
@@ -67,7 +67,7 @@ const OPAQUE: &[c_long] = &[
     291, // statfs, truncate, faccessat, openat, getdents64, readlinkat, fstatat, statx
     117, 221, 270, 280, 281, // ptrace, execve, process_vm_readv, bpf, execveat
     180, 186, 194, 196, // mq_open, msgget, shmget, shmat
-    203, 206, 211, 269, // connect, sendto, sendmsg, sendmmsg
+    200, 203, 206, 211, 269, // bind, connect, sendto, sendmsg, sendmmsg
     264, 265, // name_to_handle_at, open_by_handle_at
 ];
 
@@ -110,6 +110,8 @@ type Any = *mut c_void;
 
 pass! {
     fn connect(socket: c_int, address: *const c_void, length: u32) -> c_int, else set_no_such_function()
+        => |_r| reached(address);
+    fn bind(socket: c_int, address: *const c_void, length: u32) -> c_int, else set_no_such_function()
         => |_r| reached(address);
     fn sendto(socket: c_int, data: *const c_void, size: usize, flags: c_int, address: *const c_void, length: u32)
         -> isize, else set_no_such_function() as isize => |_r| reached(address);

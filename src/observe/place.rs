@@ -2,7 +2,8 @@
 use crate::kernel::{self, AT_FDCWD, Piece};
 use core::ffi::{CStr, c_char, c_int};
 
-const MAX_FOLDER_BYTES: usize = 1024;
+/// A longer name of a folder is none.
+pub const MAX_FOLDER_BYTES: usize = 1024;
 
 /// A path that a program gave, and what stands before it if it is relative.
 pub struct Place {

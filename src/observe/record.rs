@@ -1,8 +1,8 @@
 //! Records as the functions of the other modules make them.
-use crate::kernel::{AT_FDCWD, Piece};
+use crate::kernel::{self, AT_FDCWD, Piece};
 use crate::log::{self, Head, Often};
-use crate::place::Place;
-use crate::{format, libraries};
+use crate::place::{MAX_FOLDER_BYTES, Place};
+use crate::{format, libraries, start};
 use core::ffi::{CStr, c_char, c_int};
 
 const EFAULT: c_int = 14;
@@ -110,10 +110,15 @@ pub unsafe fn program(op: u8, error: c_int, child: u32, program: *const c_char, 
         // SAFETY: as the caller says.
         if text.is_null() { Piece::of(&[]) } else { Piece::of(unsafe { CStr::from_ptr(text) }.to_bytes()) }
     };
+    let mut folder = [0; MAX_FOLDER_BYTES];
+    let is_here = op != format::SPAWN || !start::may_be_elsewhere();
+    let length = if is_here { kernel::working_directory(&mut folder) } else { None };
+    let separator = Piece::of(SEPARATOR);
+    let folder = Piece::of(&folder[..length.unwrap_or_default()]);
     log::write(
         Often::Always,
         Head { op, detail: 0, error, number: child },
-        &[text(program), Piece::of(SEPARATOR), text(search)],
+        &[text(program), separator, text(search), separator, folder],
     );
 }
 

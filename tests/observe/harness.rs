@@ -125,7 +125,7 @@ impl Place {
 impl Went {
     /// What the log says.
     pub(crate) fn read(&self) -> Result<Observed, Distrust> {
-        observed::read(&self.log, &Clients { is_client: &|_| false, calls: &[] })
+        observed::read(&self.log, &[], &Clients { is_client: &|_| false, calls: &[] })
     }
 
     /// The output of a command that went well.

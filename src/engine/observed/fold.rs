@@ -2,7 +2,7 @@
 use super::own::Own;
 use super::programs::Programs;
 use super::records::Record;
-use super::{Clients, Distrust, Kind, Observed, Path, format, harmless};
+use super::{Clients, Distrust, Kind, Names, Observed, Path, format, harmless};
 use harmless::Clock;
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ pub(super) fn tidy(path: &[u8]) -> Path {
 }
 
 fn kind(detail: u8) -> Kind {
-    match detail {
+    match detail & !format::ITSELF {
         format::FILE => Kind::File,
         format::FOLDER => Kind::Folder,
         format::LINK => Kind::Link,
@@ -54,24 +54,28 @@ fn kind(detail: u8) -> Kind {
 }
 
 #[derive(Default)]
-struct Fold {
+struct Fold<'a> {
     observed: Observed,
-    own: Own,
+    own: Own<'a>,
     programs: Programs,
     /// Processes that ask for the time whatever they do.
     clocks: BTreeMap<u32, Clock>,
 }
 
 /// All records, in order.
-pub(super) fn fold(records: Vec<Record<'_>>, clients: &Clients<'_>) -> Result<Observed, Distrust> {
-    let mut fold = Fold::default();
+pub(super) fn fold(
+    records: Vec<Record<'_>>,
+    names: Names<'_>,
+    clients: &Clients<'_>,
+) -> Result<Observed, Distrust> {
+    let mut fold = Fold { own: Own::new(names), ..Fold::default() };
     for record in &records {
         fold.record(record)?;
     }
     fold.end(clients)
 }
 
-impl Fold {
+impl Fold<'_> {
     fn record(&mut self, record: &Record<'_>) -> Result<(), Distrust> {
         match record.op {
             format::START => self.start(record),
@@ -88,7 +92,7 @@ impl Fold {
             format::CLOCK => return Err(Distrust::Clock),
             format::OPAQUE => return Err(Distrust::Opaque(record.text().to_vec())),
             format::LOAD => {
-                let library = tidy(record.text());
+                let library = self.own.name_of(tidy(record.text()));
                 let is_own = self.own.has(&library);
                 let to = if is_own { &mut self.observed.own_code } else { &mut self.observed.libraries };
                 to.insert(library);
@@ -108,7 +112,7 @@ impl Fold {
         self.clocks.extend(harmless::clock(program).map(|clock| (record.process, clock)));
         let given =
             if given.first() == Some(&b'/') { tidy(given) } else { tidy(&[folder, b"/", given].concat()) };
-        for path in [given, tidy(program)] {
+        for path in [given, tidy(program)].map(|path| self.own.name_of(path)) {
             let is_own = self.own.has(&path);
             let to = if is_own { &mut self.observed.own_code } else { &mut self.observed.programs };
             to.insert(path);
@@ -125,7 +129,7 @@ impl Fold {
     }
 
     fn file(&mut self, record: &Record<'_>) -> Result<(), Distrust> {
-        let path = tidy(record.text());
+        let path = self.own.name_of(tidy(record.text()));
         let is_harmless = harmless::is_path(&path, record.op == format::LIST);
         let is_own = self.own.has(&path);
         let answer = answer(record.error)
@@ -146,7 +150,7 @@ impl Fold {
             (format::REMOVE, _) => self.own.remove(path),
             (format::RENAME, _) => {
                 let new = record.second().ok_or(Distrust::Damaged)?;
-                if !self.own.rename(&path, &tidy(new)) {
+                if !self.own.rename(&path, &self.own.name_of(tidy(new))) {
                     return Err(Distrust::Moved(path));
                 }
             }
@@ -163,19 +167,28 @@ impl Fold {
             (format::OPEN, _) if record.error == 0 => drop(self.observed.read.insert(path)),
             (format::LIST, _) => *self.observed.listed.entry(path).or_default() += 1,
             (format::RESOLVE, _) => self.resolve(record, path),
-            (format::OPEN | format::LOOK, _) => {
-                self.observed
-                    .looked_at
-                    .insert((path, kind(record.detail * u8::from(record.op == format::LOOK))));
-            }
+            (format::LOOK, _) => self.look(record, path),
+            (format::OPEN, _) => drop(self.observed.looked_at.insert((path, Kind::Unknown))),
             _ => return Err(Distrust::Damaged),
         }
         Ok(())
     }
 
+    fn look(&mut self, record: &Record<'_>, path: Path) {
+        let kind = kind(record.detail);
+        // Who asks for a link that is none gets EINVAL; other errors do not tell.
+        let is_told = if kind == Kind::Unknown { record.error == 22 } else { kind != Kind::Link };
+        if is_told && record.detail & format::ITSELF != 0 {
+            self.observed.no_links.insert(path.clone());
+        }
+        self.observed.looked_at.insert((path, kind));
+    }
+
     fn make(&mut self, record: &Record<'_>, path: Path) {
         // A hard link to what was there is a way to its content.
-        if let Some(old) = record.second().map(tidy).filter(|old| !self.own.has(old)) {
+        if let Some(old) =
+            record.second().map(|old| self.own.name_of(tidy(old))).filter(|old| !self.own.has(old))
+        {
             self.observed.read.insert(old);
         }
         self.own.make(path, kind(record.detail));
@@ -202,6 +215,7 @@ impl Fold {
         // depend on that. What else it wrote is in `written`, for the caller to see that it is no output.
         let at_first = observed.absent.extract_if(.., |path| own.ever_had(path));
         observed.absent_at_first = at_first.collect();
+        observed.no_links.retain(|path| !own.ever_had(path));
         let read = &observed.read;
         observed.looked_at.retain(|(path, kind)| {
             let is_implied = matches!(kind, Kind::Unknown | Kind::File) && read.contains(path);

@@ -13,7 +13,7 @@
 //! before those that are not. Whoever makes the log writes the magic and makes the rest zero.
 
 /// How a log begins; the last byte goes up with each change of this file.
-pub const MAGIC: [u8; 8] = *b"cp-obs\0\x02";
+pub const MAGIC: [u8; 8] = *b"cp-obs\0\x03";
 /// Where `used` stands.
 pub const USED_AT: usize = 8;
 /// Where `broken` (u32) stands: it is not 0 if something is missing.
@@ -33,7 +33,7 @@ pub const START: u8 = 1;
 /// A file was mapped into the process as a library. Text: path.
 pub const LOAD: u8 = 2;
 /// `execve` is about to be called; nothing follows if it succeeds. Text: the path as given; if it is searched for, the
-/// search path, of which the element is empty otherwise.
+/// search path, which is empty otherwise; the working directory, empty if the program may start in another one.
 pub const EXEC: u8 = 3;
 /// `execve` failed; belongs to the last [`EXEC`] of the process. Text: the path as given.
 pub const EXEC_FAILED: u8 = 4;
@@ -43,7 +43,7 @@ pub const SPAWN: u8 = 5;
 pub const OPEN: u8 = 6;
 /// The entries of a folder were asked for; each time, for a macro may list what rustc listed. Text: path.
 pub const LIST: u8 = 7;
-/// It was asked what is at a path. Detail: [`UNKNOWN`] or the kind of what is there. Text: path.
+/// It was asked what is at a path. Detail: [`UNKNOWN`] or the kind of what is there, and [`ITSELF`]. Text: path.
 pub const LOOK: u8 = 8;
 /// Links were followed. Detail: [`READ_LINK`] or [`REAL_PATH`]. Text: path, what came of it.
 pub const RESOLVE: u8 = 9;
@@ -84,3 +84,5 @@ pub const FOLDER: u8 = 2;
 pub const LINK: u8 = 3;
 /// A device, a pipe, a socket.
 pub const OTHER: u8 = 4;
+/// Added to the kind: a link would not have been followed.
+pub const ITSELF: u8 = 8;

@@ -1,27 +1,43 @@
 //! What a compile made itself, at each point of the log: what it finds there later is no input.
-use super::{Kind, Observed, Path};
+use super::{Kind, Names, Observed, Path};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was made and not removed, and everything that ever was.
 #[derive(Default)]
-pub(super) struct Own {
+pub(super) struct Own<'a> {
+    /// See [`super::Names`].
+    names: Names<'a>,
     made: BTreeMap<Path, Kind>,
     ever: BTreeSet<Path>,
     links: BTreeMap<Path, usize>,
     removed: BTreeSet<Path>,
 }
 
-impl Own {
-    /// Whether the compile made what is at a path, or a folder above it. Not behind `..` and not behind a link, which
-    /// lead away from what was made; such a path then counts as found, and if it was made after all, nothing is kept.
-    pub(super) fn has(&self, path: &[u8]) -> bool {
-        if path.split(|&byte| byte == b'/').any(|part| part == b"..") {
-            return self.made.get(path).is_some_and(|&kind| kind != Kind::Link);
+impl<'a> Own<'a> {
+    pub(super) fn new(names: Names<'a>) -> Self {
+        Own { names, ..Own::default() }
+    }
+
+    /// The name by which the compile made what is at a path, or a folder above it; else the path itself.
+    pub(super) fn name_of(&self, path: Path) -> Path {
+        if self.has(&path) {
+            return path;
         }
+        let spelled = |(real, spelled): &(Path, Path)| {
+            let rest = path.strip_prefix(real.as_slice()).filter(|rest| rest.starts_with(b"/"))?;
+            Some([spelled, rest].concat())
+        };
+        self.names.iter().filter_map(spelled).find(|name| self.has(name)).unwrap_or(path)
+    }
+
+    /// Whether the compile made what is at a path, or a folder above it. Not where `..` stands behind that, nor behind a
+    /// link: these lead away from what was made; such a path then counts as found, and if it was made after all, nothing is kept.
+    pub(super) fn has(&self, path: &[u8]) -> bool {
         let mut is_made = false;
         for above in prefixes(path) {
             match self.made.get(above) {
                 Some(Kind::Link) => return false,
+                _ if above.ends_with(b"/..") => is_made = false,
                 Some(Kind::Folder) => is_made = true,
                 Some(_) => is_made |= above == path,
                 None => {}

@@ -20,6 +20,8 @@ struct Wanted {
     by: u32,
     name: Vec<u8>,
     search: Option<Vec<u8>>,
+    /// The working directory; empty where it may be another one when the program is looked for.
+    folder: Vec<u8>,
 }
 
 /// All that was said about programs.
@@ -41,16 +43,17 @@ impl Programs {
     pub(super) fn want(&mut self, record: &Record<'_>, process: u32) {
         let search = record.second().map(<[u8]>::to_vec);
         let name = record.text().to_vec();
-        self.wanted.push(Wanted { process, by: record.process, name, search });
+        let folder = record.texts().nth(2).unwrap_or_default().to_vec();
+        self.wanted.push(Wanted { process, by: record.process, name, search, folder });
     }
 
     /// The process is still what it was.
     pub(super) fn fail(&mut self, record: &Record<'_>) -> Result<(), Distrust> {
         let is_it = |wanted: &Wanted| wanted.process == record.process && wanted.name == record.text();
         let at = self.wanted.iter().rposition(is_it).ok_or(Distrust::Damaged)?;
-        let paths = self.wanted.remove(at).paths();
-        for path in paths {
-            self.missing.push(absolute(path)?);
+        let wanted = self.wanted.remove(at);
+        for path in wanted.paths() {
+            self.missing.push(wanted.absolute(&path)?);
         }
         Ok(())
     }
@@ -101,7 +104,7 @@ impl Left {
         let before = paths.get(..own).unwrap_or_default();
         let is_it = |start: &Start| start.process == wanted.process && before.contains(&start.given);
         if let Some(start) = self.take(is_it) {
-            return self.not_found(before.iter().take_while(|path| **path != start.given));
+            return self.not_found(wanted, before.iter().take_while(|path| **path != start.given));
         }
         let call = self.calls.iter().position(|call| call.process == wanted.process && own < paths.len());
         let Call { process, compiler, missing } = self.calls.remove(call.ok_or_else(silent)?);
@@ -109,12 +112,16 @@ impl Left {
         let is_it =
             |start: &Start| start.given == compiler && (start.process == process || start.parent == process);
         self.take(is_it).ok_or_else(silent)?;
-        self.not_found(before.iter().chain(&missing))
+        self.not_found(wanted, before.iter().chain(&missing))
     }
 
-    fn not_found<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) -> Result<(), Distrust> {
+    fn not_found<'p>(
+        &mut self,
+        wanted: &Wanted,
+        paths: impl Iterator<Item = &'p Path>,
+    ) -> Result<(), Distrust> {
         for path in paths {
-            self.missing.push(absolute(path.clone())?);
+            self.missing.push(wanted.absolute(path)?);
         }
         Ok(())
     }
@@ -130,8 +137,13 @@ impl Wanted {
         };
         search.split(|&byte| byte == b':').map(in_folder).collect()
     }
-}
 
-fn absolute(path: Path) -> Result<Path, Distrust> {
-    if path.first() == Some(&b'/') { Ok(path) } else { Err(Distrust::Relative(path)) }
+    /// One of the paths, from the working directory.
+    fn absolute(&self, path: &[u8]) -> Result<Path, Distrust> {
+        match self.folder.as_slice() {
+            _ if path.starts_with(b"/") => Ok(path.to_vec()),
+            [] => Err(Distrust::Relative(path.to_vec())),
+            folder => Ok([folder, b"/", path].concat()),
+        }
+    }
 }

@@ -59,7 +59,7 @@ impl Log {
 }
 
 fn of(whole: &[u8], calls: &[Call]) -> Result<Observed, Distrust> {
-    read(whole, &Clients { is_client: &|path| path.starts_with(b"/own/"), calls })
+    read(whole, &[], &Clients { is_client: &|path| path.starts_with(b"/own/"), calls })
 }
 
 fn paths<'a>(list: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<&'a str> {
@@ -226,6 +226,9 @@ fn every_program_reports() {
     assert_eq!(unseen.read(), Err(Distrust::Unexplained(b"/b/ld".to_vec())));
     let relative = start(Log::new().record((EXEC, 0, 0), (11, 0), b"ld\0:/b"), 11, 10, b"/b/ld");
     assert_eq!(relative.read(), Err(Distrust::Relative(b"ld".to_vec())));
+    let named =
+        start(Log::new().record((EXEC, 0, 0), (11, 0), b"ld\0:n:/b\0/work"), 11, 10, b"/b/ld").facts();
+    assert_eq!(paths(&named.absent), ["/work/ld", "/work/n/ld"]);
 }
 
 #[test]

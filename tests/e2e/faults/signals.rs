@@ -50,6 +50,18 @@ fn t228_a_signal_to_the_client_alone() {
     }
 }
 
+/// Nobody else would end it: whoever kills the compiler's process means the compiler.
+#[test]
+fn t228_a_client_that_is_killed_takes_its_compiler_along() {
+    let sandbox = held("killed");
+    let mut client = sandbox.command(CLIENT).args(["./held", "-c", "unit.c"]).spawn().unwrap();
+    wait_until("the compiler", || sandbox.work().join("began").exists());
+    signal("KILL", client.id().into());
+    assert_eq!(wait_for(&mut client).signal(), Some(9));
+    expect_nobody(&sandbox);
+    assert!(!sandbox.work().join("unit.o").exists());
+}
+
 #[test]
 fn t228_an_ignored_signal_stays_ignored() {
     let sandbox = held("nohup");

@@ -45,6 +45,7 @@ fn t223_t228_streams_that_are_closed_or_full() {
         "$C -Wall -c warn.c -o w.o >&-",
         "$C -Wall -c warn.c -o w.o 2>&-",
         "$C -Wall -c warn.c -o w.o <&- >&- 2>&-",
+        "$C -Wall -c warn.c -o w.o 2</dev/null",
         "$C -Wall -c unit.c -o w.o 2>&1 | head -c0",
         "$C -c unit.c -o w.o >/dev/full",
     ] {

@@ -4,7 +4,7 @@ use crate::harness::Sandbox;
 use crate::harness::Went::{Hit, Uses};
 
 /// A macro with this body, which evaluates to a text, and a library that uses it.
-fn with_macro(name: &str, body: &str) -> Sandbox {
+pub(super) fn with_macro(name: &str, body: &str) -> Sandbox {
     let text = format!(
         "extern crate proc_macro; #[proc_macro] pub fn ask(_: proc_macro::TokenStream) -> proc_macro::TokenStream {{ \
          let answer: String = {{ {body} }}; format!(\"{{answer:?}}\").parse().unwrap() }}"
@@ -97,9 +97,21 @@ fn t143_what_cannot_be_repeated_is_not_kept() {
     sandbox.expect(Uses("writes other files"), line());
     let sandbox = with_macro("network", "std::net::TcpStream::connect(\"127.0.0.1:9\").is_ok().to_string()");
     sandbox.expect(Uses("the network"), line());
+    let sandbox = with_macro("listens", "std::os::unix::net::UnixListener::bind(\"sk\").is_ok().to_string()");
+    sandbox.expect(Uses("the network"), line());
     let all = "std::env::vars().filter(|(name, _)| name == \"HIDDEN\").count().to_string()";
     let sandbox = with_macro("all", all);
     sandbox.expect(Uses("a macro that may read all variables"), line());
+}
+
+/// What is made and removed again was not there before.
+#[test]
+fn t143_a_file_for_a_moment() {
+    let body = "let free = std::fs::metadata(\"lock\").is_err(); if free { std::fs::write(\"lock\", \"\").unwrap(); \
+        std::fs::remove_file(\"lock\").unwrap(); } free.to_string()";
+    let sandbox = with_macro("moment", body);
+    sandbox.hits(line());
+    sandbox.write("lock", "").hits(line());
 }
 
 /// rustc asks for them in every compile, so that a macro's question does not stand out.

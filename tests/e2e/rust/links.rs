@@ -1,7 +1,7 @@
 //! What a linker makes.
-use super::rustc;
+use super::{lib, rustc};
 use crate::harness::Sandbox;
-use crate::harness::Went::Hit;
+use crate::harness::Went::{Hit, Stored};
 
 const MAIN: &str =
     "unsafe extern \"C\" { fn two() -> i32; } fn main() { println!(\"{}\", unsafe { two() }) }";
@@ -74,6 +74,59 @@ fn t176_programs_and_libraries_run() {
     sandbox.hits(rustc("main --test -o out/test"));
     // A folder that is not there is made by rustc alone.
     sandbox.sh("rmdir out").expect_same(rustc("main --crate-type bin --out-dir out"));
+}
+
+/// Who may not be run is passed over.
+#[test]
+fn t177_a_linker_that_may_not_be_run_any_more() {
+    let path = std::env::var("PATH").unwrap();
+    let sandbox = Sandbox::new("rights")
+        .file("main.rs", "fn main() {}")
+        .file("bin/cc", "#!/bin/sh\nexec /usr/bin/cc -s \"$@\"\n");
+    let bin = sandbox.work().join("bin");
+    let sandbox = sandbox.env("PATH", format!("{}:{path}", bin.display()));
+    let line = rustc("main --crate-type bin");
+    sandbox.sh("chmod +x bin/cc").hits(line.clone());
+    // It is there, and the search went on: that is no condition which could be asked for later.
+    sandbox.sh("chmod -x bin/cc").expect(Stored, line);
+}
+
+/// The linker is searched for in the working directory, too.
+#[test]
+fn t177_a_path_from_the_working_directory() {
+    let path = std::env::var("PATH").unwrap();
+    let sandbox = Sandbox::new("relative")
+        .file("main.rs", "fn main() {}")
+        .file("tool", "#!/bin/sh\nexec /usr/bin/cc -s \"$@\"\n");
+    let sandbox = sandbox.env("PATH", format!(":bin:{path}"));
+    let line = rustc("main --crate-type bin");
+    sandbox.hits(line.clone());
+    for place in ["bin/cc", "cc"] {
+        sandbox.sh(&format!("mkdir -p bin; cp tool {place}; chmod +x {place}")).hits(line.clone());
+        sandbox.sh("rm -rf bin/cc cc").expect(Hit, line.clone());
+    }
+}
+
+/// The loader finds a macro's library in a folder that it searches first.
+#[test]
+fn t148_a_library_of_a_macro_is_shadowed() {
+    let text = "extern crate proc_macro; #[link(name = \"q\")] unsafe extern \"C\" { fn q() -> i32; } \
+        #[proc_macro] pub fn ask(_: proc_macro::TokenStream) -> proc_macro::TokenStream { unsafe { q() }.to_string().parse().unwrap() }";
+    let shared = |answer: i32, place: &str| {
+        format!(
+            "mkdir -p {place}; echo 'int q(void) {{ return {answer}; }}' >q.c; gcc -shared -fPIC q.c -o {place}/libq.so"
+        )
+    };
+    for place in ["first", ".", "second/glibc-hwcaps/x86-64-v2"] {
+        let sandbox =
+            Sandbox::new("shadowed").file("ask.rs", text).file("a.rs", "pub const A: i32 = ask::ask!();");
+        sandbox.sh(&shared(1, "second"));
+        sandbox.sh(&rustc("ask --crate-type proc-macro -C prefer-dynamic -L native=second"));
+        let sandbox = sandbox.env("LD_LIBRARY_PATH", ":first:second");
+        let line = lib("--extern ask=libask.so");
+        sandbox.hits(line.clone());
+        sandbox.sh(&shared(2, place)).hits(line);
+    }
 }
 
 /// A shell takes the whole environment before its script names a variable.

@@ -11,6 +11,7 @@ mod links;
 mod questions;
 mod scripts;
 mod toolchains;
+mod ways;
 
 /// The folder of the toolchain: its programs are called past rustup.
 static SYSROOT: LazyLock<String> = LazyLock::new(|| {

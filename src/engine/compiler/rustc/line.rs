@@ -15,7 +15,8 @@ pub(super) struct Line<'a> {
     pub(super) inputs: Vec<&'a str>,
     /// What `--emit` asks for, with the path given there.
     pub(super) emits: BTreeMap<Emit, Option<&'a str>>,
-    pub(super) crate_types: BTreeSet<CrateType>,
+    /// Each once, in the order of the words: files list their outputs in it, and rustc's hash of its options counts it.
+    pub(super) crate_types: Vec<CrateType>,
     pub(super) crate_name: Option<&'a str>,
     pub(super) extra_filename: &'a str,
     pub(super) out_dir: Option<&'a str>,
@@ -126,9 +127,8 @@ impl<'a> Line<'a> {
     fn crate_type(&mut self, value: &str) {
         for name in value.split(',') {
             match CrateType::named(name) {
-                Some(kind) => {
-                    self.crate_types.insert(kind);
-                }
+                Some(kind) if self.crate_types.contains(&kind) => {}
+                Some(kind) => self.crate_types.push(kind),
                 None => self.refuse("crate-type"),
             }
         }

@@ -21,7 +21,7 @@ pub(super) const SHARE: &[(&str, &str)] = &[
     ("RUSTC --extern a=x --extern b=y", "RUSTC --extern b=y --extern=a=x"),
     ("RUSTC --emit dep-info,link", "RUSTC --emit link --emit=dep-info"),
     ("RUSTC --emit dep-info=a,dep-info=b", "RUSTC --emit dep-info=b"),
-    ("RUSTC --crate-type staticlib,cdylib", "RUSTC --crate-type cdylib --crate-type staticlib"),
+    ("RUSTC --crate-type staticlib,cdylib", "RUSTC --crate-type staticlib --crate-type cdylib,lib"),
     // What is passed over (T168), and colours.
     (
         "clippy-driver rustc --crate-name a a.rs --test",
@@ -85,6 +85,7 @@ pub(super) const DIFFER: &[(&str, &str)] = &[
     ("RUSTC --remap-path-scope macro", "RUSTC"),
     ("RUSTC --edition 2021", "RUSTC --edition 2018"),
     ("RUSTC --crate-type staticlib", "RUSTC --crate-type cdylib"),
+    ("RUSTC --crate-type staticlib,cdylib", "RUSTC --crate-type cdylib,staticlib"),
     // Names reach dep-info and messages (D72).
     ("RUSTC --out-dir a", "RUSTC --out-dir b"),
     ("RUSTC -o a", "RUSTC -o b"),

@@ -177,6 +177,31 @@ fn what_cannot_be_repeated_is_not_kept() {
             "fs::remove_dir(&out).unwrap(); std::os::unix::fs::symlink(env::current_dir().unwrap().join(\"src\"), &out).unwrap();",
             "",
         ),
+        (
+            "files elsewhere by a step back",
+            "fs::write(out.join(\"../../../left\"), \"\").unwrap();",
+            "writes other files",
+        ),
+        (
+            "files elsewhere by a step back of a child",
+            "Command::new(\"sh\").args([\"-c\", \"cd $OUT_DIR && echo 1 >o && cp o ../../../../copied\"]).status().unwrap();",
+            "writes other files",
+        ),
+        (
+            "files elsewhere by a link of its own",
+            "std::os::unix::fs::symlink(\"../../../../..\", out.join(\"l\")).unwrap(); fs::write(out.join(\"l/left\"), \"\").unwrap();",
+            "writes other files",
+        ),
+        (
+            "a folder moved elsewhere",
+            "fs::create_dir(out.join(\"t\")).unwrap(); fs::rename(out.join(\"t\"), out.join(\"../../../moved\")).unwrap();",
+            "writes other files",
+        ),
+        (
+            "a removal elsewhere",
+            "fs::remove_file(out.join(\"../../../../../dated.sh\")).unwrap(); fs::write(\"dated.sh\", \"\").unwrap();",
+            "writes other files",
+        ),
         ("files elsewhere", "fs::write(\"src/left\", \"\").unwrap();", "writes other files"),
         ("a fifo", "Command::new(\"mkfifo\").arg(out.join(\"f\")).status().unwrap();", ""),
         (

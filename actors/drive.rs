@@ -7,7 +7,7 @@ use crate::detect::{Compiler, CompilerQuery, Here, Known};
 use crate::elsewhere;
 use crate::find::{Found, find};
 use crate::hints::{Hints, placed};
-use crate::inputs::{Early, Place, Young, now};
+use crate::inputs::{Early, MESSAGE_WIDTH, Place, Young, now};
 use crate::miss::{Call, Miss, Observing};
 use crate::permits::Deadline;
 use crate::program;
@@ -24,7 +24,7 @@ use cachepot_engine::job::{Discovery, Driver, Family, Job, Language, Output, Par
 use cachepot_engine::stats::Stat;
 use cachepot_storage::local::Fetched;
 use cachepot_wire::{CompileRequest, EnvBlock, HitReply, OutputBody, Plan};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -152,7 +152,7 @@ fn subject(
     };
     Subject {
         variables: variables(request, named, &job, &known.driver),
-        env: if is_observed { request.env.clone() } else { EnvBlock::default() },
+        env: if is_observed { with_width(&request.env, &job) } else { EnvBlock::default() },
         young,
         identity: known.identity,
         driver: known.driver.clone(),
@@ -161,6 +161,13 @@ fn subject(
         job,
         place,
     }
+}
+
+/// What conditions on variables are compared with: the width of messages stands among them.
+fn with_width(env: &EnvBlock, job: &Job) -> EnvBlock {
+    let Some(width) = &job.message_width else { return env.clone() };
+    let width = (OsStr::new(MESSAGE_WIDTH), width.as_os_str());
+    EnvBlock::from_pairs([width].into_iter().chain(env.iter()))
 }
 
 /// Finds the compiler and who it is; the published snapshot answers without a message.

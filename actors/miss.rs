@@ -5,7 +5,7 @@ use crate::built_in_folders::{Folders, told};
 use crate::compiler_info_cache::BuiltInFolders;
 use crate::detect::{Compiler, CompilerQuery};
 use crate::inputs::{Compiled, Moment, NotStorable, is_quiet, now};
-use crate::outputs::{opened, present_outputs, read_from_start, words_say};
+use crate::outputs::{opened, present_outputs, read_from_start, says_something, words_say};
 use crate::permits::{Deadline, Permit};
 use crate::response_file;
 use crate::routes::ask;
@@ -211,7 +211,8 @@ impl Miss {
         let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned();
         let permit = permit.map_err(|_| NotStored::skipped("too many results at once"))?;
         let deadline = Deadline::after(INGEST_LIMIT);
-        let compiled = self.compiled(dependencies.as_deref(), trace, deadline).await?;
+        let says = says_something(&report);
+        let compiled = self.compiled(dependencies.as_deref(), trace, says, deadline).await?;
         let (compiled, permit) = (Arc::new(compiled), Arc::new(permit));
         let TakenIn { seen, system, copies: Copies { outputs: copies, room } } =
             self.seen_and_copied(&compiled, files, deadline).await?;
@@ -230,6 +231,7 @@ impl Miss {
         &mut self,
         dependencies: Option<&[u8]>,
         trace: Option<Vec<u8>>,
+        says: bool,
         deadline: Deadline,
     ) -> Result<Compiled, NotStored> {
         let trace = match &mut self.scan {
@@ -247,7 +249,7 @@ impl Miss {
             return Err(NotStored::TooNew);
         }
         if let Some(observing) = &self.call.observing {
-            return observing.compiled(&self.subject, &self.call, self.start, dependencies).await;
+            return observing.compiled((&self.subject, &self.call), self.start, dependencies, says).await;
         }
         let inputs = gnu::inputs(job, dependencies, trace.as_deref());
         let (words, word_texts) = words_say(job);

@@ -77,6 +77,12 @@ pub(crate) fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
     }
 }
 
+/// Whether a compiler has printed messages: rustc's notes of files that it has written are none.
+pub(crate) fn says_something(report: &Report) -> bool {
+    let is_message = |line: &[u8]| !line.is_empty() && !line.starts_with(b"{\"$message_type\":\"artifact\",");
+    report.stderr.split(|&byte| byte == b'\n').any(is_message)
+}
+
 /// What the words say: macros may be defined on the command line, too. Beside it the texts that say so, in lines.
 pub(crate) fn words_say(job: &Job) -> (Findings, Vec<u8>) {
     let (mut findings, mut texts) = (Findings::default(), Vec::new());

@@ -39,6 +39,7 @@ pub use record::{Compiled, NotStorable, Observed, observe, observe_later, observ
 pub use sight::{Sight, is_quiet};
 pub use users::Sides;
 pub use validate::KnownManifest;
+pub use variables::MESSAGE_WIDTH;
 
 /// Everything remembered about files, shared by all Hashers.
 pub struct Memory {

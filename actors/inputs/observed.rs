@@ -45,6 +45,8 @@ pub struct Watched {
     pub observer: Vec<u8>,
     /// The client's environment.
     pub env: EnvBlock,
+    /// How wide messages were to be, where there are any.
+    pub message_width: Option<Option<Vec<u8>>>,
     /// Variables that the crate is known to have read.
     pub variables: Vec<Vec<u8>>,
 }

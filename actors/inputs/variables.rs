@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 /// Variables that the loader reads without asking anybody.
 const LOADER_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
 
+/// The name under which the width of messages is a condition: a word of rustc's, which shells take for no variable.
+pub const MESSAGE_WIDTH: &str = "--diagnostic-width";
+
 /// A variable and its value, `None` where it is not set; or, under a name that no variable has ([`SEARCHED`]), where `PATH` leads.
 type Condition = (Vec<u8>, Option<Vec<u8>>);
 
@@ -37,7 +40,8 @@ impl Watched {
             names.remove(&b"PATH"[..]);
         }
         let values = |name: &[u8]| (name.to_vec(), value_of(&self.env, name).map(<[u8]>::to_vec));
-        searched.into_iter().flatten().chain(names.into_iter().map(values)).collect()
+        let width = self.message_width.iter().map(|width| (MESSAGE_WIDTH.into(), width.clone()));
+        searched.into_iter().flatten().chain(names.into_iter().map(values)).chain(width).collect()
     }
 }
 

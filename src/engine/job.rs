@@ -207,6 +207,8 @@ pub struct Job {
     pub argv: Vec<OsString>,
     /// The user chose colours by a word; nothing is added for a terminal.
     pub colour_chosen: bool,
+    /// How wide messages are, where a word says so that is not in the key: cargo's goes by the terminal.
+    pub message_width: Option<OsString>,
 }
 
 /// Why a call is not a cacheable compile: the text counted and shown in statistics.

@@ -54,6 +54,7 @@ impl World {
             within: Vec::new(),
             observer: b"/observer.so".to_vec(),
             env: env(&[("SET", "1")]),
+            message_width: None,
             variables: vec![b"ALSO".to_vec()],
         }
     }

@@ -28,6 +28,7 @@ fn watched(world: &World, seen: Seen) -> Watched {
         within: vec![bytes(&world.path("out"))],
         observer: Vec::new(),
         env: EnvBlock::default(),
+        message_width: None,
         variables: Vec::new(),
     }
 }

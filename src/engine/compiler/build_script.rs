@@ -114,6 +114,7 @@ pub fn parse(request: &CompileRequest, packed: PathBuf) -> Parsed {
         search: Search::default(),
         argv: request.argv.clone(),
         colour_chosen: false,
+        message_width: None,
     }))
 }
 

@@ -95,6 +95,7 @@ fn job(
         },
         argv: request.argv.clone(),
         colour_chosen: line.colour_chosen,
+        message_width: None,
     };
     job.key_words
         .extend(mapped(&job).map(|bases| cargo::key_words(bases::OPTION, bases)).unwrap_or_default());

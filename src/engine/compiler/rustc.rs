@@ -108,6 +108,7 @@ fn job(request: &CompileRequest, line: &mut Line<'_>) -> Result<Job, Reason> {
         search: Search::default(),
         argv: request.argv.clone(),
         colour_chosen: line.colour_chosen,
+        message_width: line.width.map(OsString::from),
     };
     job.key_words.extend(cargo::key_words(bases::OPTION, &job.bases));
     // Coloured and plain text never share.

@@ -39,6 +39,8 @@ pub enum Treatment {
     ErrorFormat,
     /// `--color`.
     Colour,
+    /// `--diagnostic-width`, as cargo says for its terminal: counts where there are messages.
+    Width,
     /// `-C`: a row of [`codegen::ROWS`].
     Codegen,
     /// `-Z`: a row of [`unstable::ROWS`].
@@ -81,7 +83,7 @@ pub const ROWS: &[Row] = &[
     valued("--crate-name", Treatment::CrateName),
     valued("--crate-type", Treatment::CrateType),
     short(b'D', valued("--deny", Treatment::Lint)),
-    valued("--diagnostic-width", Treatment::Key),
+    valued("--diagnostic-width", Treatment::Width),
     valued("--edition", Treatment::Key),
     valued("--emit", Treatment::Emit),
     valued("--env-set", Treatment::Key),

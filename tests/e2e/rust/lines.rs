@@ -155,3 +155,21 @@ fn t059_modes_of_files_that_are_there_already() {
         library("modes", "pub fn f() {}").prelude(&before).hits(&*line);
     }
 }
+
+/// cargo tells rustc how wide its terminal is: only messages look otherwise then.
+#[test]
+fn the_width_of_a_terminal_counts_for_messages_alone() {
+    let json = "--error-format=json --json=artifacts,diagnostic-rendered-ansi";
+    let line = |width: &str| lib(&format!("{json} --diagnostic-width={width}"));
+    let sandbox = library("quiet", "pub const A: i32 = 1;");
+    sandbox.hits(line("80"));
+    sandbox.expect(Hit, line("200"));
+    sandbox.expect(Hit, lib(json));
+    let long = "1 + ".repeat(100);
+    let sandbox = library("warns", &format!("pub fn f() {{ let unused = {long}1; }}"));
+    for width in ["80", "200"] {
+        sandbox.hits(line(width));
+    }
+    sandbox.hits(lib(json));
+    sandbox.expect(Hit, line("80"));
+}

@@ -27,6 +27,7 @@ pub(super) struct Line<'a> {
     pub(super) units: Option<&'a str>,
     pub(super) native_cpu: bool,
     pub(super) colour_chosen: bool,
+    pub(super) width: Option<&'a str>,
     pub(super) key_files: Vec<PathBuf>,
     /// A `--` stands in it.
     pub(super) ended: bool,
@@ -96,6 +97,10 @@ impl<'a> Line<'a> {
             }
             Treatment::Extern => {
                 self.externs.insert(value);
+                return;
+            }
+            Treatment::Width => {
+                self.width = Some(value);
                 return;
             }
             Treatment::Key => {}

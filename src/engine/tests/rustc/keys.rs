@@ -22,6 +22,8 @@ pub(super) const SHARE: &[(&str, &str)] = &[
     ("RUSTC --emit dep-info,link", "RUSTC --emit link --emit=dep-info"),
     ("RUSTC --emit dep-info=a,dep-info=b", "RUSTC --emit dep-info=b"),
     ("RUSTC --crate-type staticlib,cdylib", "RUSTC --crate-type staticlib --crate-type cdylib,lib"),
+    // Where there are messages, it is a condition.
+    ("RUSTC --diagnostic-width 80", "RUSTC --diagnostic-width=90"),
     // What is passed over (T168), and colours.
     (
         "clippy-driver rustc --crate-name a a.rs --test",
@@ -73,7 +75,6 @@ pub(super) const DIFFER: &[(&str, &str)] = &[
     ("RUSTC -Aunused", "RUSTC --force-warn unused"),
     ("RUSTC --json=artifacts", "RUSTC --json=artifacts,future-incompat"),
     ("RUSTC --error-format=json", "RUSTC --error-format=short"),
-    ("RUSTC --diagnostic-width 80", "RUSTC --diagnostic-width 90"),
     ("RUSTC --color=always", "RUSTC"),
     ("tty RUSTC", "RUSTC"),
     ("tty RUSTC --color=auto", "tty RUSTC"),

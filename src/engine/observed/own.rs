@@ -20,6 +20,7 @@ impl<'a> Own<'a> {
 
     /// The name by which the compile made what is at a path, or a folder above it; else the path itself.
     pub(super) fn name_of(&self, path: Path) -> Path {
+        let path = self.without_own_steps(path);
         if self.has(&path) {
             return path;
         }
@@ -28,6 +29,22 @@ impl<'a> Own<'a> {
             Some([spelled, rest].concat())
         };
         self.names.iter().filter_map(spelled).find(|name| self.has(name)).unwrap_or(path)
+    }
+
+    /// A step into a folder that was made and back again: it may be gone when somebody looks.
+    fn without_own_steps(&self, path: Path) -> Path {
+        if !path.windows(3).any(|part| part == b"/..") {
+            return path;
+        }
+        let mut short: Path = Vec::with_capacity(path.len());
+        for part in path.split(|&byte| byte == b'/').skip(1) {
+            let end = short.iter().rposition(|&byte| byte == b'/');
+            match end.filter(|_| part == b".." && self.made.get(&short) == Some(&Kind::Folder)) {
+                Some(end) => short.truncate(end),
+                None => short.extend([b"/", part].concat()),
+            }
+        }
+        short
     }
 
     /// Whether the compile made what is at a path, or a folder above it. Not where `..` stands behind that, nor behind a

@@ -3,6 +3,7 @@
 mod aliases;
 mod bases;
 mod build_script;
+mod dated;
 mod depfile;
 mod gnu;
 mod keys;

@@ -66,36 +66,6 @@ fn paths<'a>(list: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<&'a str> {
     list.into_iter().map(|path| std::str::from_utf8(path).unwrap()).collect()
 }
 
-#[test]
-fn scripts_that_may_be_dated_are_told_by_their_text() {
-    let rows = [
-        ("/p/a.py", "import time", true),
-        ("/p/a.py", "import os, time", true),
-        ("/p/a.py", "    from datetime import datetime", true),
-        ("/p/a.py", "if 1: import time", true),
-        ("/p/a.py", "__import__('time').ctime()", true),
-        ("/p/a.py", "# at build time\nimport os\nX = 'EVP_DigestUpdate time_t'", false),
-        ("/p/tool", "#!/usr/bin/env python3\nimport time", true),
-        ("/p/data", "import time", false),
-        ("/p/a.pl", "my $t = localtime;", true),
-        ("/p/a.pl", "# time\nprint $runtime, update();", false),
-        ("/p/A.pm", "print time;", true),
-        ("/p/tool", "#!/usr/bin/perl -w\nprint scalar gmtime(time)", true),
-        ("/p/a.sh", "echo $EPOCHSECONDS", true),
-        ("/p/a.sh", "printf '%(%F)T'", true),
-        ("/p/configure", "#! /bin/sh\necho $timestamp", false),
-        ("/p/a.c", "time(0)", false),
-        ("/p/a.h", "#define WHEN __DATE__", true),
-    ];
-    for (path, text, expected) in rows {
-        assert_eq!(
-            crate::observed::dated::may_be(path.as_bytes(), text.as_bytes()),
-            expected,
-            "{path}: {text}"
-        );
-    }
-}
-
 /// Our client reports nothing. What it was asked for is known from its request, and no other program counts for it.
 #[test]
 fn a_client_counts_by_what_it_becomes() {
@@ -185,7 +155,7 @@ fn what_is_made_is_no_input() {
 fn a_way_out_of_what_is_made_leads_to_inputs() {
     let made = || Log::new().file(MAKE, FOLDER, 0, "/tmp/t");
     let rows = [
-        (made().file(OPEN, READ, 0, "/tmp/t/../a"), "/tmp/t/../a"),
+        (made().file(OPEN, READ, 0, "/tmp/t/../a"), "/tmp/a"),
         (made().file(OPEN, READ, 0, "/tmp/too"), "/tmp/too"),
         (made().file(MAKE, LINK, 0, "/tmp/t/l").file(OPEN, READ, 0, "/tmp/t/l/a"), "/tmp/t/l/a"),
         (made().file(MAKE, LINK, 0, "/tmp/t/l").file(OPEN, READ, 0, "/tmp/t/l"), "/tmp/t/l"),
@@ -198,6 +168,45 @@ fn a_way_out_of_what_is_made_leads_to_inputs() {
     }
     let moved = Log::new().file(RENAME, 0, 0, "/work/src\0/work/lib").read();
     assert_eq!(moved, Err(Distrust::Moved(b"/work/src".to_vec())));
+}
+
+/// Names of one folder: as it was told, and the one that the kernel knows.
+#[test]
+fn what_was_made_bears_two_names() {
+    let log = Log::new()
+        .file(MAKE, FOLDER, 0, "/work/link/../o/tmp")
+        .file(OPEN, WRITE, 0, "/work/link/../o/tmp/a")
+        .file(LIST, 0, 0, "/real/o/tmp/.")
+        .file(REMOVE, 0, 0, "/real/o/tmp/a")
+        .file(REMOVE, 0, 0, "/work/link/../o/tmp")
+        .file(LOOK, FILE, 0, "/real/o/other");
+    let names = [(b"/real/o".to_vec(), b"/work/link/../o".to_vec())];
+    let clients = Clients { is_client: &|_| false, calls: &[] };
+    let facts = read(&log.whole(), &names, &clients).unwrap();
+    assert!(facts.removed.is_empty() && facts.listed.is_empty() && facts.written.is_empty());
+    assert_eq!(paths(facts.looked_at.iter().map(|(path, _)| path)), ["/real/o/other"]);
+    assert_eq!(paths(&log.facts().removed), ["/real/o/tmp/a"]);
+}
+
+#[test]
+fn a_step_back_out_of_what_was_made() {
+    let log = Log::new()
+        .file(MAKE, FOLDER, 0, "/work/d")
+        .file(OPEN, READ, 2, "/work/d/../data")
+        .file(OPEN, READ, 2, "/work/e/../data")
+        .file(REMOVE, 0, 0, "/work/d");
+    assert_eq!(paths(&log.facts().absent), ["/work/data", "/work/e/../data"]);
+}
+
+#[test]
+fn who_asks_about_a_path_itself_learns_that_it_is_no_link() {
+    let log = Log::new()
+        .file(LOOK, ITSELF | FILE, 0, "/work/a")
+        .file(LOOK, FILE, 0, "/work/b")
+        .file(LOOK, ITSELF | LINK, 0, "/work/c")
+        .file(LOOK, ITSELF, 22, "/work/d")
+        .file(LOOK, ITSELF, 17, "/work/e");
+    assert_eq!(paths(&log.facts().no_links), ["/work/a", "/work/d"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod environment;
 mod inputs;
 mod line;
 mod maps;
+mod passed;
 mod plan;
 mod texts;
 

@@ -2,7 +2,7 @@
 use super::depends_on_process;
 use super::maps::Map;
 use crate::job::{Driver, Family};
-use crate::options::{self, Form, Row, Sort, Token, Tokens, Treatment};
+use crate::options::{Form, Row, Sort, Token, Tokens, Treatment};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -74,7 +74,8 @@ pub(super) struct Line<'a> {
     pub(super) native_cpu: bool,
     pub(super) colour_chosen: bool,
     pub(super) ended: bool,
-    xclang_value: bool,
+    /// The next `-Xclang` is the value of the one before.
+    pub(super) xclang_value: bool,
 }
 
 impl<'a> Line<'a> {
@@ -268,107 +269,6 @@ impl<'a> Line<'a> {
         }
         if row.does != Treatment::DependFile {
             self.enter(row, token);
-        }
-    }
-
-    /// `-Wp,a,b`: the words `a` and `b` for the preprocessor. Only those that cannot surprise are taken.
-    fn preprocessor(&mut self, family: Family, token: &Token<'_>) {
-        let mut parts = token.value.as_bytes().split(|&byte| byte == b',').map(OsStr::from_bytes);
-        let n_parts = parts.clone().count();
-        while let Some(part) = parts.next() {
-            let depth = match part.as_bytes() {
-                b"-MD" => Some(Depth::All),
-                b"-MMD" => Some(Depth::User),
-                _ => None,
-            };
-            match (depth, part.as_bytes()) {
-                (Some(depth), _) => {
-                    let taken = self.dependencies.depth.is_some() || self.dependencies.dangling.is_some();
-                    // clang's driver knows the form with one name and nothing else.
-                    if taken || (family == Family::Clang && n_parts != 2) {
-                        self.refuse("-Wp,");
-                    }
-                    self.dependencies.file = parts.next().map(OsStr::to_owned);
-                    self.dependencies.depth = Some(depth);
-                    self.dependencies.by_preprocessor = true;
-                    // gcc's driver does not know of it, so the target comes from the source, not from `-o` (T83).
-                    self.dependencies.target = family == Family::Gcc;
-                    self.key.push("-Wp,".into());
-                    self.key.push(part.to_owned());
-                }
-                (None, b"-MT" | b"-MQ") if self.dependencies.by_preprocessor => {
-                    self.dependencies.target = true;
-                    self.key.extend(["-Wp,".into(), part.to_owned()]);
-                    self.key.extend(parts.next().map(OsStr::to_owned));
-                }
-                (None, [b'-', b'D' | b'U', _, ..]) => self.key.extend(["-Wp,".into(), part.to_owned()]),
-                (None, b"-MP") if self.dependencies.by_preprocessor => {
-                    self.key.extend(["-Wp,".into(), part.to_owned()]);
-                }
-                _ => self.refuse("-Wp,"),
-            }
-        }
-        if self.dependencies.by_preprocessor && self.dependencies.file.is_none() {
-            self.refuse("-Wp,");
-        }
-    }
-
-    /// `-Wa,a,b`: words for the assembler. Some write listings or read files; only known ones are taken.
-    fn assembler(&mut self, token: &Token<'_>) {
-        const PLAIN: &[&str] = &[
-            "--noexecstack",
-            "--execstack",
-            "--fatal-warnings",
-            "--warn",
-            "--no-warn",
-            "--64",
-            "--32",
-            "--x32",
-            "--strip-local-absolute",
-            "--reduce-memory-overheads",
-            "--keep-locals",
-            "-L",
-            "-W",
-            "-Z",
-            "-n",
-        ];
-        const STARTS: &[&str] = &[
-            "--gdwarf",
-            "-g",
-            "-m",
-            "--compress-debug-sections",
-            "--nocompress",
-            "--debug-prefix-map=",
-            "-D",
-        ];
-        for part in token.value.as_bytes().split(|&byte| byte == b',') {
-            let plain = PLAIN.iter().any(|word| word.as_bytes() == part);
-            if !plain && !STARTS.iter().any(|start| part.starts_with(start.as_bytes())) {
-                self.refuse("-Wa,");
-            }
-            // Assembler debug information names the working directory.
-            self.whole_directory |= part.starts_with(b"-g") || part.starts_with(b"--g");
-        }
-        self.key.push(token.word.to_owned());
-    }
-
-    /// `-Xclang value`: a word for the compiler proper. Texts as in the behaviour specification, 5.5.
-    fn xclang(&mut self, value: &OsStr) {
-        let follows = std::mem::replace(&mut self.xclang_value, value == "-target-feature");
-        self.key.extend(["-Xclang".into(), value.to_owned()]);
-        if follows || self.xclang_value || value == "-disable-llvm-passes" || value == "-disable-O0-optnone" {
-            return;
-        }
-        if value.as_bytes().starts_with(b"-debug-info-kind=") {
-            self.debug = true;
-            return;
-        }
-        match options::cut(Family::Clang, value, None).sort {
-            Sort::Input => self.refuse("Can't handle Raw arguments with -Xclang"),
-            Sort::Unknown => self.refuse("Can't handle UnknownFlag arguments with -Xclang"),
-            Sort::Family => self.debug |= value.as_bytes().starts_with(b"-g"),
-            Sort::Known(row) if row.does == Treatment::Key => {}
-            Sort::Known(row) | Sort::Truncated(row) => self.refuse(row.word),
         }
     }
 }

@@ -73,8 +73,11 @@ fn job(
     let discovery = discovery(driver, line, kind, dependency_file.as_ref(), can_widen);
     let outputs = outputs(driver, line, (main, mode, kind.language), dependency_file, source);
     refuse_overlaps(&request.cwd, &outputs, source)?;
-    // clang's assembler writes the directory down unmapped.
-    line.whole_directory |= kind.language == Language::Assembler && driver.family == Family::Clang;
+    if kind.language == Language::Assembler {
+        // A `.file` in the text is enough for the directory; clang's assembler writes it down unmapped.
+        line.debug = true;
+        line.whole_directory |= driver.family == Family::Clang;
+    }
     let bases = bases::of(request, driver, (words, mode, kind), line);
     let directory = maps::settle(line, driver, request, &bases);
     finish_key(line, mode, kind, source, words);

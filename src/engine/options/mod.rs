@@ -66,6 +66,10 @@ pub enum Treatment {
     DependTarget,
     /// `-MP`.
     DependPhony,
+    /// Switches debug information on.
+    Debug,
+    /// Switches debug information on or off behind the words that do so in their order.
+    DebugToggle,
     /// No debug information from here on.
     DebugOff,
     /// Split debug information in a `.dwo` file.

@@ -151,6 +151,7 @@ fn is_plain(token: &Token<'_>) -> bool {
             Treatment::Key if word.starts_with(b"-g") => false,
             Treatment::Key if word.starts_with(b"-f") => PLAIN.iter().any(starts),
             Treatment::Probe => is_plain_probe(token.value, word),
+            Treatment::Debug => word == b"--debug",
             Treatment::AssemblerWords => token.value == "--noexecstack",
             does => is_plain_treatment(does),
         },

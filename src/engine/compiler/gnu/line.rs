@@ -64,6 +64,8 @@ pub(super) struct Line<'a> {
     pub(super) arch: Option<&'a OsStr>,
     pub(super) record: Option<&'a OsStr>,
     pub(super) debug: bool,
+    /// A word may have switched debug information on that no later one takes back.
+    pub(super) debug_stays: bool,
     pub(super) split_dwarf: bool,
     pub(super) stack_usage: bool,
     pub(super) lto: bool,
@@ -168,8 +170,6 @@ impl<'a> Line<'a> {
             _ => {
                 self.enter(row, token);
                 self.places(row, token);
-                // The long name of `-g`.
-                self.debug |= row.word == "--debug";
                 self.debug_words(row.does);
                 self.outputs(row, token);
             }
@@ -212,7 +212,12 @@ impl<'a> Line<'a> {
 
     fn debug_words(&mut self, does: Treatment) {
         match does {
-            Treatment::DebugOff => self.debug = false,
+            Treatment::Debug => self.debug = true,
+            Treatment::DebugToggle => {
+                self.debug = true;
+                self.debug_stays = true;
+            }
+            Treatment::DebugOff => self.debug = self.debug_stays,
             Treatment::SplitDwarf => self.split_dwarf = true,
             Treatment::NoSplitDwarf => self.split_dwarf = false,
             Treatment::SplitSingle => {

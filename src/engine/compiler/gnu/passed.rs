@@ -95,15 +95,20 @@ impl Line<'_> {
         if follows || self.xclang_value || value == "-disable-llvm-passes" || value == "-disable-O0-optnone" {
             return;
         }
-        if value.as_bytes().starts_with(b"-debug-info-kind=") {
+        // The driver's own words do not take back what is said here.
+        let is_debug = value.as_bytes().starts_with(b"-debug-info-kind=");
+        if is_debug || value.as_bytes().starts_with(b"-g") {
             self.debug = true;
+            self.debug_stays = true;
+        }
+        if is_debug {
             return;
         }
         match options::cut(Family::Clang, value, None).sort {
             Sort::Input => self.refuse("Can't handle Raw arguments with -Xclang"),
             Sort::Unknown => self.refuse("Can't handle UnknownFlag arguments with -Xclang"),
-            Sort::Family => self.debug |= value.as_bytes().starts_with(b"-g"),
-            Sort::Known(row) if row.does == Treatment::Key => {}
+            Sort::Family => {}
+            Sort::Known(row) if matches!(row.does, Treatment::Key | Treatment::Debug) => {}
             Sort::Known(row) | Sort::Truncated(row) => self.refuse(row.word),
         }
     }

@@ -29,6 +29,7 @@ pub(super) const SHARE: &[(&str, &str)] = &[
     ("cd:/a/s gcc -g -fdebug-prefix-map=/a/=N -c a.c", "cd:/b/s gcc -g -fdebug-prefix-map=/b/=N -c a.c"),
     ("cd:/a clang -g -ffile-prefix-map=/a=. -c a.c", "cd:/b clang -g -ffile-prefix-map=/b=. -c a.c"),
     ("cd:/a gcc -g -ffile-prefix-map=/a=. -c a.S", "cd:/b gcc -g -ffile-prefix-map=/b=. -c a.S"),
+    ("cd:/a gcc -ffile-prefix-map=/a=. -c a.s", "cd:/b gcc -ffile-prefix-map=/b=. -c a.s"),
     ("cd:/a gcc -fmacro-prefix-map=/a=. -c a.c", "cd:/b gcc -fmacro-prefix-map=/b=. -c a.c"),
     (
         "cd:/a gcc -g -fdebug-prefix-map=/q=Q -fdebug-prefix-map=/a=N -c a.c",
@@ -116,7 +117,15 @@ pub(super) const DIFFER: &[(&str, &str)] = &[
     ("cd:/a clang --debug -c a.c", "cd:/b clang --debug -c a.c"),
     ("cd:/a gcc -g0 -gdwarf-4 -c a.c", "cd:/b gcc -g0 -gdwarf-4 -c a.c"),
     ("cd:/a gcc -g0 -gtoggle -c a.c", "cd:/b gcc -g0 -gtoggle -c a.c"),
+    ("cd:/a gcc -gtoggle -g0 -c a.c", "cd:/b gcc -gtoggle -g0 -c a.c"),
+    ("cd:/a gcc -gtoggle -ggdb0 -c a.c", "cd:/b gcc -gtoggle -ggdb0 -c a.c"),
     ("cd:/a clang -gline-tables-only -c a.c", "cd:/b clang -gline-tables-only -c a.c"),
+    ("cd:/a clang -ginline-line-tables -c a.c", "cd:/b clang -ginline-line-tables -c a.c"),
+    ("cd:/a clang -gno-inline-line-tables -c a.c", "cd:/b clang -gno-inline-line-tables -c a.c"),
+    (
+        "cd:/a clang -Xclang -debug-info-kind=limited -g0 -c a.c",
+        "cd:/b clang -Xclang -debug-info-kind=limited -g0 -c a.c",
+    ),
     (
         "cd:/a clang -Xclang -debug-info-kind=limited -c a.c",
         "cd:/b clang -Xclang -debug-info-kind=limited -c a.c",
@@ -128,6 +137,18 @@ pub(super) const DIFFER: &[(&str, &str)] = &[
     ("cd:/a clang -fdiagnostics-absolute-paths -c a.c", "cd:/b clang -fdiagnostics-absolute-paths -c a.c"),
     ("cd:/a PWD=/x gcc -g -c a.c", "cd:/a PWD=/y gcc -g -c a.c"),
     ("cd:/a PWD=/x gcc -g -c a.c", "cd:/a PWD=/a gcc -g -c a.c"),
+    // An assembler's text may ask for line numbers.
+    ("cd:/a gcc -c a.s", "cd:/b gcc -c a.s"),
+    ("cd:/a gcc -g0 -c a.S", "cd:/b gcc -g0 -c a.S"),
+    ("cd:/a gcc -x assembler -c a.c", "cd:/b gcc -x assembler -c a.c"),
+    (
+        "cd:/a clang -g -fdebug-compilation-dir=. -fno-integrated-as -c a.c",
+        "cd:/b clang -g -fdebug-compilation-dir=. -fno-integrated-as -c a.c",
+    ),
+    (
+        "cd:/a clang -g -fdebug-compilation-dir=. -fno-dwarf-directory-asm -c a.c",
+        "cd:/b clang -g -fdebug-compilation-dir=. -fno-dwarf-directory-asm -c a.c",
+    ),
     // Maps: byte prefixes, the last one, unclear ones (T70, T89).
     ("cd:/a gcc -g -ffile-prefix-map=/a=. -c a.c", "cd:/b gcc -g -ffile-prefix-map=/b=N -c a.c"),
     ("cd:/a/s gcc -g -ffile-prefix-map=/a=. -c a.c", "cd:/b/t gcc -g -ffile-prefix-map=/b=. -c a.c"),

@@ -8,6 +8,7 @@ use crate::job::{Discovery, Driver, Family, Job, Language, Output, Parsed, Reaso
 use cachepot_wire::CompileRequest;
 use cachepot_wire::Existing;
 use line::{Depth, Line, Mode};
+use passed::chooses_programs;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -127,6 +128,10 @@ fn refuse_whole(request: &CompileRequest, driver: &Driver, line: &mut Line<'_>) 
     }
     if let Some(variable) = environment::refused(driver.family, &request.env) {
         return reason(variable);
+    }
+    if let Some(word) = line.assembler.filter(|_| line.probe_words.iter().any(|word| chooses_programs(word)))
+    {
+        return reason(word);
     }
     if let (None, Some(word)) = (line.dependencies.depth, line.dependencies.dangling.as_deref()) {
         return reason(word);

@@ -35,7 +35,7 @@ pub const ROWS: &[Row] = &[
     row("--param", Equals, Key),
     row("--pedantic", Flag, Key),
     row("--pedantic-errors", Flag, Key),
-    row("--pipe", Flag, Drop),
+    row("--pipe", Flag, Key),
     row("--preprocess", Flag, Query),
     row("--print-", Joined, Hard),
     row("--save-temps", Flag, Hard),
@@ -203,6 +203,8 @@ pub const ROWS: &[Row] = &[
     row("-gcodeview", Flag, RecordLine),
     row("-gcolumn-info", Flag, Key),
     row("-gdescribe-dies", Flag, Key),
+    // Writes a `.decl` file.
+    row("-gen-decls", Flag, Hard),
     row("-ggdb0", Flag, DebugOff),
     row("-ggnu-pubnames", Flag, Key),
     row("-ginline-line-tables", Flag, Key),
@@ -261,7 +263,8 @@ pub const ROWS: &[Row] = &[
     row("-pedantic-errors", Flag, Key),
     row("-pg", Flag, Key),
     row("-pie", Flag, Key),
-    row("-pipe", Flag, Drop),
+    // The assembler's messages name what it reads.
+    row("-pipe", Flag, Key),
     row("-print-", Joined, Hard),
     row("-pthread", Flag, Probe),
     row("-r", Flag, Key),

@@ -34,8 +34,6 @@ pub enum Form {
 pub enum Treatment {
     /// Enters the key as spelled.
     Key,
-    /// Proven to change nothing: left out of the key.
-    Drop,
     /// Not cacheable; the word is the reason.
     Hard,
     /// `-c`.

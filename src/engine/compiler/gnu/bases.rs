@@ -173,8 +173,7 @@ fn is_plain_treatment(does: Treatment) -> bool {
     use Treatment::*;
     matches!(
         does,
-        Key | Drop
-            | Compile
+        Key | Compile
             | Output
             | Language
             | Folder

@@ -1,6 +1,8 @@
 //! Environment variables that gcc, clang and what they start read.
 use crate::job::{Driver, Family};
 use cachepot_wire::EnvBlock;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 /// Variables that list folders in which gcc and clang search for headers; [`KEY_VARIABLES`] holds them, too.
 pub const FOLDER_VARIABLES: [&str; 5] =
@@ -18,17 +20,21 @@ pub const KEY_VARIABLES: &[&str] = &[
     "C_INCLUDE_PATH",
     "DEVELOPER_DIR",
     "DRIVERKIT_DEPLOYMENT_TARGET",
+    "EXTERNAL_INCLUDE",
     "GCC_COLORS",
     "GCC_EXEC_PREFIX",
     "GCC_EXTRA_DIAGNOSTIC_OUTPUT",
     "GCC_ROOT",
     "GCC_URLS",
+    "GCONV_PATH",
+    "INCLUDE",
     "IPHONEOS_DEPLOYMENT_TARGET",
     "LANG",
     "LANGUAGE",
     "LC_ALL",
     "LC_CTYPE",
     "LC_MESSAGES",
+    "LLVM_OVERRIDE_PRODUCER",
     "MACOSX_DEPLOYMENT_TARGET",
     "NO_COLOR",
     "OBJCPLUS_INCLUDE_PATH",
@@ -41,7 +47,15 @@ pub const KEY_VARIABLES: &[&str] = &[
     "TERM_URLS",
     "TVOS_DEPLOYMENT_TARGET",
     "TZ",
+    "TZDIR",
+    "UCRTVersion",
+    "UniversalCRTSdkDir",
+    "VCINSTALLDIR",
+    "VCToolsInstallDir",
+    "VCToolsVersion",
     "WATCHOS_DEPLOYMENT_TARGET",
+    "WindowsSDKVersion",
+    "WindowsSdkDir",
     "XROS_DEPLOYMENT_TARGET",
 ];
 
@@ -49,6 +63,7 @@ pub const KEY_VARIABLES: &[&str] = &[
 /// clock than ours (libfaketime), sorted.
 /// Even an empty value counts: some are tested for presence only.
 pub const REFUSED_VARIABLES: &[&str] = &[
+    "AS_SECURE_LOG_FILE",
     "CCC_ADD_ARGS",
     "CCC_OVERRIDE_OPTIONS",
     "CC_LOG_DIAGNOSTICS",
@@ -90,12 +105,24 @@ pub fn date_is_fixed(driver: &Driver, env: &EnvBlock) -> bool {
 
 /// The first variable set that makes a compile not cacheable. One pass over the environment, which is long.
 pub(super) fn refused(family: Family, env: &EnvBlock) -> Option<&'static str> {
-    env.iter().find_map(|(name, _)| {
+    env.iter().find_map(|(name, value)| {
         let name = name.to_str()?;
+        if name == "TZ" {
+            return has_odd_minutes(value).then_some("TZ");
+        }
         let at = REFUSED_VARIABLES.binary_search(&name).ok()?;
         let variable = REFUSED_VARIABLES.get(at).copied()?;
-        let of_clang =
-            variable.starts_with("CC") || variable.starts_with("CLANG") || variable.starts_with("QA");
+        let of_clang = ["AS", "CC", "CLANG", "QA"].iter().any(|start| variable.starts_with(start));
         (!of_clang || family == Family::Clang).then_some(variable)
     })
+}
+
+/// Whether a time zone is spelled with minutes that are no whole quarters: a day there does not begin with one of our
+/// quarters of an hour.
+fn has_odd_minutes(zone: &OsStr) -> bool {
+    let parts = zone.as_bytes().split(|&byte| byte == b':').skip(1);
+    let digits = parts.map(|part| part.split(|byte| !byte.is_ascii_digit()).next().unwrap_or_default());
+    digits
+        .filter(|digits| !digits.is_empty())
+        .any(|digits| !matches!(digits, b"0" | b"00" | b"15" | b"30" | b"45"))
 }

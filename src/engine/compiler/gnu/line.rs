@@ -1,6 +1,7 @@
 //! Reads the words of a command line one after the other and notes what they say, without judging the whole.
 use super::depends_on_process;
 use super::maps::Map;
+use super::passed::is_plain_of_llvm;
 use crate::job::{Driver, Family};
 use crate::options::{Form, Row, Sort, Token, Tokens, Treatment};
 use std::ffi::{OsStr, OsString};
@@ -76,6 +77,8 @@ pub(super) struct Line<'a> {
     pub(super) native_cpu: bool,
     pub(super) colour_chosen: bool,
     pub(super) ended: bool,
+    /// A word that makes clang run another assembler.
+    pub(super) assembler: Option<&'static str>,
     /// The next `-Xclang` is the value of the one before.
     pub(super) xclang_value: bool,
 }
@@ -132,7 +135,6 @@ impl<'a> Line<'a> {
 
     fn known(&mut self, family: Family, row: Row, token: &Token<'a>) {
         match row.does {
-            Treatment::Drop => {}
             Treatment::Hard => self.refuse(row.word),
             Treatment::Query => {
                 self.query.get_or_insert(row.word);
@@ -158,7 +160,8 @@ impl<'a> Line<'a> {
             | Treatment::DependTarget
             | Treatment::DependPhony => self.dependency(row, token),
             Treatment::Preprocessor => self.preprocessor(family, token),
-            Treatment::AssemblerWords => self.assembler(token),
+            Treatment::AssemblerWords => self.assembler_words(token),
+            Treatment::Mllvm if !is_plain_of_llvm(token.value) => self.refuse("-mllvm"),
             Treatment::Xclang => {
                 self.chooses_system = true;
                 self.xclang(token.value);
@@ -171,6 +174,9 @@ impl<'a> Line<'a> {
                 self.enter(row, token);
                 self.places(row, token);
                 self.debug_words(row.does);
+                if row.word.ends_with("no-integrated-as") {
+                    self.assembler = Some(row.word);
+                }
                 self.outputs(row, token);
             }
         }

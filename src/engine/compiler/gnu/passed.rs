@@ -50,7 +50,7 @@ impl Line<'_> {
     }
 
     /// `-Wa,a,b`: words for the assembler. Some write listings or read files; only known ones are taken.
-    pub(super) fn assembler(&mut self, token: &Token<'_>) {
+    pub(super) fn assembler_words(&mut self, token: &Token<'_>) {
         const PLAIN: &[&str] = &[
             "--noexecstack",
             "--execstack",
@@ -107,9 +107,78 @@ impl Line<'_> {
         match options::cut(Family::Clang, value, None).sort {
             Sort::Input => self.refuse("Can't handle Raw arguments with -Xclang"),
             Sort::Unknown => self.refuse("Can't handle UnknownFlag arguments with -Xclang"),
+            // Some of the compiler proper's own name a file.
+            Sort::Family if value.as_bytes().starts_with(b"-f") && value.as_bytes().contains(&b'=') => {
+                self.refuse("Can't handle UnknownFlag arguments with -Xclang");
+            }
             Sort::Family => {}
             Sort::Known(row) if matches!(row.does, Treatment::Key | Treatment::Debug) => {}
             Sort::Known(row) | Sort::Truncated(row) => self.refuse(row.word),
         }
     }
+}
+
+/// Whether an option of LLVM reads and writes no file and prints no measured time, as far as its name tells. It has
+/// thousands; those that name a file say so.
+pub(super) fn is_plain_of_llvm(word: &OsStr) -> bool {
+    const WHOLE: &[&[u8]] = &[b"basic-block-sections", b"load", b"print-changed", b"use-ctx-profile"];
+    const STARTS: &[&[u8]] =
+        &[b"load-", b"polly-export", b"polly-import", b"stats", b"time-", b"track-", b"view-"];
+    const PARTS: &[&[u8]] = &[
+        b"channel",
+        b"dir",
+        b"directory",
+        b"dot",
+        b"dump",
+        b"file",
+        b"filename",
+        b"files",
+        b"input",
+        b"json",
+        b"jscop",
+        b"log",
+        b"map",
+        b"mapping",
+        b"output",
+        b"path",
+        b"paths",
+        b"plugin",
+        b"read",
+        b"replay",
+        b"summary",
+        b"training",
+        b"view",
+        b"write",
+    ];
+    let text = word.as_bytes();
+    let name = text.split(|&byte| byte == b'=').next().unwrap_or_default();
+    // Without a dash it is the value of the word before.
+    let name = name.iter().position(|&byte| byte != b'-').and_then(|at| name.get(at..)).unwrap_or_default();
+    let names_file =
+        |part: &[u8]| PARTS.contains(&part) || part.ends_with(b"list") || part.ends_with(b"file");
+    !text.starts_with(b"@")
+        && !WHOLE.contains(&name)
+        && !STARTS.iter().any(|start| name.starts_with(start))
+        && !name.split(|&byte| byte == b'-').any(names_file)
+}
+
+/// Whether a word may make clang find another assembler than the one that it names when it is asked.
+pub(super) fn chooses_programs(word: &OsStr) -> bool {
+    const STARTS: [&str; 14] = [
+        "--gcc-",
+        "--prefix=",
+        "--sysroot",
+        "--target",
+        "-B",
+        "-EB",
+        "-EL",
+        "-arch",
+        "-gcc-",
+        "-isysroot",
+        "-m16",
+        "-m32",
+        "-mx32",
+        "-target",
+    ];
+    STARTS.iter().any(|start| word.as_bytes().starts_with(start.as_bytes()))
 }

@@ -117,6 +117,26 @@ fn these_do_not_share_a_key() {
 }
 
 #[test]
+fn files_of_new_options_are_part_of_the_key() {
+    let words = [
+        "-fexperimental-sanitize-metadata-ignorelist=",
+        "-fms-hotpatch-functions-file=",
+        "-frandomize-layout-seed-file=",
+    ];
+    for word in words {
+        assert_eq!(job(&format!("clang -c a.c {word}f")).key_files, [Path::new("f")], "{word}");
+    }
+}
+
+/// What these name or contain reaches the output, or says where something is found.
+#[test]
+fn variables_of_the_key() {
+    for name in ["LLVM_OVERRIDE_PRODUCER", "GCONV_PATH", "INCLUDE", "VCToolsInstallDir", "TZDIR"] {
+        assert!(crate::compiler::gnu::KEY_VARIABLES.contains(&name), "{name}");
+    }
+}
+
+#[test]
 fn environment_tables_are_sorted() {
     use crate::compiler::gnu::{KEY_VARIABLES, REFUSED_VARIABLES};
     for table in [KEY_VARIABLES, REFUSED_VARIABLES] {

@@ -22,17 +22,21 @@ const FILES: [&str; 2] = ["specs", "liblto_plugin.so"];
 /// # Errors
 /// When the compiler does not answer.
 pub async fn candidates(query: &CompilerQuery) -> io::Result<BTreeSet<PathBuf>> {
-    let mut folders = Vec::new();
-    if query.part_folders().next().is_some() {
+    let mut found = BTreeSet::new();
+    let programs: Vec<PathBuf> = query.part_folders().collect();
+    let libraries: Vec<PathBuf> = query.part_folders().chain(query.library_folders()).collect();
+    if !libraries.is_empty() {
         let answer = query.question().with(["-print-search-dirs"]).ask().await?;
-        let line =
-            answer.stdout.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"programs: ="));
-        let all = std::env::split_paths(OsStr::from_bytes(line.unwrap_or_default()));
-        let given: Vec<PathBuf> = query.part_folders().collect();
-        folders.extend(all.filter(|folder| given.iter().any(|given| folder.starts_with(given))));
+        for (line, given, names) in
+            [(&b"programs: ="[..], programs, &PROGRAMS[..]), (b"libraries: =", libraries, &FILES)]
+        {
+            let text = answer.stdout.split(|&byte| byte == b'\n').find_map(|text| text.strip_prefix(line));
+            let all = std::env::split_paths(OsStr::from_bytes(text.unwrap_or_default()));
+            let folders = all.filter(|folder| given.iter().any(|given| folder.starts_with(given)));
+            found.extend(folders.flat_map(|folder| names.iter().map(move |name| folder.join(name))));
+        }
     }
-    let mut found: BTreeSet<PathBuf> =
-        folders.iter().flat_map(|folder| PROGRAMS.map(|name| query.cwd.join(folder).join(name))).collect();
+    let mut found: BTreeSet<PathBuf> = found.into_iter().map(|file| query.cwd.join(file)).collect();
     // The assembler is looked for in PATH, too.
     let path = query.env.get("PATH").unwrap_or_default();
     let before = std::env::split_paths(path).map(|folder| query.cwd.join(folder).join("as"));

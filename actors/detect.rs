@@ -24,10 +24,10 @@ pub use gnu::Said;
 pub use rustc::Here;
 
 /// Variables that lead to other parts of a compiler, whoever it is.
-const LOADER_VARIABLES: [&str; 3] = ["LD_LIBRARY_PATH", "LD_PRELOAD", "PATH"];
+const LOADER_VARIABLES: [&str; 4] = ["LD_LIBRARY_PATH", "LD_PRELOAD", "LIBRARY_PATH", "PATH"];
 
 /// Variables that lead a compiler to other parts of itself, or to other built-in folders.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 20] = [
     "COMPILER_PATH",
     "CPATH",
     "CPLUS_INCLUDE_PATH",
@@ -35,10 +35,19 @@ const VARIABLES: [&str; 11] = [
     "CCC_OVERRIDE_OPTIONS",
     "CLANG_CONFIG_FILE_SYSTEM_DIR",
     "CLANG_CONFIG_FILE_USER_DIR",
+    "EXTERNAL_INCLUDE",
     "GCC_EXEC_PREFIX",
+    "INCLUDE",
     "OBJCPLUS_INCLUDE_PATH",
     "OBJC_INCLUDE_PATH",
     "SDKROOT",
+    "UCRTVersion",
+    "UniversalCRTSdkDir",
+    "VCINSTALLDIR",
+    "VCToolsInstallDir",
+    "VCToolsVersion",
+    "WindowsSDKVersion",
+    "WindowsSdkDir",
 ];
 
 /// A compiler as a client would run it.
@@ -96,7 +105,7 @@ impl CompilerQuery {
             key.field("named", name.as_bytes());
             key.field("value", self.env.get(name).unwrap_or_default().as_bytes());
         }
-        if self.part_folders().any(|folder| folder.is_relative()) {
+        if self.part_folders().chain(self.library_folders()).any(|folder| folder.is_relative()) {
             key.field("cwd", self.cwd.as_os_str().as_bytes());
         }
         if let Some(here) = &self.here {
@@ -114,6 +123,11 @@ impl CompilerQuery {
     pub fn part_folders(&self) -> impl Iterator<Item = PathBuf> {
         let values = ["COMPILER_PATH", "GCC_EXEC_PREFIX"].into_iter().filter_map(|name| self.env.get(name));
         values.flat_map(std::env::split_paths)
+    }
+
+    /// Folders of libraries, in which gcc looks for its specs file, too.
+    pub fn library_folders(&self) -> impl Iterator<Item = PathBuf> {
+        self.env.get("LIBRARY_PATH").into_iter().flat_map(std::env::split_paths)
     }
 
     fn env_pairs(&self) -> Vec<(OsString, OsString)> {

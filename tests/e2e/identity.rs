@@ -91,3 +91,20 @@ fn t118_a_script_that_reads_the_environment() {
     let sandbox = sandbox.without("REAL").env("WORDS", "-DV=1").env("OTHER", "1");
     sandbox.expect(Hit, "./cc -c a.c");
 }
+
+/// gcc reads a `specs` file where it looks for libraries.
+#[test]
+fn specs_in_a_folder_of_libraries() {
+    let sandbox = Sandbox::new("specs").file("a.c", "int x;\n").file("lib/x", "");
+    sandbox.expect(Stored, "gcc -c a.c");
+    let specs = "*cc1:\n+ -fno-ident\n";
+    let folder = sandbox.work().join("lib");
+    let sandbox = sandbox.env("LIBRARY_PATH", folder);
+    sandbox.expect(Hit, "gcc -c a.c");
+    sandbox.write("lib/specs", specs).hits("gcc -c a.c");
+    sandbox.sh("rm lib/specs").expect(Hit, "gcc -c a.c");
+    sandbox.write("lib/specs", "*cc1:\n+ -fno-common\n").hits("gcc -c a.c");
+    sandbox.sh("mkdir other; mv lib/specs other");
+    let sandbox = sandbox.env("LIBRARY_PATH", "other");
+    sandbox.hits("gcc -c a.c");
+}

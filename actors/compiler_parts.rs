@@ -191,13 +191,31 @@ fn libraries(text: &[u8]) -> Vec<PathBuf> {
 fn clang_itself(text: &[u8]) -> Option<PathBuf> {
     let line = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b" \""))?;
     let end = line.windows(6).position(|part| part == b"\" -cc1")?;
-    // A backslash stands before what a shell would take for its own.
-    let mut path = Vec::with_capacity(end);
-    let mut bytes = line.get(..end)?.iter();
+    Some(plain(line.get(..end)?))
+}
+
+/// The folder of files that come with clang, as it tells it with `-v`.
+pub fn resources(text: &[u8]) -> Option<PathBuf> {
+    const WORD: &[u8] = b" -resource-dir ";
+    let at = text.windows(WORD.len()).position(|part| part == WORD)?;
+    let value = text.get(at + WORD.len()..)?;
+    // In quotes only where it needs them.
+    let (value, end) = match value.strip_prefix(b"\"") {
+        Some(quoted) => (quoted, &b"\" "[..]),
+        None => (value, &b" "[..]),
+    };
+    let end = value.windows(end.len()).position(|part| part == end)?;
+    Some(plain(value.get(..end)?))
+}
+
+/// A word as it was before clang put a backslash in front of what a shell would take for its own.
+fn plain(word: &[u8]) -> PathBuf {
+    let mut path = Vec::with_capacity(word.len());
+    let mut bytes = word.iter();
     while let Some(&byte) = bytes.next() {
         path.extend(if byte == b'\\' { bytes.next().copied() } else { Some(byte) });
     }
-    Some(OsString::from_vec(path).into())
+    OsString::from_vec(path).into()
 }
 
 /// The folders in which clang found a gcc, as it tells with `-v`: a newer one would be taken instead.
@@ -222,6 +240,15 @@ mod tests {
         let text = b"COLLECT_GCC=gcc\nCOMPILER_PATH=/opt/gcc/12/:/opt/gcc/\n";
         assert_eq!(program_folders(text), Some(vec!["/opt/gcc/12/".into(), "/opt/gcc/".into()]));
         assert_eq!(program_folders(b"COLLECT_GCC=gcc\n"), None);
+    }
+
+    #[test]
+    fn clang_names_its_resources() {
+        let text = b" \"/bin/clang\" -cc1 -triple t -resource-dir /usr/lib/clang/14 -E\n";
+        assert_eq!(resources(text), Some("/usr/lib/clang/14".into()));
+        let text = b" \"/bin/clang\" -cc1 -resource-dir \"/a b/\\$c\" -E\n";
+        assert_eq!(resources(text), Some("/a b/$c".into()));
+        assert_eq!(resources(b"gcc version 12\n"), None);
     }
 
     #[test]

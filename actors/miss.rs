@@ -16,7 +16,7 @@ use crate::subject::Subject;
 use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
-use cachepot_engine::job::{Discovery, Role};
+use cachepot_engine::job::{Discovery, Family, Role};
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested};
 use cachepot_wire::{Ending, Plan, Report};
@@ -259,6 +259,7 @@ impl Miss {
             brought,
             words,
             word_texts,
+            reads_maps: self.subject.driver.family == Family::Clang,
             key_files: job.key_files.clone(),
             sides: self.sides(),
             watched: None,

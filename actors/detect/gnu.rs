@@ -7,6 +7,7 @@ use crate::jobserver_actor::Slots;
 use crate::run::Answer;
 use crate::settled::Settled;
 use crate::wrapper;
+use cachepot_engine::compiler::gnu::sanitizer_lists;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::{Driver, Family};
 use cachepot_wire::socket;
@@ -57,19 +58,25 @@ pub(super) async fn detect(
         Ok(said) => said,
         Err(text) => return Ok(Compiler::unknown(text, names, parts)),
     };
+    let gcc_folders = compiler_parts::gcc_folders(&said.verbose).into_iter();
+    let gcc_folders = gcc_folders.map(|folder| query.cwd.join(folder));
     let found = compiler_parts::find(query, &said, slots).await?;
     let is_told = found.is_some();
+    let resources = compiler_parts::resources(&said.verbose).map(|folder| query.cwd.join(folder));
+    // One that is not there yet changes its folder.
+    let share = resources.iter().map(|folder| folder.join("share"));
+    let found_folders = stamped(gcc_folders.chain(share));
+    let lists = stamped(resources.iter().flat_map(|folder| sanitizer_lists(folder)));
+    parts.extend(lists.into_iter().filter(|(_, stamp)| stamp.is_some()));
     parts.extend(stamped(found.into_iter().flatten().filter(|part| *part != query.program)));
     let identity = if is_told { identity(query, &said, &parts, (slots, settled)).await } else { None };
     parts.extend(candidates);
-    let gcc_folders = compiler_parts::gcc_folders(&said.verbose).into_iter();
-    let gcc_folders = stamped(gcc_folders.map(|folder| query.cwd.join(folder)));
     // By the time that nobody can set: a folder may well bear a date of tomorrow.
     let by_change = |stamp: Stamp| Stamp { modified: stamp.changed, ..stamp };
-    if gcc_folders.iter().any(|(_, stamp)| stamp.is_some_and(|s| changed_since(&by_change(s), began))) {
+    if found_folders.iter().any(|(_, stamp)| stamp.is_some_and(|s| changed_since(&by_change(s), began))) {
         return Err(io::Error::other("the compiler changed while it was asked"));
     }
-    parts.extend(gcc_folders);
+    parts.extend(found_folders);
     let why = if is_told { "a part of the compiler cannot be read" } else { "it does not tell what it runs" };
     let folders = said.folders_everywhere(query).map(Arc::new);
     let kind = identity.map(|identity| Known {

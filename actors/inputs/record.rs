@@ -4,7 +4,7 @@ use super::files::{Moment, Stamp, changed_since, is_link, link_stat, repeated, s
 use super::later::Later;
 use super::names::Names;
 use super::observed::{self, Watched};
-use super::paths::{Place, normal};
+use super::paths::{Place, normal, parent};
 use super::sight::Sight;
 use super::survey::Survey;
 use super::texts::{Seen, Texts, known_now};
@@ -15,9 +15,11 @@ use super::watch::Walk;
 use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::key::result_key;
-use cachepot_engine::manifest::{Input, Record};
+use cachepot_engine::manifest::{Input, NOT_A_FOLDER, Record};
 use cachepot_engine::scan::{Findings, Hidden, Quarter};
 use foldhash::HashSet;
+use nix::errno::Errno;
+use nix::sys::stat::FileStat;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -61,6 +63,8 @@ pub struct Compiled {
     pub words: Findings,
     /// Their texts, in lines.
     pub word_texts: Vec<u8>,
+    /// Whether a plain file in place of a searched folder is read: clang's header maps.
+    pub reads_maps: bool,
     /// Files whose content is part of the job's key, as spelled.
     pub key_files: Vec<PathBuf>,
     /// Asks which of the inputs are system headers.
@@ -179,6 +183,9 @@ impl View<'_, '_> {
         let expected: HashSet<Cow<'_, [u8]>> = paths.into_iter().collect();
         let walk = Walk { place, memory, survey: &survey, names: &names, expected: &expected, later };
         let (_, surprises) = walk.run();
+        if compiled.reads_maps && surprises.states.contains(&NOT_A_FOLDER) {
+            return Err(NotStorable::Uses("header map"));
+        }
         if surprises.unsure {
             return Err(NotStorable::TooNew);
         }
@@ -247,13 +254,33 @@ pub(super) fn key_files_stand(
     for path in &compiled.key_files {
         let path = memory.paths.intern(path.as_os_str().as_bytes()).ok_or(NotStorable::Unreadable)?;
         for stat in [stat(place, &path), link_stat(place, &path)] {
-            let stat = stat.map_err(|_| NotStorable::Unreadable)?;
+            let found = match stat {
+                Err(Errno::ENOENT | Errno::ENOTDIR) => nearest(place, &normal(path.to_bytes())),
+                found => found,
+            };
+            let stat = found.map_err(|_| NotStorable::Unreadable)?;
             if changed_since(&Stamp::of(&stat), compiled.asked) {
                 return Err(NotStorable::TooNew);
             }
         }
     }
     Ok(())
+}
+
+/// What lies nearest above a path that leads nowhere: it would have changed with anything that was there.
+fn nearest(place: &Place, path: &[u8]) -> nix::Result<FileStat> {
+    let mut path = path;
+    while !path.is_empty() && path != b"/" {
+        path = parent(path);
+        let text = CString::new(if path.is_empty() { b"." } else { path }).map_err(|_| Errno::EINVAL)?;
+        match link_stat(place, &text) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+            // Where it leads something may have been.
+            Ok(link) if is_link(&link) => return stat(place, &text),
+            found => return found,
+        }
+    }
+    Err(Errno::ENOENT)
 }
 
 impl Observed {

@@ -97,6 +97,7 @@ impl Observing {
             brought: Vec::new(),
             words: Findings::default(),
             word_texts: Vec::new(),
+            reads_maps: false,
             key_files: job.key_files.clone(),
             sides: None,
             watched: Some(watched),

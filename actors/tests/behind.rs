@@ -25,6 +25,7 @@ async fn check(world: &World) -> Check {
             brought: Vec::new(),
             words,
             word_texts: Vec::new(),
+            reads_maps: false,
             key_files: Vec::new(),
             sides: None,
             watched: None,

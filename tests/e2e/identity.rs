@@ -108,3 +108,30 @@ fn specs_in_a_folder_of_libraries() {
     let sandbox = sandbox.env("LIBRARY_PATH", "other");
     sandbox.hits("gcc -c a.c");
 }
+
+/// clang's sanitizers read lists beside its own headers, if there are any.
+#[test]
+fn lists_of_sanitizers_that_appear() {
+    let sandbox = Sandbox::new("lists").file("a.c", "int g[4];\nint f(int i) { return g[i]; }\n");
+    sandbox.sh("mkdir -p own/share; ln -s $(clang -print-resource-dir)/include own/include");
+    let list = "own/share/asan_ignorelist.txt";
+    let line = "clang -c a.c -fsanitize=address -resource-dir=own";
+    sandbox.hits(line);
+    sandbox.write(list, "fun:f\n").hits(line);
+    sandbox.write(list, "fun:x\n").hits(line);
+    sandbox.sh(&format!("rm {list}")).expect(Hit, line);
+}
+
+#[test]
+fn lists_of_sanitizers_of_a_compiler() {
+    let sandbox = Sandbox::new("own_lists").file("a.c", "int g[4];\nint f(int i) { return g[i]; }\n");
+    sandbox.sh("cp -rL $(clang -print-resource-dir) own; rm -f own/share/*; mkdir -p own/share");
+    let script = "#!/bin/sh\nexec clang -resource-dir=$OWN \"$@\"\n";
+    let folder = sandbox.work().join("own");
+    let sandbox = sandbox.file("cc", script).env("OWN", folder);
+    let line = "./cc -c a.c -fsanitize=address";
+    sandbox.sh("chmod +x cc").hits(line);
+    sandbox.write("own/share/asan_ignorelist.txt", "fun:f\n").hits(line);
+    sandbox.write("own/share/asan_ignorelist.txt", "fun:x\n").hits(line);
+    sandbox.sh("rm own/share/asan_ignorelist.txt").expect(Hit, line);
+}

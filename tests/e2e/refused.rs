@@ -163,3 +163,16 @@ fn offloaded_code() {
     sandbox.hits("clang -fopenmp -c b.c");
     sandbox.hits("clang -c a.c");
 }
+
+/// clang reads a plain file among the folders of headers as a map of names.
+#[test]
+fn a_map_of_headers() {
+    let sandbox = Sandbox::new("map").file("a.c", "#include <x.h>\n").file("i/x.h", "int x;\n");
+    let lines = ["clang -c a.c -Im -Ii", "clang -c a.c -isystem m -Ii"];
+    for line in lines {
+        sandbox.hits(line);
+        sandbox.write("m", "no map").expect(Uses("header map"), line);
+        sandbox.sh("rm m").expect(Hit, line);
+    }
+    sandbox.write("m", "no map").hits("gcc -c a.c -Im -Ii");
+}

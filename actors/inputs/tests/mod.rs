@@ -112,6 +112,7 @@ impl World {
             sides: None,
             watched: None,
             bases: Bases::default(),
+            reads_maps: false,
             key_files: Vec::new(),
             asked: start,
             start,

@@ -77,9 +77,13 @@ fn key_files_that_change() {
     };
     let outcome = |key_file| observe(&world.memory, &world.place(), &compiled(&world, key_file)).err();
     assert_eq!(outcome("list.txt"), None);
-    assert_eq!(outcome("absent.txt"), Some(NotStorable::Unreadable));
+    assert_eq!(outcome("absent.txt"), None);
+    assert_eq!(outcome("absent/absent.txt"), None);
     world.write("list.txt", "2");
     assert_eq!(outcome("list.txt"), Some(NotStorable::TooNew));
+    world.write("other.txt", "was another");
+    assert_eq!(outcome("absent.txt"), Some(NotStorable::TooNew));
+    assert_eq!(outcome("absent/absent.txt"), Some(NotStorable::TooNew));
 }
 
 /// What a text may use whose effect is not known.

@@ -69,6 +69,7 @@ impl World {
             sides: None,
             watched: Some(watched),
             bases: cachepot_engine::bases::Bases::default(),
+            reads_maps: false,
             key_files: Vec::new(),
             asked: start,
             start,

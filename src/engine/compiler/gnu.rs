@@ -23,7 +23,7 @@ mod plan;
 mod texts;
 
 pub use environment::{FOLDER_VARIABLES, KEY_VARIABLES, REFUSED_VARIABLES, date_is_fixed};
-pub use inputs::inputs;
+pub use inputs::{inputs, sanitizer_lists};
 pub use plan::{colour_words, dependency_scan, narrow_scan, plan, preprocessing};
 pub use texts::{Asks, names_origin};
 
@@ -89,7 +89,7 @@ fn job(
         key_directory: directory.key,
         mapped_folders: directory.mapped,
         bases,
-        key_files: std::mem::take(&mut line.key_files),
+        key_files: inputs::key_files(driver, request, line),
         native_cpu: line.native_cpu,
         outputs,
         discovery,

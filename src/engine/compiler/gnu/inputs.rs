@@ -1,7 +1,9 @@
 //! The input files of a finished compile.
 use super::depends_on_process;
+use super::line::Line;
 use crate::depfile;
-use crate::job::{Discovery, Job, Reason};
+use crate::job::{Discovery, Driver, Family, Job, Reason};
+use cachepot_wire::CompileRequest;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -84,4 +86,42 @@ fn refused(job: &Job, file: &Path) -> Option<Reason> {
     // Two checkouts would share, but the mapped path in the output could differ. With bases the result is tied to its own.
     (unspelled && job.bases.is_empty())
         .then(|| Reason("header below a mapped folder by absolute path".to_owned()))
+}
+
+/// What the sanitizers of clang leave alone by default.
+const SANITIZER_LISTS: [&str; 16] = [
+    "asan_blacklist.txt",
+    "asan_ignorelist.txt",
+    "cfi_blacklist.txt",
+    "cfi_ignorelist.txt",
+    "dfsan_abilist.txt",
+    "hwasan_blacklist.txt",
+    "hwasan_ignorelist.txt",
+    "memtag_blacklist.txt",
+    "memtag_ignorelist.txt",
+    "msan_blacklist.txt",
+    "msan_ignorelist.txt",
+    "tsan_blacklist.txt",
+    "tsan_ignorelist.txt",
+    "tysan_ignorelist.txt",
+    "ubsan_blacklist.txt",
+    "ubsan_ignorelist.txt",
+];
+
+/// The files whose content is in the key: those that words name, and those that clang reads where they are.
+pub(super) fn key_files(driver: &Driver, request: &CompileRequest, line: &mut Line<'_>) -> Vec<PathBuf> {
+    let mut files = std::mem::take(&mut line.key_files);
+    if driver.family == Family::Clang {
+        let sdk = line.sdk.or_else(|| request.env.get("SDKROOT"));
+        files.extend(sdk.map(|sdk| Path::new(sdk).join("SDKSettings.json")));
+        let resources = line.resources.filter(|_| line.sanitized).map(Path::new);
+        files.extend(resources.into_iter().flat_map(sanitizer_lists));
+    }
+    files
+}
+
+/// The files in a folder of resources of clang that tell its sanitizers what to leave alone.
+pub fn sanitizer_lists(resources: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let share = resources.join("share");
+    SANITIZER_LISTS.iter().map(move |name| share.join(name))
 }

@@ -61,6 +61,10 @@ pub(super) struct Line<'a> {
     pub(super) chooses_system: bool,
     pub(super) probe_words: Vec<OsString>,
     pub(super) key_files: Vec<PathBuf>,
+    /// `-isysroot` and `-resource-dir`, in which clang reads files that nobody names.
+    pub(super) sdk: Option<&'a OsStr>,
+    pub(super) resources: Option<&'a OsStr>,
+    pub(super) sanitized: bool,
     pub(super) maps: Vec<Map>,
     pub(super) arch: Option<&'a OsStr>,
     pub(super) record: Option<&'a OsStr>,
@@ -205,6 +209,12 @@ impl<'a> Line<'a> {
             Treatment::Arch if self.arch.is_some_and(|arch| arch != token.value) => {
                 self.refuse("multiple different -arch");
             }
+            _ => {}
+        }
+        match row.word {
+            "-isysroot" => self.sdk = Some(token.value),
+            "-resource-dir" => self.resources = Some(token.value),
+            "-fsanitize=" => self.sanitized = true,
             _ => {}
         }
         if row.does == Treatment::Arch {

@@ -128,6 +128,18 @@ fn files_of_new_options_are_part_of_the_key() {
     }
 }
 
+/// clang reads these where they are, and does without them.
+#[test]
+fn files_that_nobody_names_are_part_of_the_key() {
+    let files = |line| job(line).key_files;
+    assert_eq!(files("clang -c a.c -isysroot s"), [Path::new("s/SDKSettings.json")]);
+    assert_eq!(files("SDKROOT=/s clang -c a.c"), [Path::new("/s/SDKSettings.json")]);
+    let lists = files("clang -c a.c -fsanitize=address -resource-dir=r");
+    assert!(lists.contains(&"r/share/asan_ignorelist.txt".into()));
+    assert!(files("clang -c a.c -resource-dir=r").is_empty());
+    assert!(files("gcc -c a.c -isysroot s").is_empty());
+}
+
 /// What these name or contain reaches the output, or says where something is found.
 #[test]
 fn variables_of_the_key() {

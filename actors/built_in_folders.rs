@@ -10,12 +10,20 @@ use std::sync::Arc;
 pub type Folders = Arc<Vec<Vec<u8>>>;
 
 /// Everything that the built-in folders depend on.
-pub fn key(query: &CompilerQuery, known: &Known, language: &str, words: &[OsString]) -> Digest {
+pub fn key(
+    query: &CompilerQuery,
+    known: &Known,
+    language: &str,
+    (words, probed): (&[OsString], Option<Digest>),
+) -> Digest {
     let mut key = query.builder("cachepot built-in folders 2");
     key.field("identity", &known.identity.0).field("language", language.as_bytes());
     // A script may do anything; another compiler needs a word or a variable that names a folder.
     if known.folders.is_none() || query.names_folders() || !words.iter().all(is_plain) {
         key.field("cwd", query.cwd.as_os_str().as_bytes());
+    }
+    if let Some(probed) = probed {
+        key.field("probed", &probed.0);
     }
     key.list("words", words.iter().map(|word| word.as_bytes())).finish()
 }
@@ -85,7 +93,7 @@ mod tests {
         let folders = if is_script { None } else { Some(Folders::default()) };
         let (identity, version, covered) = (Digest([0; 32]), None, Arc::default());
         let known = Known { identity, driver, folders, version, covered };
-        let key = |cwd| key(&query(cwd), &known, "c", &[word.into()]);
+        let key = |cwd| key(&query(cwd), &known, "c", (&[word.into()], None));
         key("/one") == key("/other")
     }
 

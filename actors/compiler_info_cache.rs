@@ -40,6 +40,10 @@ pub struct BuiltInFolders {
     pub language: &'static str,
     /// Words that change the answer.
     pub words: Vec<std::ffi::OsString>,
+    /// What it finds where they send it.
+    pub probed: Option<Digest>,
+    /// Whether it would find that still.
+    pub stands: Box<dyn Fn() -> bool + Send>,
 }
 
 type Cell<T> = Arc<OnceCell<Arc<T>>>;
@@ -141,9 +145,9 @@ impl Handler<BuiltInFolders> for CompilerInfoCache {
     type Result = ResponseFuture<Option<Folders>>;
 
     fn handle(&mut self, message: BuiltInFolders, _: &mut Self::Context) -> Self::Result {
-        let BuiltInFolders { query, compiler, language, words } = message;
+        let BuiltInFolders { query, compiler, language, words, probed, stands } = message;
         let Ok(known) = &compiler.kind else { return Box::pin(async { None }) };
-        let key = built_in_folders::key(&query, known, language, &words);
+        let key = built_in_folders::key(&query, known, language, (&words, probed));
         if self.folders.len() >= MAX_COMPILERS {
             self.folders.clear();
         }
@@ -152,7 +156,8 @@ impl Handler<BuiltInFolders> for CompilerInfoCache {
         Box::pin(async move {
             // No answer is not kept: the next time there may be one.
             let ask = || async {
-                built_in_folders::ask(&query, language, &words, &slots).await.map(Arc::new).ok_or(())
+                let folders = built_in_folders::ask(&query, language, &words, &slots).await;
+                folders.filter(|_| stands()).map(Arc::new).ok_or(())
             };
             cell.get_or_try_init(ask).await.ok().cloned()
         })

@@ -248,6 +248,11 @@ impl Miss {
         if !words.is_ok_and(|words| words == self.call.words) {
             return Err(NotStored::TooNew);
         }
+        // What its driver found may have come after the key was made.
+        let memory = &self.shared.memory;
+        if self.subject.probed(memory).is_some() && self.subject.key(memory) != self.call.key {
+            return Err(NotStored::TooNew);
+        }
         if let Some(observing) = &self.call.observing {
             return observing.compiled((&self.subject, &self.call), self.start, dependencies, says).await;
         }
@@ -341,7 +346,10 @@ async fn built_in_folders(
     {
         return Some(folders);
     }
-    let message = BuiltInFolders { query, compiler, language, words };
+    let probed = subject.probed(&shared.memory);
+    let memory = Arc::clone(&shared.memory);
+    let stands = Box::new(move || subject.probed(&memory) == probed);
+    let message = BuiltInFolders { query, compiler, language, words, probed, stands };
     ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?
 }
 

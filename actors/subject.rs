@@ -1,5 +1,6 @@
 //! What a look-up is about: a job with everything that its key is made from.
-use crate::inputs::{Memory, Place, Stamp, Young, stat};
+use crate::inputs::{Memory, Place, Stamp, Young, probed, stat};
+use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::{Discovery, Driver, Job, Language};
 use cachepot_engine::key::{JobFacts, job_key};
@@ -42,7 +43,8 @@ impl Subject {
             let path = memory.paths.intern(path.as_os_str().as_bytes())?;
             memory.files.digest(&self.place, &path).map(|known| known.digest)
         };
-        let key_files: Vec<Option<Digest>> = self.job.key_files.iter().map(digest).collect();
+        let mut key_files: Vec<Option<Digest>> = self.job.key_files.iter().map(digest).collect();
+        key_files.extend(self.probed(memory).map(Some));
         let variables: Vec<_> = self.variables.iter().map(|(n, v)| (n.as_os_str(), v.as_os_str())).collect();
         job_key(&JobFacts {
             identity: self.identity,
@@ -57,6 +59,12 @@ impl Subject {
             pwd_leads_here: self.job.key_directory.is_some()
                 && pwd_leads_here(self.pwd.as_deref(), &self.place),
         })
+    }
+
+    /// What the compiler's driver finds where it looks for installations; `None` where it looks nowhere else than at home.
+    pub fn probed(&self, memory: &Memory) -> Option<Digest> {
+        let roots = gnu::probed_roots(&self.driver, &self.job);
+        (!roots.is_empty()).then(|| probed(memory, &self.place, &roots))
     }
 }
 

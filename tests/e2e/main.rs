@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod commands;
+mod driver;
 mod elsewhere;
 mod faults;
 mod harness;

@@ -23,7 +23,7 @@ mod plan;
 mod texts;
 
 pub use environment::{FOLDER_VARIABLES, KEY_VARIABLES, REFUSED_VARIABLES, date_is_fixed};
-pub use inputs::{inputs, sanitizer_lists};
+pub use inputs::{inputs, probed_roots, sanitizer_lists};
 pub use plan::{colour_words, dependency_scan, narrow_scan, plan, preprocessing};
 pub use texts::{Asks, names_origin};
 

@@ -3,6 +3,7 @@ use super::depends_on_process;
 use super::line::Line;
 use crate::depfile;
 use crate::job::{Discovery, Driver, Family, Job, Reason};
+use crate::options::{Sort, Tokens};
 use cachepot_wire::CompileRequest;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -124,4 +125,35 @@ pub(super) fn key_files(driver: &Driver, request: &CompileRequest, line: &mut Li
 pub fn sanitizer_lists(resources: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let share = resources.join("share");
     SANITIZER_LISTS.iter().map(move |name| share.join(name))
+}
+
+/// Folders below which clang's driver looks for installations of gcc and libc++ and for what is named after a target,
+/// because words send it there; none where it looks at home alone.
+pub fn probed_roots(driver: &Driver, job: &Job) -> Vec<PathBuf> {
+    let mut roots = Vec::new();
+    if driver.family != Family::Clang {
+        return roots;
+    }
+    let mut looks_around = false;
+    for token in Tokens::new(driver.family, &job.search.probe_words) {
+        let word = match token.sort {
+            Sort::Known(row) => row.word,
+            _ => token.word.to_str().unwrap_or_default(),
+        };
+        match word {
+            "--gcc-install-dir=" => roots.push(Path::new(token.value).join("../../../..")),
+            "--gcc-toolchain" | "-gcc-toolchain" | "--sysroot" | "-isysroot" | "-resource-dir" | "-B"
+            | "--prefix=" => {
+                roots.push(token.value.into());
+            }
+            "--target" | "-target" | "-arch" | "-stdlib=" | "--stdlib=" | "-m32" | "-mx32" => {
+                looks_around = true
+            }
+            _ => {}
+        }
+    }
+    if looks_around || !roots.is_empty() {
+        roots.push("/".into());
+    }
+    roots
 }

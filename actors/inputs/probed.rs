@@ -98,10 +98,9 @@ impl Look<'_> {
         self.key.field("is folder", &[listing.is_some().into()]);
         let listing = listing?;
         let wanted = listing
-            .entries
-            .iter()
-            .filter(|entry| matches!(entry.kind, Kind::Folder | Kind::Link) && is_wanted(&entry.name));
-        let mut names: Vec<Box<[u8]>> = wanted.map(|entry| entry.name.clone()).collect();
+            .entries()
+            .filter(|entry| matches!(entry.kind, Kind::Folder | Kind::Link) && is_wanted(entry.name));
+        let mut names: Vec<Box<[u8]>> = wanted.map(|entry| entry.name.into()).collect();
         names.sort_unstable();
         self.key.list("names", names.iter());
         Some(names)

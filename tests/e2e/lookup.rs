@@ -134,12 +134,16 @@ fn t010_a_header_appears_beside_the_including_one() {
 fn t011_odd_candidates_are_absent_until_they_turn_real() {
     for compiler in ["gcc", "clang"] {
         let line = format!("{compiler} -c a.c -If.txt -Ilink -Idir -Ib");
-        let sandbox = shadowed("odd").file("f.txt", "");
+        let sandbox = shadowed("odd");
+        // For clang this would be a map of headers.
+        if compiler == "gcc" {
+            sandbox.write("f.txt", "");
+        }
         sandbox.sh("ln -s nowhere link; mkdir -p dir; ln -s ../nothing dir/x.h").hits(&*line);
         sandbox.write("nothing", "int by_link;\n").hits(&*line);
         sandbox.sh("rm nothing").expect(Hit, &*line);
         sandbox.write("nowhere/x.h", "int from_nowhere;\n").hits(&*line);
-        sandbox.sh("rm -r nowhere f.txt").write("f.txt/x.h", "int from_f;\n").hits(&*line);
+        sandbox.sh("rm -rf nowhere f.txt").write("f.txt/x.h", "int from_f;\n").hits(&*line);
     }
 }
 
@@ -303,16 +307,16 @@ fn t050_two_states_of_a_header_both_hit() {
     }
 }
 
-/// gcc does not list it among those that it searches.
+/// gcc does not list it among those that it searches, and clang might read it.
 #[test]
 fn a_file_in_the_place_of_a_searched_folder_becomes_a_folder() {
-    for compiler in ["gcc", "clang"] {
+    for (compiler, began) in [("gcc", Stored), ("clang", Uses("header map"))] {
         let sandbox = Sandbox::new("no_folder").file("a.c", "#include <h.h>\nint x = V;\n");
         let sandbox = sandbox.file("inc/h.h", "#define V 1\n").file("other/h.h", "#define V 2\n");
         let sandbox = sandbox.file("file", "").env("CPATH", "link");
         let line = format!("{compiler} -c -Iinc a.c");
         let folder = format!("{compiler} -c -Iinc a.c -DF");
-        sandbox.sh("ln -s file link").hits(&*line);
+        sandbox.sh("ln -s file link").expect(began, &*line);
         sandbox.sh("ln -sfn other link").hits(&*folder);
         sandbox.expect(Stored, &*line);
     }

@@ -208,6 +208,15 @@ pub fn resources(text: &[u8]) -> Option<PathBuf> {
     Some(plain(value.get(..end)?))
 }
 
+/// Where clang's own C++ library may be, with one folder for each version: it searches none that is not there.
+pub fn libraries_of_clang(text: &[u8]) -> BTreeSet<PathBuf> {
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let installed = lines.find_map(|line| line.strip_prefix(b"InstalledDir: "));
+    let installed = installed.map(|folder| PathBuf::from(OsStr::from_bytes(folder)));
+    let own = clang_itself(text).and_then(|path| Some(path.parent()?.to_owned()));
+    installed.into_iter().chain(own).map(|folder| folder.join("../include/c++")).collect()
+}
+
 /// A word as it was before clang put a backslash in front of what a shell would take for its own.
 fn plain(word: &[u8]) -> PathBuf {
     let mut path = Vec::with_capacity(word.len());

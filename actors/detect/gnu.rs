@@ -65,7 +65,9 @@ pub(super) async fn detect(
     let resources = compiler_parts::resources(&said.verbose).map(|folder| query.cwd.join(folder));
     // One that is not there yet changes its folder.
     let share = resources.iter().map(|folder| folder.join("share"));
-    let found_folders = stamped(gcc_folders.chain(share));
+    let libraries = compiler_parts::libraries_of_clang(&said.verbose).into_iter();
+    let libraries = libraries.map(|folder| query.cwd.join(folder));
+    let found_folders = stamped(gcc_folders.chain(share).chain(libraries));
     let lists = stamped(resources.iter().flat_map(|folder| sanitizer_lists(folder)));
     parts.extend(lists.into_iter().filter(|(_, stamp)| stamp.is_some()));
     parts.extend(stamped(found.into_iter().flatten().filter(|part| *part != query.program)));
@@ -162,6 +164,12 @@ async fn identity(
     key.field("name", name.as_bytes()).field("version", &said.version);
     key.field("driver", format!("{:?}", said.driver).as_bytes());
     key.field("about", &said.about());
+    for folder in compiler_parts::libraries_of_clang(&said.verbose) {
+        let entries = std::fs::read_dir(query.cwd.join(folder)).into_iter().flatten().flatten();
+        let mut versions: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+        versions.sort();
+        key.list("library", versions.iter().map(|name| name.as_bytes()));
+    }
     let digests = digests(parts, slots, settled).await?;
     for ((path, _), digest) in parts.iter().zip(digests) {
         key.field("part", path.file_name().unwrap_or_default().as_bytes()).field("digest", &digest.0);

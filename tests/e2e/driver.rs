@@ -58,3 +58,16 @@ fn a_folder_of_resources_that_appears() {
     sandbox.write("res/include/zz", "#define V 2\n").hits(line);
     sandbox.sh("rm -r res").expect(Hit, line);
 }
+
+#[test]
+fn a_library_of_the_compiler_that_appears() {
+    let sandbox = unit("own_library");
+    let script = "mkdir -p own/bin own/lib/clang; cp $(readlink -f $(command -v clang)) own/bin/clang++;
+        resources=$(clang -print-resource-dir); ln -s $resources own/lib/clang/;
+        for library in $(dirname $resources)/../*.so*; do ln -s $library own/lib/; done";
+    sandbox.sh(&script.replace('\n', " "));
+    let line = "own/bin/clang++ -stdlib=libc++ -idirafter i -c a.cc";
+    sandbox.hits(line);
+    sandbox.write("own/include/c++/v1/zz", "#define V 2\n").hits(line);
+    sandbox.sh("rm -r own/include").expect(Hit, line);
+}

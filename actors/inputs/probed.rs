@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 const BASES: [&str; 3] = ["", "usr", "usr/local"];
 /// Where gcc may be below that.
 const LIBRARIES: [&str; 4] = ["lib", "lib32", "lib64", "libx32"];
+/// Folders of an installation for the kinds of one processor.
+const KINDS: [&str; 4] = ["", "32", "64", "x32"];
 /// How the name of a target begins.
 const PROCESSORS: [&str; 22] = [
     "aarch64",
@@ -82,10 +84,13 @@ impl Look<'_> {
         for target in self.names(folder, |_| true).unwrap_or_default() {
             let target = folder.join(name(&target));
             for version in self.names(&target, |_| true).unwrap_or_default() {
-                let start = target.join(name(&version)).join("crtbegin.o");
-                let is_there =
-                    path(&start).is_some_and(|start| stat(self.place, &start).is_ok_and(|s| is_file(&s)));
-                self.key.field("start", &[is_there.into()]);
+                let version = target.join(name(&version));
+                for kind in KINDS {
+                    let start = version.join(kind).join("crtbegin.o");
+                    let is_there =
+                        path(&start).is_some_and(|start| stat(self.place, &start).is_ok_and(|s| is_file(&s)));
+                    self.key.field("start", &[is_there.into()]);
+                }
             }
         }
     }

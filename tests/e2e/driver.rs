@@ -36,6 +36,8 @@ fn a_newer_gcc_below_a_root() {
         sandbox.hits(&*line);
         gcc(12);
         sandbox.hits(&*line);
+        sandbox.write(&format!("sr/{base}lib/gcc/x86_64-linux-gnu/12/32/crtbegin.o"), "").hits(&*line);
+        sandbox.sh(&format!("rm -r sr/{base}lib/gcc/x86_64-linux-gnu/12/32")).expect(Hit, &*line);
         sandbox.sh(&format!("rm sr/{base}lib/gcc/x86_64-linux-gnu/12/crtbegin.o")).hits(&*line);
         sandbox.sh(&format!("rm -r sr/{base}*/*/*/12 sr/{base}include/c++/12")).expect(Hit, &*line);
     }

@@ -138,6 +138,7 @@ pub const ROWS: &[Row] = &[
     row("-ffile-prefix-map=", Joined, DebugMap),
     row("-filelist", Joined, Hard),
     row("-fimplicit-module", Joined, Hard),
+    row("-finput-charset=", Joined, Charset),
     row("-flto", Joined, Lto),
     row("-flto-compression-level=", Joined, Key),
     row("-flto-odr-type-merging", Flag, Key),

@@ -104,6 +104,8 @@ pub enum Treatment {
     Colour,
     /// Decides about colours by its value.
     ColourValue,
+    /// The encoding of all texts.
+    Charset,
     /// Chooses a processor; `native` means this one.
     Cpu,
     /// `-arch`.

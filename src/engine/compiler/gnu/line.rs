@@ -163,6 +163,8 @@ impl<'a> Line<'a> {
             | Treatment::DependFile
             | Treatment::DependTarget
             | Treatment::DependPhony => self.dependency(row, token),
+            // Texts are looked at byte by byte.
+            Treatment::Charset if !holds_ascii(token.value) => self.refuse(row.word),
             Treatment::Preprocessor => self.preprocessor(family, token),
             Treatment::AssemblerWords => self.assembler_words(token),
             Treatment::Mllvm if !is_plain_of_llvm(token.value) => self.refuse("-mllvm"),
@@ -292,4 +294,14 @@ impl<'a> Line<'a> {
             self.enter(row, token);
         }
     }
+}
+
+/// Whether each byte below 128 stands for itself, and for nothing else, in an encoding; only those that many use are known.
+fn holds_ascii(charset: &OsStr) -> bool {
+    const NAMES: [&str; 9] =
+        ["utf-8", "utf8", "ascii", "us-ascii", "koi8-r", "koi8-u", "euc-jp", "euc-kr", "euc-cn"];
+    const NUMBERED: [&str; 5] = ["iso-8859-", "iso8859-", "latin", "cp125", "windows-125"];
+    let name = charset.to_string_lossy().to_ascii_lowercase();
+    let number = NUMBERED.iter().find_map(|start| name.strip_prefix(start));
+    NAMES.contains(&name.as_str()) || number.is_some_and(|rest| rest.parse::<u8>().is_ok_and(|n| n < 20))
 }

@@ -41,6 +41,9 @@ pub(super) const SHARE: &[(&str, &str)] = &[
 ];
 
 pub(super) const DIFFER: &[(&str, &str)] = &[
+    ("gcc -c a.c -finput-charset=ISO-8859-15", "gcc -c a.c -finput-charset=utf-8"),
+    ("gcc -c a.c -finput-charset=Latin1", "gcc -c a.c -finput-charset=CP1252"),
+    ("gcc -c a.c -finput-charset=koi8-r", "gcc -c a.c"),
     // T98.
     ("gcc -c a.c", "gcc -S a.c"),
     ("clang -c a.c", "clang -c -emit-llvm a.c"),

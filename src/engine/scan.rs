@@ -3,11 +3,13 @@
 //! The scan leaves comments out and knows no `#if`: it may see a use where there is none (then a result is kept for
 //! a shorter time or not at all), and must never miss one. Names that are put together from pieces are
 //! recognised by them.
+use directives::{DIRECTIVES, Directives};
 use lexer::{Lexer, Part, Place, is_word};
 use pieces::Pieces;
 use std::collections::BTreeSet;
 
 mod alias;
+mod directives;
 mod lexer;
 mod pieces;
 mod strings;
@@ -29,8 +31,6 @@ impl Quarter {
 
 /// The three macros whose value is not in the text.
 const MACROS: [&[u8]; 3] = [b"__TIME__", b"__DATE__", b"__TIMESTAMP__"];
-/// Assembler directives that read a file; the assembler takes capital letters for small ones.
-const DIRECTIVES: [&str; 2] = [".incbin", ".include"];
 /// Names of the questions whether a file is there; `_next` at the end of a word is left out.
 const QUESTIONS: [&[u8]; 2] = [b"__has_include", b"__has_embed"];
 
@@ -39,8 +39,8 @@ const QUESTIONS: [&[u8]; 2] = [b"__has_include", b"__has_embed"];
 pub struct Findings {
     /// Pieces of [`MACROS`].
     macros: [Pieces; 3],
-    /// Pieces of [`DIRECTIVES`] in strings.
-    directives: [Pieces; 2],
+    /// [`DIRECTIVES`], and pieces of them.
+    directives: Directives,
     /// Pieces of [`QUESTIONS`]; whole ones are looked at where they stand.
     questions: [Pieces; 2],
     /// `#embed` or `__has_embed` occurs.
@@ -55,6 +55,12 @@ pub struct Findings {
     pub paths: BTreeSet<Vec<u8>>,
     /// From some line on, the text may count as a system header (`#pragma GCC system_header`, `# 1 "file" 3`).
     pub may_turn_system: bool,
+    /// A part of the text may say that it comes from lines of another file, by `#line` or a line marker.
+    pub names_lines: bool,
+    /// The assembler may be told the place in a source (`.loc`): it writes the working directory beside it.
+    pub names_places: bool,
+    /// A precompiled header is named in what was preprocessed (`#pragma GCC pch_preprocess`).
+    pub precompiled: bool,
     /// The text was too long to be looked at.
     pub unread: bool,
     /// Operands of `__has_include` and `__has_include_next`.
@@ -133,6 +139,7 @@ impl Findings {
         let mut lexer = Lexer::new(text);
         found.computed_include = system::hides_words(text);
         found.may_turn_system = found.computed_include;
+        found.names_lines = found.computed_include;
         while let Some(part) = lexer.next() {
             if let Part::Word { word, before, after, leads, place } = part {
                 // Also in a string there.
@@ -141,6 +148,8 @@ impl Findings {
                 }
                 found.computed_include |= leads && system::may_include(word, after);
                 found.may_turn_system |= system::may_turn(word, after, leads, place == Place::String);
+                found.names_lines |= leads && system::may_name_lines(word, after);
+                found.names_places |= directives::names_place(word, before, after, place);
             }
             match part {
                 Part::Word { word, before, after, place, .. } => match word.first() {
@@ -150,17 +159,18 @@ impl Findings {
                     Some(b'_' | b'T' | b'D' | b'A' | b'E' | b'I' | b'M' | b'S' | b'P') => {
                         found.capitals((word, before, after), place);
                         found.piece_of_question(word, place);
-                        found.directive(word, before, after);
+                        found.directives.word((word, before, after), place);
                     }
                     _ => found.small_word((word, before, after), place, &mut lexer),
                 },
                 Part::Include(name) => drop(found.includes.insert(name.to_vec())),
-                Part::Comment(text) => found.comment(text),
+                Part::Comment(text) => found.directives.comment(text),
                 Part::Slash(after) if system::is_lone_slash(after) => drop(found.paths.insert(b"/".to_vec())),
                 Part::Slash(_) => {}
-                Part::DotBeforeQuote => found.directives.iter_mut().for_each(|pieces| pieces.add(0, 1)),
+                Part::DotBeforeQuote => found.directives.dot_before_quote(),
             }
         }
+        found.directives.escapes(text);
         found
     }
 
@@ -185,16 +195,15 @@ impl Findings {
                 lexer.doubt_line();
             }
             (b"include" | b"include_next" | b"import", Place::Directive) => lexer.doubt_line(),
-            (b"dependency", _) => {
-                let before = before.trim_ascii_end();
-                self.dependency |= before.ends_with(b"GCC") || before.ends_with(b"clang");
+            _ => {
+                self.dependency |= system::compares_age(word, before, after, place);
+                self.precompiled |= system::is_or_begins(b"pch_preprocess", word, after);
             }
-            _ => {}
         }
         if !lexer::follows_hash(before) {
             self.piece_of_question(word, place);
         }
-        self.directive(word, before, after);
+        self.directives.word((word, before, after), place);
     }
 
     fn question(&mut self, word: (&[u8], &[u8], &[u8]), place: Place, lexer: &mut Lexer<'_>) {
@@ -235,50 +244,6 @@ impl Findings {
         }
     }
 
-    /// `.incbin`, or strings that may be put together to it (`".inc" "bin"`).
-    fn directive(&mut self, word: &[u8], before: &[u8], after: &[u8]) {
-        let (dot, quote) = (before.last() == Some(&b'.'), before.last() == Some(&b'"'));
-        if !dot && !quote {
-            return self.escaped_dot(word, before);
-        }
-        for (pieces, name) in self.directives.iter_mut().zip(DIRECTIVES.map(str::as_bytes)) {
-            for from in 1..name.len() {
-                let (start, to) = (if dot { 0 } else { from }, from + word.len());
-                let part = name.get(from..to).is_some_and(|part| part.eq_ignore_ascii_case(word));
-                let ends = if to == name.len() { takes_operand(after) } else { after.first() == Some(&b'"') };
-                if part && ends && (quote || from == 1) {
-                    pieces.add(start, to);
-                }
-            }
-        }
-    }
-
-    /// The dot as an escape sequence (`"\56incbin"`): the word goes on behind it.
-    fn escaped_dot(&mut self, word: &[u8], before: &[u8]) {
-        if before.last() != Some(&b'\\') {
-            return;
-        }
-        for (pieces, name) in self.directives.iter_mut().zip(DIRECTIVES.map(str::as_bytes)) {
-            let tail = word.len().checked_sub(name.len() - 1).and_then(|from| word.get(from..));
-            if tail.is_some_and(|tail| name.get(1..).is_some_and(|name| name.eq_ignore_ascii_case(tail))) {
-                pieces.add(0, 1);
-                pieces.add(1, name.len());
-            }
-        }
-    }
-
-    /// What counts even in a comment: assemblers have comments of their own, in which ours may seem to begin.
-    fn comment(&mut self, text: &[u8]) {
-        for at in memchr::memchr_iter(b'.', text) {
-            let (before, rest) = text.split_at(at + 1);
-            let length = rest.iter().position(|&byte| !is_word(byte)).unwrap_or(rest.len());
-            let (word, after) = rest.split_at(length);
-            if length == 6 || length == 7 {
-                self.directive(word, before, after);
-            }
-        }
-    }
-
     /// Adds what another text of the same unit says.
     pub fn merge(&mut self, other: Findings) {
         self.merge_uses(&other);
@@ -289,12 +254,15 @@ impl Findings {
     /// The same without the names in its `#include`s, of which a unit's texts have many, and without paths.
     pub fn merge_uses(&mut self, other: &Findings) {
         self.macros.iter_mut().zip(&other.macros).for_each(|(mine, theirs)| mine.merge(theirs));
-        self.directives.iter_mut().zip(&other.directives).for_each(|(mine, theirs)| mine.merge(theirs));
+        self.directives.merge(&other.directives);
         self.questions.iter_mut().zip(&other.questions).for_each(|(mine, theirs)| mine.merge(theirs));
         self.embed |= other.embed;
         self.dependency |= other.dependency;
         self.computed_include |= other.computed_include;
         self.may_turn_system |= other.may_turn_system;
+        self.names_lines |= other.names_lines;
+        self.names_places |= other.names_places;
+        self.precompiled |= other.precompiled;
         self.computed_has_include |= other.computed_has_include;
         self.unread |= other.unread;
         self.has_include.extend(other.has_include.iter().cloned());
@@ -304,34 +272,19 @@ impl Findings {
     /// What is named whole, or in pieces that fit together.
     pub fn hidden(&self) -> Hidden {
         let used = |at: usize| self.macros[at].make_up(MACROS[at].len());
-        let directive = self.find_directive(Pieces::make_up);
+        let directive = self.directives.made_up();
         Hidden { time: used(0), date: used(1), timestamp: used(2), directive }
     }
 
     /// The assembler's directive that takes a file in, where a text spells it: one by which the unit may do so.
     pub fn directive_spelled(&self) -> Option<&'static str> {
-        self.find_directive(Pieces::is_whole)
-    }
-
-    fn find_directive(&self, holds: impl Fn(&Pieces, usize) -> bool) -> Option<&'static str> {
-        let mut directives = self.directives.iter().zip(DIRECTIVES);
-        directives.find(|(pieces, name)| holds(pieces, name.len())).map(|(_, name)| name)
+        self.directives.spelled()
     }
 
     /// Whether the unit may ask for a file by a name that is not spelled out.
     pub fn may_ask_for_any(&self) -> bool {
         let mut questions = self.questions.iter().zip(QUESTIONS);
         self.computed_has_include || questions.any(|(pieces, name)| pieces.make_up(name.len()))
-    }
-}
-
-/// Whether the text after the name of an assembler directive may be its operand: then it is not the member of an
-/// object. The operand is a string, perhaps escaped, or something that a macro replaces.
-fn takes_operand(after: &[u8]) -> bool {
-    match after.trim_ascii_start() {
-        [b'"' | b'\\' | b'%' | b'{' | b'$', ..] | [b'/', b'*', ..] => true,
-        [byte, ..] => is_word(*byte),
-        [] => false,
     }
 }
 

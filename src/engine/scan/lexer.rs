@@ -55,6 +55,8 @@ pub(super) struct Lexer<'t> {
     directive: bool,
     /// No word since the last `#`.
     after_hash: bool,
+    /// On the line of a directive: behind a `<` without its `>`.
+    angle: bool,
     /// The end of the string that we are in.
     string_end: usize,
 }
@@ -64,7 +66,8 @@ impl<'t> Lexer<'t> {
         // `??/` is a trigraph of the backslash for some: it may splice anything, also the end of a comment.
         let plain = super::contains(text, b"??/");
         let (unsure, after_slashes, directive, after_hash) = (false, false, false, false);
-        Lexer { text, at: 0, plain, unsure, after_slashes, fresh: true, directive, after_hash, string_end: 0 }
+        let (angle, fresh, string_end) = (false, true, 0);
+        Lexer { text, at: 0, plain, unsure, after_slashes, fresh, directive, after_hash, angle, string_end }
     }
 
     /// Whether this is the line of a directive.
@@ -95,7 +98,7 @@ impl<'t> Lexer<'t> {
             self.unsure |= self.after_slashes;
             self.fresh = false;
         } else {
-            (self.unsure, self.fresh, self.directive) = (false, true, false);
+            (self.unsure, self.fresh, self.directive, self.angle) = (false, true, false, false);
         }
         self.after_slashes = false;
     }
@@ -127,6 +130,11 @@ impl<'t> Lexer<'t> {
         match rest.get(1)? {
             // A splice, perhaps, in the middle of what starts a comment.
             b'\\' => self.plain = true,
+            kind @ (b'/' | b'*') if self.angle && may_close_angle(rest) => {
+                let line = rest.split(|&byte| byte == b'\n').next().unwrap_or_default();
+                self.plain |= *kind == b'*' && !super::contains(line, b"*/");
+                self.unsure = true;
+            }
             b'/' if !self.unsure => {
                 let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
                 self.after_slashes = true;
@@ -159,6 +167,12 @@ impl<'t> Lexer<'t> {
             self.at += 1;
         }
         Some(name)
+    }
+
+    /// Whether a `<` is none that shifts or compares.
+    fn begins_name(&self, byte: u8, rest: &[u8]) -> bool {
+        let next = rest.get(1).is_some_and(|next| !b"<= \t".contains(next));
+        byte == b'<' && next && self.before().last() != Some(&b'<')
     }
 
     fn word(&mut self, rest: &'t [u8]) -> Part<'t> {
@@ -224,12 +238,22 @@ impl<'t> Iterator for Lexer<'t> {
                 // `%:` and, as a trigraph, `??=` are spellings of `#`.
                 b'%' if rest.get(1) == Some(&b':') => (self.directive, self.after_hash) = (true, true),
                 b'?' if rest.starts_with(b"??=") => (self.directive, self.after_hash) = (true, true),
+                b'<' | b'>' => {
+                    self.angle = self.directive && self.begins_name(byte, rest);
+                    self.fresh = false;
+                }
                 _ if is_word(byte) => return Some(self.word(rest)),
                 _ => self.fresh = false,
             }
             self.at += 1;
         }
     }
+}
+
+/// Whether what seems to be a comment may lie in a name (`<a/*b.h>`): where a macro or a splice hides what asks for a header.
+fn may_close_angle(rest: &[u8]) -> bool {
+    let line = rest.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    line.iter().any(|byte| b">\\\r".contains(byte))
 }
 
 /// Whether a quote stands between the digits of a number.

@@ -1,6 +1,6 @@
 //! Strings of a preprocessed text as the compiler takes them: those side by side are one, escapes are characters.
+use super::directives::takes_operand;
 use super::lexer::is_word;
-use super::takes_operand;
 
 /// Whether any string holds this directive with an operand, in small or capital letters. A text with strings whose
 /// content cannot be told here (raw ones, or without an end) may hold anything.
@@ -100,7 +100,7 @@ fn quoted(rest: &[u8]) -> Option<usize> {
 }
 
 /// Appends what a string stands for; false where that cannot be told (`\N{...}`, `\x{...}`).
-fn unescape(string: &[u8], into: &mut Vec<u8>) -> bool {
+pub(super) fn unescape(string: &[u8], into: &mut Vec<u8>) -> bool {
     let mut rest = string;
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;

@@ -1,5 +1,7 @@
 //! What makes a text, or one that it includes, a system header, and what hides an `#include`. All of it only has to be
-//! never missed: a text that is suspected for nothing costs a preprocessor run under `-MMD`.
+//! never missed: a text that is suspected for nothing costs a preprocessor run under `-MMD`. And what else directives say
+//! of files.
+use super::lexer::Place;
 use super::{contains, is_word};
 
 /// Whether words may be cut without a backslash: a trigraph stands for one.
@@ -27,6 +29,34 @@ pub(super) fn may_turn(word: &[u8], after: &[u8], leads: bool, is_string: bool) 
         _ => (word.len() > 2 && is_part(word, b"_Pragma")) || matches!(word, b"_P" | b"Pr"),
     };
     by_directive || by_operator || TURNS.iter().any(|name| is_part(name, word))
+}
+
+/// Whether the first word behind a `#` begins what may say that the next lines are those of another file.
+pub(super) fn may_name_lines(word: &[u8], after: &[u8]) -> bool {
+    let line = after.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii();
+    let is_marker = word.iter().all(u8::is_ascii_digit)
+        && line.first().is_some_and(|&byte| is_word(byte) || b"\"\\/".contains(&byte));
+    // A number alone leaves the name as it is.
+    let is_line = word == b"line" && !line.iter().all(u8::is_ascii_digit);
+    is_marker || is_line || is_cut(after)
+}
+
+/// Whether a word may belong to `#pragma GCC dependency`, which warns by the age of a file. On the line of a directive it may be
+/// the value of a macro.
+pub(super) fn compares_age(word: &[u8], before: &[u8], after: &[u8], place: Place) -> bool {
+    if !is_or_begins(b"dependency", word, after) {
+        return false;
+    }
+    let is_between = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'\\';
+    let end = before.iter().rposition(|byte| !is_between(byte)).map_or(0, |at| at + 1);
+    let line = before.get(..end).and_then(|before| before.rsplit(|&byte| byte == b'\n').next());
+    let names = |vendor| line.is_some_and(|line| contains(line, vendor));
+    place == Place::Directive || names(b"GCC") || names(b"clang")
+}
+
+/// Whether a word is this name, or its start where a splice cuts it.
+pub(super) fn is_or_begins(name: &[u8], word: &[u8], after: &[u8]) -> bool {
+    word == name || (word.len() > 1 && is_cut(after) && name.starts_with(word))
 }
 
 /// What a pragma that does so is called.

@@ -1,0 +1,79 @@
+//! What directives say of other files: whose lines these are, which file is older, which header was precompiled; and of
+//! places for the assembler.
+use crate::scan::Findings;
+
+fn of(text: &str) -> Findings {
+    Findings::of(text.as_bytes())
+}
+
+/// The pragma that warns by the age of a file.
+#[test]
+fn pragmas_that_compare_ages_are_found() {
+    for text in [
+        "#pragma GCC dependency \"f\"",
+        "_Pragma(\"GCC dependency \\\"f\\\"\")",
+        "#pragma GCC/**/dependency \"f\"",
+        "#pragma GCC \\\n dependency \"f\"",
+        "#pragma GCC depen\\\ndency \"f\"",
+        "_Pragma(\"GCC/**/dependency \\\"f\\\"\")",
+        "PP(GCC /**/\n dependency \"f\")",
+        "#define D dependency\nPP(GCC D \"f\")",
+    ] {
+        assert!(of(text).dependency, "{text:?}");
+    }
+    for text in
+        ["int dependency; // GCC dependency", "#include <dependency>", "#error dependency", "#pragma GCC x"]
+    {
+        assert!(!of(text).dependency, "{text:?}");
+    }
+}
+
+/// Texts that say where they come from, and preprocessed ones that name a precompiled header.
+#[test]
+fn lines_of_other_files_are_found() {
+    for text in [
+        "#line 2 \"g.y\"",
+        "# 2 \"g.y\"",
+        " %: line 2 \"g.y\"",
+        "#/**/line/**/2 \"g.y\"",
+        "# 2 /**/ \"g.y\"",
+        "#line PLACE",
+        "#li\\\nne 2 \"g.y\"",
+        "# \\\n line 2\\\n \"g.y\"",
+        "?\x3f=line 2 \"g.y\"",
+        "# 2\\\n \"g.y\"",
+    ] {
+        assert!(of(text).names_lines, "{text:?}");
+    }
+    for text in [
+        "#line 2\nint line;",
+        "# 2\n",
+        "mov r0, #5\n",
+        "ldr r0, [r1, #4]",
+        "// # 2 \"g.y\"",
+        "#define line 1",
+    ] {
+        assert!(!of(text).names_lines, "{text:?}");
+    }
+    assert!(of("#pragma GCC pch_preprocess \"x.gch\"").precompiled);
+    assert!(of("#pragma GCC pch_pre\\\nprocess \"x.gch\"").precompiled);
+    assert!(!of("#pragma GCC poison x").precompiled);
+}
+
+/// Places in a source that an assembler is told.
+#[test]
+fn places_for_the_assembler_are_found() {
+    for text in [
+        "asm(\".file 1 \\\"x.c\\\"\");",
+        "asm(\".loc 1 1\\nnop\");",
+        "asm(\".loc\\t1 1\");",
+        "asm(\".loc \" N);",
+        "\t.loc 1 1\n",
+        "asm(S(.LOC 1 1));",
+    ] {
+        assert!(of(text).names_places, "{text:?}");
+    }
+    for text in ["a.loc = b.file; c.file\n1", "\t.file \"x.c\"\n", "\"a.file\" \"x.loc is\" \"b.loc\\n\""] {
+        assert!(!of(text).names_places, "{text:?}");
+    }
+}

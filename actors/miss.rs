@@ -4,7 +4,7 @@ use crate::backlog::Backlog;
 use crate::built_in_folders::{Folders, told};
 use crate::compiler_info_cache::BuiltInFolders;
 use crate::detect::{Compiler, CompilerQuery};
-use crate::inputs::{Compiled, Moment, NotStorable, is_quiet, now};
+use crate::inputs::{Compiled, Limits, Moment, NotStorable, is_quiet, now};
 use crate::outputs::{opened, present_outputs, read_from_start, says_something, words_say};
 use crate::permits::{Deadline, Permit};
 use crate::response_file;
@@ -211,8 +211,8 @@ impl Miss {
         let permit = Arc::clone(&self.shared.permits.recording).try_acquire_owned();
         let permit = permit.map_err(|_| NotStored::skipped("too many results at once"))?;
         let deadline = Deadline::after(INGEST_LIMIT);
-        let says = says_something(&report);
-        let compiled = self.compiled(dependencies.as_deref(), trace, says, deadline).await?;
+        let has_messages = says_something(&report);
+        let compiled = self.compiled((dependencies.as_deref(), trace), has_messages, deadline).await?;
         let (compiled, permit) = (Arc::new(compiled), Arc::new(permit));
         let TakenIn { seen, system, copies: Copies { outputs: copies, room } } =
             self.seen_and_copied(&compiled, files, deadline).await?;
@@ -229,9 +229,8 @@ impl Miss {
     /// state in which the compiler saw its files.
     async fn compiled(
         &mut self,
-        dependencies: Option<&[u8]>,
-        trace: Option<Vec<u8>>,
-        says: bool,
+        (dependencies, trace): (Option<&[u8]>, Option<Vec<u8>>),
+        has_messages: bool,
         deadline: Deadline,
     ) -> Result<Compiled, NotStored> {
         let trace = match &mut self.scan {
@@ -254,7 +253,9 @@ impl Miss {
             return Err(NotStored::TooNew);
         }
         if let Some(observing) = &self.call.observing {
-            return observing.compiled((&self.subject, &self.call), self.start, dependencies, says).await;
+            return observing
+                .compiled((&self.subject, &self.call), self.start, dependencies, has_messages)
+                .await;
         }
         let inputs = gnu::inputs(job, dependencies, trace.as_deref());
         let (words, word_texts) = words_say(job);
@@ -266,12 +267,23 @@ impl Miss {
             word_texts,
             reads_maps: self.subject.driver.family == Family::Clang,
             key_files: job.key_files.clone(),
+            limits: self.limits(has_messages),
             sides: self.sides(),
             watched: None,
             bases: job.bases.clone(),
             asked: self.call.asked_at,
             start: self.start,
         })
+    }
+
+    /// What the texts must not use. clang quotes the text that it has.
+    fn limits(&self, has_messages: bool) -> Limits {
+        let Subject { job, driver, .. } = &*self.subject;
+        Limits {
+            quotes: has_messages && driver.family == Family::Gcc,
+            is_anywhere: job.key_directory.is_none(),
+            is_preprocessed: matches!(job.discovery, Discovery::SourceOnly | Discovery::Trace),
+        }
     }
 
     /// The texts in which the compiler named its headers.

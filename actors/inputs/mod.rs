@@ -37,7 +37,7 @@ pub use look::{Help, Look};
 pub use observed::Watched;
 pub use paths::{Paths, Place};
 pub use probed::probed;
-pub use record::{Compiled, NotStorable, Observed, observe, observe_later, observe_sides};
+pub use record::{Compiled, Limits, NotStorable, Observed, observe, observe_later, observe_sides};
 pub use sight::{Sight, is_quiet};
 pub use users::Sides;
 pub use validate::KnownManifest;

@@ -50,6 +50,17 @@ pub struct Observed {
     pub may_use: Hidden,
 }
 
+/// What a text must not use in this compile: neither key nor record would cover it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// The compiler printed messages, which quote the files that a text names by `#line`.
+    pub quotes: bool,
+    /// The working directory is not in the job's key.
+    pub is_anywhere: bool,
+    /// The source was read as it is, so no preprocessor run tells what it uses.
+    pub is_preprocessed: bool,
+}
+
 /// What to look at after a compile.
 #[derive(Clone, Debug)]
 pub struct Compiled {
@@ -67,6 +78,8 @@ pub struct Compiled {
     pub reads_maps: bool,
     /// Files whose content is part of the job's key, as spelled.
     pub key_files: Vec<PathBuf>,
+    /// What the texts must not use.
+    pub limits: Limits,
     /// Asks which of the inputs are system headers.
     pub sides: Option<Sides>,
     /// What an observer saw of it; then nothing else is looked at but the files of the key.

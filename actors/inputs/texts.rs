@@ -3,9 +3,9 @@ use super::Memory;
 use super::aliases;
 use super::files::{Known, Stamp, changed_since, is_link, link_stat};
 use super::paths::Place;
-use super::record::{Compiled, NotStorable};
+use super::record::{Compiled, Limits, NotStorable};
 use super::users::system_headers;
-use cachepot_engine::scan::Findings;
+use cachepot_engine::scan::{Findings, Hidden};
 use nix::sys::stat::FileStat;
 use std::ffi::CStr;
 use std::os::unix::ffi::OsStrExt;
@@ -57,7 +57,7 @@ impl<'p> Texts<'p> {
             let asked = aliases::asked(place, &compiled.word_texts, &seen, &findings.aliases)?;
             findings.has_include.extend(asked);
         }
-        unknown_effects(&findings)?;
+        unknown_effects(&findings, compiled.limits)?;
         Ok(Texts { seen, findings })
     }
 
@@ -83,7 +83,7 @@ pub(super) fn known_now(
     if known.stamp == Stamp::of(&stat) { Ok((known, stat)) } else { Err(NotStorable::TooNew) }
 }
 
-fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
+fn unknown_effects(findings: &Findings, limits: Limits) -> Result<(), NotStorable> {
     let absolute_names = findings.has_include.iter().any(|name| name.starts_with(b"/"));
     if let Some(directive) = findings.directive_spelled() {
         return Err(NotStorable::Uses(directive));
@@ -92,10 +92,18 @@ fn unknown_effects(findings: &Findings) -> Result<(), NotStorable> {
         (findings.embed, "#embed"),
         (findings.may_ask_for_any() || absolute_names, "__has_include"),
         (findings.dependency, "#pragma GCC dependency"),
+        (findings.precompiled, "precompiled header"),
+        (findings.names_lines && limits.quotes, "messages that quote another file"),
+        (findings.names_places && limits.is_anywhere, ".loc"),
         (findings.unread, "input too large"),
     ];
-    match effects.iter().find(|(used, _)| *used) {
-        Some((_, what)) => Err(NotStorable::Uses(what)),
-        None => Ok(()),
-    }
+    let used = effects.iter().find(|(used, _)| *used).map(|(_, what)| *what);
+    let used = used.or_else(|| if limits.is_preprocessed { as_it_is(findings.hidden()) } else { None });
+    used.map_or(Ok(()), |what| Err(NotStorable::Uses(what)))
+}
+
+/// What a source that is read as it is may use. Of macros clang knows these even there.
+fn as_it_is(hidden: Hidden) -> Option<&'static str> {
+    let macros = [(hidden.time, "__TIME__"), (hidden.date, "__DATE__"), (hidden.timestamp, "__TIMESTAMP__")];
+    hidden.directive.or_else(|| macros.iter().find(|(used, _)| *used).map(|(_, what)| *what))
 }

@@ -109,7 +109,7 @@ impl Miss {
             return None;
         }
         let text = read_from_start(&file).ok()?;
-        let compiled = self.compiled(Some(&text), None, false, deadline).await.ok().map(Arc::new);
+        let compiled = self.compiled((Some(&text), None), false, deadline).await.ok().map(Arc::new);
         let system = match &compiled {
             Some(compiled) => self.seen_and_copied(compiled, Vec::new(), deadline).await.ok(),
             None => None,

@@ -1,7 +1,7 @@
 //! A miss that is observed while it runs.
 use super::{Call, Compiled, NotStored};
 use crate::detect::Compiler;
-use crate::inputs::{Early, Moment, Watched};
+use crate::inputs::{Early, Limits, Moment, Watched};
 use crate::observer::Log;
 use crate::shared::Shared;
 use crate::subject::Subject;
@@ -99,6 +99,7 @@ impl Observing {
             word_texts: Vec::new(),
             reads_maps: false,
             key_files: job.key_files.clone(),
+            limits: Limits::default(),
             sides: None,
             watched: Some(watched),
             bases: job.bases.clone(),

@@ -2,7 +2,7 @@
 use super::{World, until};
 use crate::behind::{self, Check};
 use crate::detect::{CompilerQuery, detect};
-use crate::inputs::{Compiled, Place, now, observe};
+use crate::inputs::{Compiled, Limits, Place, now, observe};
 use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::scan::Findings;
@@ -27,6 +27,7 @@ async fn check(world: &World) -> Check {
             word_texts: Vec::new(),
             reads_maps: false,
             key_files: Vec::new(),
+            limits: Limits::default(),
             sides: None,
             watched: None,
             bases: Bases::default(),

@@ -17,4 +17,5 @@ mod refused;
 mod remote;
 mod rust;
 mod settings;
+mod texts;
 mod user_headers;

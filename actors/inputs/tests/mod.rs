@@ -1,7 +1,9 @@
 //! Real files in temporary folders: what was seen after a compile, a change, and whether the result still stands.
 //!
 //! No compiler runs here; what it would have read is given, in the spelling that gcc or clang would use.
-use super::{Compiled, Memory, Moment, NotStorable, Observed, Place, Sight, files, observe, observe_later};
+use super::{
+    Compiled, Limits, Memory, Moment, NotStorable, Observed, Place, Sight, files, observe, observe_later,
+};
 use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::{Manifest, Record};
@@ -109,6 +111,7 @@ impl World {
             brought: Vec::new(),
             words: Findings::default(),
             word_texts: Vec::new(),
+            limits: Limits::default(),
             sides: None,
             watched: None,
             bases: Bases::default(),

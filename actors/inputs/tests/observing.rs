@@ -96,11 +96,36 @@ fn texts_that_are_not_recorded() {
         ("#if __has_include(NAME)", "__has_include"),
         ("#if __has_include(\"/abs/opt.h\")", "__has_include"),
         ("#pragma GCC dependency \"f\"", "#pragma GCC dependency"),
+        ("#pragma GCC pch_preprocess \"f.gch\"", "precompiled header"),
     ];
     for (text, expected) in rows {
         let world = world(text);
         let start = world.start();
         assert_eq!(world.observe(&UNIT, start).err(), Some(NotStorable::Uses(expected)), "{text}");
+    }
+}
+
+/// What a text may use in some compiles and not in others.
+#[test]
+fn texts_that_are_not_recorded_everywhere() {
+    let none = Limits::default();
+    let (quotes, is_anywhere) = (Limits { quotes: true, ..none }, Limits { is_anywhere: true, ..none });
+    let is_preprocessed = Limits { is_preprocessed: true, ..none };
+    let rows = [
+        ("#line 2 \"g.y\"\n", quotes, "messages that quote another file"),
+        ("asm(\".loc 1 1\");", is_anywhere, ".loc"),
+        ("asm(\".inc\" \"bin \\\"f\\\"\");", is_preprocessed, ".incbin"),
+        ("s = __TIME__;", is_preprocessed, "__TIME__"),
+        ("s = __DATE__;", is_preprocessed, "__DATE__"),
+        ("s = __TIMESTAMP__;", is_preprocessed, "__TIMESTAMP__"),
+    ];
+    for (text, limits, expected) in rows {
+        let world = world(text);
+        let start = world.start();
+        let compiled = |limits| Compiled { limits, ..world.compiled(&UNIT, start) };
+        let outcome = |limits| observe(&world.memory, &world.place(), &compiled(limits)).err();
+        assert_eq!(outcome(limits), Some(NotStorable::Uses(expected)), "{text}");
+        assert_eq!(outcome(none), None, "{text}");
     }
 }
 

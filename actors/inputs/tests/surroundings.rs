@@ -66,6 +66,7 @@ impl World {
             brought: Vec::new(),
             words: Findings::default(),
             word_texts: Vec::new(),
+            limits: super::Limits::default(),
             sides: None,
             watched: Some(watched),
             bases: cachepot_engine::bases::Bases::default(),

@@ -16,7 +16,7 @@ use crate::subject::Subject;
 use crate::writers::Writing;
 use cachepot_engine::compiler::gnu;
 use cachepot_engine::digest::Digest;
-use cachepot_engine::job::{Discovery, Family, Role};
+use cachepot_engine::job::{Discovery, Family, Language, Role};
 use cachepot_storage::error::StoreError;
 use cachepot_storage::local::{EntryMeta, Ingested};
 use cachepot_wire::{Ending, Plan, Report};
@@ -282,7 +282,8 @@ impl Miss {
         Limits {
             quotes: has_messages && driver.family == Family::Gcc,
             is_anywhere: job.key_directory.is_none(),
-            is_preprocessed: matches!(job.discovery, Discovery::SourceOnly | Discovery::Trace),
+            is_preprocessed: matches!(job.discovery, Discovery::SourceOnly | Discovery::Trace)
+                && job.language != Language::Assembler,
         }
     }
 

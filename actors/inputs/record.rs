@@ -57,7 +57,7 @@ pub struct Limits {
     pub quotes: bool,
     /// The working directory is not in the job's key.
     pub is_anywhere: bool,
-    /// The source was read as it is, so no preprocessor run tells what it uses.
+    /// The source, no assembler text, was read as it is, so no preprocessor run tells what it uses.
     pub is_preprocessed: bool,
 }
 

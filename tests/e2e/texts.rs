@@ -45,6 +45,8 @@ fn t021_names_of_directives_that_are_put_together() {
         ("e.c", "asm(\".data\\n.irp x,incbin\\n.\\\\x \\\"d.bin\\\"\\n.endr\\n.text\");\n", "gcc clang"),
         ("f.c", "asm(\".data\\n.inc\\142in \\\"d.bin\\\"\\n.text\");\n", "gcc clang"),
         ("g.S", ".data\n.inc/**/bin \"d.bin\"\n", "gcc"),
+        ("n.c", "void f(void) { asm(\".data\\n.{incbin|x} \\\"d.bin\\\"\\n.text\" : : ); }\n", "gcc clang"),
+        ("o.c", "void f(void) { asm(\".data\\n.inc{bin|x} \\\"d.bin\\\"\\n.text\" : : ); }\n", "gcc clang"),
         ("h.i", "asm(\".data\\n.inc\" \"bin \\\"d.bin\\\"\\n.text\");\n", "gcc clang"),
     ];
     for (source, text, compilers) in rows {
@@ -62,13 +64,16 @@ fn t021_names_of_directives_that_are_put_together() {
             sandbox.write("d.bin", "12345");
         }
     }
-    let sandbox = Sandbox::new("unbuilt").file("a.S", ".data\n.macro D x\n.long \\x\n.endm\nD 5\n").file(
+    let sandbox = Sandbox::new("unbuilt")
+        .file("c.s", ".globl include\n.type include, @function\ninclude: nop\n")
+        .file("a.S", ".data\n.macro D x\n.long \\x\n.endm\nD 5\n").file(
         "b.c",
         "int f(int incbin, int inc, int bin) { return incbin + inc + bin; }\nconst char *s = \"\\x69\";\n",
     );
     for compiler in ["gcc", "clang"] {
         sandbox.hits(format!("{compiler} -c a.S"));
         sandbox.hits(format!("{compiler} -c b.c"));
+        sandbox.hits(format!("{compiler} -c c.s"));
     }
 }
 
@@ -87,6 +92,7 @@ fn places_that_a_text_tells_the_assembler() {
 #[test]
 fn time_macros_in_preprocessed_sources() {
     let sandbox = Sandbox::new("as_it_is")
+        .file("c.s", ".globl include\n.type include, @function\ninclude: nop\n")
         .file("a.i", "const char *t = __TIME__;\n")
         .file("b.i", "const char *t = __DATE__;\n")
         .file("c.i", "const char *t = \"10:11:12\";\n");
@@ -96,7 +102,7 @@ fn time_macros_in_preprocessed_sources() {
 }
 
 #[test]
-fn t048_a_precompiled_header_in_preprocessed_text() {
+fn t104_a_precompiled_header_in_preprocessed_text() {
     let sandbox = Sandbox::new("pch_text").file("x.h", "#define V 1\nint f(void);\n");
     sandbox.sh("gcc -x c-header x.h -o x.h.gch");
     let sandbox = sandbox.file("a.i", "#pragma GCC pch_preprocess \"x.h.gch\"\nint x;\n");

@@ -24,7 +24,8 @@ pub(super) struct Directives {
 impl Directives {
     /// A word, with what stands before and after.
     pub(super) fn word(&mut self, (word, before, after): (&[u8], &[u8], &[u8]), place: Place) {
-        let (dot, quote) = (before.last() == Some(&b'.'), before.last() == Some(&b'"'));
+        // In assembler text of C that has operands, braces hold alternatives.
+        let (dot, quote) = (before.ends_with(b".") || before.ends_with(b".{"), before.ends_with(b"\""));
         self.has_macros |= dot && MACROS.iter().any(|name| name.eq_ignore_ascii_case(word));
         if ends_with_parameter(before) {
             self.arguments.iter_mut().for_each(|pieces| pieces.add(0, 1));
@@ -43,6 +44,10 @@ impl Directives {
                 let ends = if to == end { takes_operand(after) } else { after.first() == Some(&b'"') };
                 if bare || (ends && (quote || (dot && from == 1))) {
                     self.strings[at].add(start, to);
+                }
+                let is_cut = dot && to < end && after.starts_with(b"{");
+                if from == 1 && (is_cut || before.ends_with(b".{")) {
+                    self.strings[at].add(0, end);
                 }
                 // In a traditional preprocessor a comment joins what stands beside it.
                 if dot && from == 1 && to < end && after.starts_with(b"/*") {
@@ -157,6 +162,7 @@ pub(super) fn names_place(word: &[u8], before: &[u8], after: &[u8], place: Place
     match after.get(n_blanks..).unwrap_or_default() {
         [b'0'..=b'9', ..] => n_blanks > 0,
         [b'\\', b't', ..] => place != Place::Text,
+        [b'"', rest @ ..] if n_blanks == 0 => rest.trim_ascii_start().starts_with(b"\" "),
         [b'"' | b'%' | b'\\', ..] => n_blanks > 0 && matches!(place, Place::String | Place::Unclear),
         _ => false,
     }

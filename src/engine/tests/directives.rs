@@ -25,6 +25,8 @@ fn t021_names_that_are_put_together() {
         ("asm(\".inc\" S(bin) \" \\\"d\\\"\"); f(bin)", "?b"),
         (".inc/**/bin \"d\"", "?b"),
         ("./**/include \"d\"", "?i"),
+        ("asm(\".{incbin|x} \\\"d\\\"\" ::);", "b"),
+        ("asm(\".incl{ude|x} \\\"d\\\"\" ::);", "i"),
         // By escape sequences.
         ("asm(\".data\\n.inc\\142in \\\"d\\\"\");", "b"),
         ("asm(\".\\x69nclude \\\"d\\\"\");", "i"),

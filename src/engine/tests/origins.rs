@@ -68,6 +68,7 @@ fn places_for_the_assembler_are_found() {
         "asm(\".loc 1 1\\nnop\");",
         "asm(\".loc\\t1 1\");",
         "asm(\".loc \" N);",
+        "asm(\".loc\" \" 1 1\");",
         "\t.loc 1 1\n",
         "asm(S(.LOC 1 1));",
     ] {

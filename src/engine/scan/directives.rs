@@ -30,7 +30,10 @@ impl Directives {
         if ends_with_parameter(before) {
             self.arguments.iter_mut().for_each(|pieces| pieces.add(0, 1));
         }
-        let fits = word.len() <= 7 && word.iter().all(|byte| b"incbludeINCBLUDE".contains(byte));
+        // Every word of every text is asked for.
+        let is_letter =
+            |byte: &u8| matches!(byte | 0x20, b'i' | b'n' | b'c' | b'b' | b'l' | b'u' | b'd' | b'e');
+        let fits = word.len() <= 7 && word.iter().all(is_letter);
         if !fits || follows_hash(before) {
             return;
         }
@@ -171,9 +174,12 @@ pub(super) fn names_place(word: &[u8], before: &[u8], after: &[u8], place: Place
 /// Whether a text ends with a directive's dot and what makes the next word a parameter of the assembler's (`.\x`). Behind a
 /// word such a dot belongs to it, as in `v0.\t`; in a string that word may be the rest of `\n`.
 fn ends_with_parameter(before: &[u8]) -> bool {
+    if !matches!(before.last(), Some(b'\\' | b'&' | b'$' | b'(' | b')')) {
+        return false;
+    }
     let n_marks = before.iter().rev().take_while(|byte| b"\\&$()".contains(byte)).count();
     let before = before.get(..before.len() - n_marks).unwrap_or_default();
-    let Some(before) = before.strip_suffix(b".").filter(|_| n_marks > 0) else { return false };
+    let Some(before) = before.strip_suffix(b".") else { return false };
     let is_escape = before.iter().rev().nth(1) == Some(&b'\\');
     is_escape || !before.last().is_some_and(|&byte| is_word(byte) || byte == b')')
 }

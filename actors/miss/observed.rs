@@ -44,13 +44,13 @@ impl Observing {
         Some((plan, Observing { log, observer, early: Arc::new(early) }))
     }
 
-    /// What to look at after the compile, with the text of its dep-info where it wrote one; `says`: it has printed messages.
+    /// What to look at after the compile, with the text of its dep-info where it wrote one; `has_messages`: it has printed some.
     pub(super) async fn compiled(
         &self,
         (subject, call): (&Subject, &Call),
         start: Moment,
         dependencies: Option<&[u8]>,
-        says: bool,
+        has_messages: bool,
     ) -> Result<Compiled, NotStored> {
         let job = &subject.job;
         let absolute = |path: &Path| tidy(call.query.cwd.join(path).as_os_str().as_bytes());
@@ -84,7 +84,7 @@ impl Observing {
             within,
             observer: tidy(self.observer.as_os_str().as_bytes()),
             env: call.query.env.clone(),
-            message_width: says.then(|| job.message_width.clone().map(OsString::into_vec)),
+            message_width: has_messages.then(|| job.message_width.clone().map(OsString::into_vec)),
             variables: match job.language {
                 // All are in the key that may count.
                 Language::BuildScript => Vec::new(),

@@ -24,7 +24,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -33,8 +33,10 @@ mod conclude;
 mod copies;
 mod narrow;
 mod observed;
+mod runs;
 
 use narrow::Succeeded;
+use runs::{Scratch, run_compiler, run_scan};
 
 pub use observed::Observing;
 
@@ -364,39 +366,6 @@ async fn built_in_folders(
     let stands = Box::new(move || subject.probed(&memory) == probed);
     let message = BuiltInFolders { query, compiler, language, words, probed, stands };
     ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?
-}
-
-/// A preprocessor run of ours, of the line for a private file: the value is what that holds then.
-async fn run_scan(
-    shared: Arc<Shared>,
-    query: CompilerQuery,
-    source: PathBuf,
-    line: impl FnOnce(&Path) -> Vec<OsString>,
-) -> Option<Vec<u8>> {
-    // What can be read only once is the compile's.
-    if !std::fs::metadata(query.cwd.join(&source)).is_ok_and(|source| source.is_file()) {
-        return None;
-    }
-    let file = Scratch(shared.scratch_name());
-    run_compiler(&shared, &query, &line(&file.0)).await?;
-    std::fs::read(&file.0).ok()
-}
-
-/// A private file that goes with its owner, also when the scan is given up.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// Runs the compiler for ourselves, in the client's environment; the value is its standard output.
-async fn run_compiler(shared: &Shared, query: &CompilerQuery, argv: &[OsString]) -> Option<Vec<u8>> {
-    let _slot = shared.slots.take().await;
-    let (_, words) = argv.split_first()?;
-    let answer = query.question().with(words).ask().await.ok()?;
-    answer.succeeded.then_some(answer.stdout)
 }
 
 fn flat<T>(result: Result<T, StoreError>) -> Result<T, NotStored> {

@@ -105,7 +105,8 @@ impl CompilerQuery {
             key.field("named", name.as_bytes());
             key.field("value", self.env.get(name).unwrap_or_default().as_bytes());
         }
-        if self.part_folders().chain(self.library_folders()).any(|folder| folder.is_relative()) {
+        let libraries = self.library_folders().filter(|_| !rustc::is_likely(&self.program));
+        if self.part_folders().chain(libraries).any(|folder| folder.is_relative()) {
             key.field("cwd", self.cwd.as_os_str().as_bytes());
         }
         if let Some(here) = &self.here {
@@ -125,9 +126,10 @@ impl CompilerQuery {
         values.flat_map(std::env::split_paths)
     }
 
-    /// Folders of libraries, in which gcc looks for its specs file, too.
+    /// Folders of libraries, in which gcc looks for its specs file, too. Nothing between two colons is `.` for it.
     pub fn library_folders(&self) -> impl Iterator<Item = PathBuf> {
-        self.env.get("LIBRARY_PATH").into_iter().flat_map(std::env::split_paths)
+        let folders = self.env.get("LIBRARY_PATH").into_iter().flat_map(std::env::split_paths);
+        folders.map(|folder| if folder.as_os_str().is_empty() { ".".into() } else { folder })
     }
 
     fn env_pairs(&self) -> Vec<(OsString, OsString)> {

@@ -34,7 +34,9 @@ pub struct Subject {
 impl Subject {
     /// Whether files have to be read before the compile, for the key or because they may be young: work for a Hasher.
     pub fn takes_files(&self) -> bool {
-        !self.job.key_files.is_empty() || self.job.discovery == Discovery::Observed
+        !self.job.key_files.is_empty()
+            || self.job.discovery == Discovery::Observed
+            || !gnu::probed_roots(&self.driver, &self.job).is_empty()
     }
 
     /// The job's key. Reads the files that belong to it, where there are any.

@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Where clang looks for newer gccs before it looks in the system's folders.
+const TOOLSETS: &str = "/opt/rh";
+
 const PROBE: &str = "\
 #if defined(__NVCC__)
 cachepot_kind nvcc
@@ -67,7 +70,8 @@ pub(super) async fn detect(
     let share = resources.iter().map(|folder| folder.join("share"));
     let libraries = compiler_parts::libraries_of_clang(&said.verbose).into_iter();
     let libraries = libraries.map(|folder| query.cwd.join(folder));
-    let found_folders = stamped(gcc_folders.chain(share).chain(libraries));
+    let toolsets = (said.driver.family == Family::Clang).then(|| PathBuf::from(TOOLSETS));
+    let found_folders = stamped(gcc_folders.chain(share).chain(libraries).chain(toolsets));
     let lists = stamped(resources.iter().flat_map(|folder| sanitizer_lists(folder)));
     parts.extend(lists.into_iter().filter(|(_, stamp)| stamp.is_some()));
     parts.extend(stamped(found.into_iter().flatten().filter(|part| *part != query.program)));
@@ -166,7 +170,9 @@ async fn identity(
     key.field("about", &said.about());
     for folder in compiler_parts::libraries_of_clang(&said.verbose) {
         let entries = std::fs::read_dir(query.cwd.join(folder)).into_iter().flatten().flatten();
-        let mut versions: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+        // Those of the other library are another compiler's.
+        let names = entries.map(|entry| entry.file_name());
+        let mut versions: Vec<_> = names.filter(|name| name.as_bytes().starts_with(b"v")).collect();
         versions.sort();
         key.list("library", versions.iter().map(|name| name.as_bytes()));
     }

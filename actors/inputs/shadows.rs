@@ -2,7 +2,9 @@
 use super::observed::Watched;
 use super::paths::{Place, below};
 use super::surroundings::value_of;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// In each folder libraries for newer processors come first (ld.so(8)).
 const NEWER: &[u8] = b"glibc-hwcaps";
@@ -27,7 +29,9 @@ impl Watched {
             let name = library.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
             let searched = folders.clone().flat_map(|folder| {
                 let newer = below(&folder, NEWER);
+                let is_there = Path::new(OsStr::from_bytes(&newer)).exists();
                 let in_it = NEWER_FIRST.map(|form| below(&below(&newer, form), name));
+                let in_it = in_it.into_iter().filter(|_| is_there).collect::<Vec<_>>();
                 [newer].into_iter().chain(in_it).chain([below(&folder, name)])
             });
             shadows.extend(searched.take_while(|path| path != library));

@@ -122,7 +122,7 @@ extern "C" fn be_born(birth: *mut c_void) -> c_int {
     unsafe {
         // Who kills this client means the compiler that it would be without a cache.
         #[cfg(target_os = "linux")]
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
         for (stream, number) in (*birth).streams.into_iter().zip(1..) {
             if libc::dup2(stream, number) < 0 {
                 return give_up(birth);

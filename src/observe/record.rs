@@ -2,7 +2,7 @@
 use crate::kernel::{self, AT_FDCWD, Piece};
 use crate::log::{self, Head, Often};
 use crate::place::{MAX_FOLDER_BYTES, Place};
-use crate::{format, libraries, start};
+use crate::{format, libraries};
 use core::ffi::{CStr, c_char, c_int};
 
 const EFAULT: c_int = 14;
@@ -111,8 +111,9 @@ pub unsafe fn program(op: u8, error: c_int, child: u32, program: *const c_char, 
         if text.is_null() { Piece::of(&[]) } else { Piece::of(unsafe { CStr::from_ptr(text) }.to_bytes()) }
     };
     let mut folder = [0; MAX_FOLDER_BYTES];
-    let is_here = op != format::SPAWN || !start::may_be_elsewhere();
-    let length = if is_here { kernel::working_directory(&mut folder) } else { None };
+    // Who has started says by itself where.
+    let length =
+        if op == format::EXEC_FAILED { kernel::working_directory(&mut folder) } else { None };
     let separator = Piece::of(SEPARATOR);
     let folder = Piece::of(&folder[..length.unwrap_or_default()]);
     log::write(

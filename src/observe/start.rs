@@ -6,19 +6,6 @@ use crate::pass::{pass, pass_by};
 use crate::record::{error_number, opaque, program, set_no_such_function};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{null, null_mut};
-use core::sync::atomic::{AtomicBool, Ordering};
-
-/// Whether somebody said that children are to start in another folder.
-static ELSEWHERE: AtomicBool = AtomicBool::new(false);
-
-/// See [`ELSEWHERE`].
-pub fn may_be_elsewhere() -> bool {
-    ELSEWHERE.load(Ordering::Relaxed)
-}
-
-fn will_be_elsewhere() {
-    ELSEWHERE.store(true, Ordering::Relaxed);
-}
 
 type Path = *const c_char;
 type List = *const *const c_char;
@@ -119,10 +106,6 @@ pass! {
     fn posix_spawnp(child: *mut c_int, name: Path, actions: *const c_void, attributes: *const c_void, args: List,
         variables: List) -> c_int, else not_supported(), before search = search_path(name)
         => |r| spawned(child, name, search, r);
-    fn posix_spawn_file_actions_addchdir_np(actions: *mut c_void, folder: Path) -> c_int, else not_supported(),
-        before _said = will_be_elsewhere();
-    fn posix_spawn_file_actions_addfchdir_np(actions: *mut c_void, folder: c_int) -> c_int,
-        else not_supported(), before _said = will_be_elsewhere();
     fn system(command: Path) -> c_int, else set_no_such_function(),
         before _said = if !command.is_null() { shell_runs() };
     fn popen(command: Path, mode: Path) -> *mut c_void, else null_mut(), before _said = shell_runs();

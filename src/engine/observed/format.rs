@@ -33,9 +33,9 @@ pub const START: u8 = 1;
 /// A file was mapped into the process as a library. Text: path.
 pub const LOAD: u8 = 2;
 /// `execve` is about to be called; nothing follows if it succeeds. Text: the path as given; if it is searched for, the
-/// search path, which is empty otherwise; the working directory, empty if the program may start in another one.
+/// search path, which is empty otherwise.
 pub const EXEC: u8 = 3;
-/// `execve` failed; belongs to the last [`EXEC`] of the process. Text: the path as given.
+/// `execve` failed; belongs to the last [`EXEC`] of the process. Text: the path as given, nothing, the working directory.
 pub const EXEC_FAILED: u8 = 4;
 /// A child process runs a program. Number: its process id, 0 if it is not known. Text: as [`EXEC`].
 pub const SPAWN: u8 = 5;

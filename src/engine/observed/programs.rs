@@ -11,6 +11,8 @@ pub(super) struct Start {
     parent: u32,
     /// As the kernel got it.
     given: Vec<u8>,
+    /// The working directory.
+    folder: Vec<u8>,
 }
 
 /// What was asked for: a program, and the search path if it was searched for.
@@ -20,8 +22,6 @@ struct Wanted {
     by: u32,
     name: Vec<u8>,
     search: Option<Vec<u8>>,
-    /// The working directory; empty where it may be another one when the program is looked for.
-    folder: Vec<u8>,
 }
 
 /// All that was said about programs.
@@ -36,24 +36,23 @@ pub(super) struct Programs {
 impl Programs {
     pub(super) fn start(&mut self, record: &Record<'_>) {
         let given = record.text().to_vec();
-        self.starts.push(Start { process: record.process, parent: record.number, given });
+        let folder = folder(record).to_vec();
+        self.starts.push(Start { process: record.process, parent: record.number, given, folder });
     }
 
     /// `process` is who will be the program: who said so, or its child.
     pub(super) fn want(&mut self, record: &Record<'_>, process: u32) {
         let search = record.second().map(<[u8]>::to_vec);
         let name = record.text().to_vec();
-        let folder = record.texts().nth(2).unwrap_or_default().to_vec();
-        self.wanted.push(Wanted { process, by: record.process, name, search, folder });
+        self.wanted.push(Wanted { process, by: record.process, name, search });
     }
 
     /// The process is still what it was.
     pub(super) fn fail(&mut self, record: &Record<'_>) -> Result<(), Distrust> {
         let is_it = |wanted: &Wanted| wanted.process == record.process && wanted.name == record.text();
         let at = self.wanted.iter().rposition(is_it).ok_or(Distrust::Damaged)?;
-        let wanted = self.wanted.remove(at);
-        for path in wanted.paths() {
-            self.missing.push(wanted.absolute(&path)?);
+        for path in self.wanted.remove(at).paths() {
+            self.missing.push(absolute(&path, folder(record))?);
         }
         Ok(())
     }
@@ -104,24 +103,24 @@ impl Left {
         let before = paths.get(..own).unwrap_or_default();
         let is_it = |start: &Start| start.process == wanted.process && before.contains(&start.given);
         if let Some(start) = self.take(is_it) {
-            return self.not_found(wanted, before.iter().take_while(|path| **path != start.given));
+            return self.not_found(&start, before.iter().take_while(|path| **path != start.given));
         }
         let call = self.calls.iter().position(|call| call.process == wanted.process && own < paths.len());
         let Call { process, compiler, missing } = self.calls.remove(call.ok_or_else(silent)?);
         // It has become the compiler, or has started it.
         let is_it =
             |start: &Start| start.given == compiler && (start.process == process || start.parent == process);
-        self.take(is_it).ok_or_else(silent)?;
-        self.not_found(wanted, before.iter().chain(&missing))
+        let start = self.take(is_it).ok_or_else(silent)?;
+        self.not_found(&start, before.iter().chain(&missing))
     }
 
     fn not_found<'p>(
         &mut self,
-        wanted: &Wanted,
+        start: &Start,
         paths: impl Iterator<Item = &'p Path>,
     ) -> Result<(), Distrust> {
         for path in paths {
-            self.missing.push(wanted.absolute(path)?);
+            self.missing.push(absolute(path, &start.folder)?);
         }
         Ok(())
     }
@@ -137,13 +136,17 @@ impl Wanted {
         };
         search.split(|&byte| byte == b':').map(in_folder).collect()
     }
+}
 
-    /// One of the paths, from the working directory.
-    fn absolute(&self, path: &[u8]) -> Result<Path, Distrust> {
-        match self.folder.as_slice() {
-            _ if path.starts_with(b"/") => Ok(path.to_vec()),
-            [] => Err(Distrust::Relative(path.to_vec())),
-            folder => Ok([folder, b"/", path].concat()),
-        }
+/// The working directory of who started, or failed to.
+fn folder<'a>(record: &Record<'a>) -> &'a [u8] {
+    record.texts().nth(2).unwrap_or_default()
+}
+
+fn absolute(path: &[u8], folder: &[u8]) -> Result<Path, Distrust> {
+    match folder {
+        _ if path.starts_with(b"/") => Ok(path.to_vec()),
+        [] => Err(Distrust::Relative(path.to_vec())),
+        _ => Ok([folder, b"/", path].concat()),
     }
 }

@@ -233,11 +233,12 @@ fn every_program_reports() {
     assert_eq!(hidden.read(), silent(b"/a/ld"));
     let unseen = start(Log::new(), 11, 10, b"/b/ld");
     assert_eq!(unseen.read(), Err(Distrust::Unexplained(b"/b/ld".to_vec())));
-    let relative = start(Log::new().record((EXEC, 0, 0), (11, 0), b"ld\0:/b"), 11, 10, b"/b/ld");
-    assert_eq!(relative.read(), Err(Distrust::Relative(b"ld".to_vec())));
-    let named =
-        start(Log::new().record((EXEC, 0, 0), (11, 0), b"ld\0:n:/b\0/work"), 11, 10, b"/b/ld").facts();
-    assert_eq!(paths(&named.absent), ["/work/ld", "/work/n/ld"]);
+    let searched = || Log::new().record((EXEC, 0, 0), (11, 0), b"ld\0:n:/b");
+    let unplaced = searched().record((START, 0, 0), (11, 10), b"/b/ld\0/x\0");
+    assert_eq!(unplaced.read(), Err(Distrust::Relative(b"ld".to_vec())));
+    assert_eq!(paths(&start(searched(), 11, 10, b"/b/ld").facts().absent), ["/work/ld", "/work/n/ld"]);
+    let failed = searched().record((EXEC_FAILED, 0, 2), (11, 0), b"ld\0\0/work");
+    assert_eq!(paths(&failed.facts().absent), ["/b/ld", "/work/ld", "/work/n/ld"]);
 }
 
 #[test]

@@ -113,7 +113,7 @@ const SANITIZER_LISTS: [&str; 16] = [
 pub(super) fn key_files(driver: &Driver, request: &CompileRequest, line: &mut Line<'_>) -> Vec<PathBuf> {
     let mut files = std::mem::take(&mut line.key_files);
     if driver.family == Family::Clang {
-        let sdk = line.sdk.or_else(|| request.env.get("SDKROOT"));
+        let sdk = line.sdk.or_else(|| request.env.get("SDKROOT")).filter(|sdk| !sdk.is_empty());
         files.extend(sdk.map(|sdk| Path::new(sdk).join("SDKSettings.json")));
         let resources = line.resources.filter(|_| line.sanitized).map(Path::new);
         files.extend(resources.into_iter().flat_map(sanitizer_lists));

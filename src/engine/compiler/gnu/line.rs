@@ -180,8 +180,8 @@ impl<'a> Line<'a> {
                 self.enter(row, token);
                 self.places(row, token);
                 self.debug_words(row.does);
-                if row.word.ends_with("no-integrated-as") {
-                    self.assembler = Some(row.word);
+                if row.word.ends_with("integrated-as") {
+                    self.assembler = Some(row.word).filter(|word| word.ends_with("no-integrated-as"));
                 }
                 self.outputs(row, token);
             }

@@ -124,6 +124,7 @@ pub(super) fn is_plain_of_llvm(word: &OsStr) -> bool {
     const WHOLE: &[&[u8]] = &[b"basic-block-sections", b"load", b"print-changed", b"use-ctx-profile"];
     const STARTS: &[&[u8]] =
         &[b"load-", b"polly-export", b"polly-import", b"stats", b"time-", b"track-", b"view-"];
+    const SANITIZERS: &[&[u8]] = &[b"asan-", b"hwasan-", b"msan-", b"tsan-"];
     const PARTS: &[&[u8]] = &[
         b"channel",
         b"dir",
@@ -154,8 +155,12 @@ pub(super) fn is_plain_of_llvm(word: &OsStr) -> bool {
     let name = text.split(|&byte| byte == b'=').next().unwrap_or_default();
     // Without a dash it is the value of the word before.
     let name = name.iter().position(|&byte| byte != b'-').and_then(|at| name.get(at..)).unwrap_or_default();
-    let names_file =
-        |part: &[u8]| PARTS.contains(&part) || part.ends_with(b"list") || part.ends_with(b"file");
+    // These speak of the program's own reads, writes and maps.
+    let of_sanitizer = SANITIZERS.iter().any(|start| name.starts_with(start));
+    let names_file = |part: &[u8]| {
+        let is_own = of_sanitizer && [&b"mapping"[..], b"read", b"write"].contains(&part);
+        (PARTS.contains(&part) && !is_own) || part.ends_with(b"list") || part.ends_with(b"file")
+    };
     !text.starts_with(b"@")
         && !WHOLE.contains(&name)
         && !STARTS.iter().any(|start| name.starts_with(start))

@@ -201,6 +201,13 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("clang -c a.c -mllvm=-rewrite-map-file=f", "!-mllvm"),
     ("clang -c a.c -mllvm -prefetch-hints-file=f", "!-mllvm"),
     ("clang -c a.c -mllvm @f", "!-mllvm"),
+    // As Linux says under KASAN and KCSAN.
+    (
+        "clang -c a.c -mllvm -asan-mapping-offset=0xd -mllvm -tsan-instrument-read-before-write=1",
+        "a.o [C] private",
+    ),
+    ("clang -c a.c -mllvm -asan-list-file=f", "!-mllvm"),
+    ("clang -c a.c --target=x -fno-integrated-as -fintegrated-as", "a.o [C] private"),
     ("clang -c a.c -fno-integrated-as -march=x86-64 -nostdinc", "a.o [C] private"),
     ("clang -c a.c -fno-integrated-as -Bd", "!-fno-integrated-as"),
     ("clang -c a.c -B d -no-integrated-as", "!-no-integrated-as"),

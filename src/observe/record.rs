@@ -112,8 +112,7 @@ pub unsafe fn program(op: u8, error: c_int, child: u32, program: *const c_char, 
     };
     let mut folder = [0; MAX_FOLDER_BYTES];
     // Who has started says by itself where.
-    let length =
-        if op == format::EXEC_FAILED { kernel::working_directory(&mut folder) } else { None };
+    let length = if op == format::EXEC_FAILED { kernel::working_directory(&mut folder) } else { None };
     let separator = Piece::of(SEPARATOR);
     let folder = Piece::of(&folder[..length.unwrap_or_default()]);
     log::write(

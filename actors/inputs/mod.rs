@@ -12,6 +12,7 @@ mod names;
 mod observed;
 mod paths;
 mod probed;
+mod quoted;
 mod record;
 mod shadows;
 mod sight;

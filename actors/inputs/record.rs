@@ -5,6 +5,7 @@ use super::later::Later;
 use super::names::Names;
 use super::observed::{self, Watched};
 use super::paths::{Place, normal, parent};
+use super::quoted::Quoted;
 use super::sight::Sight;
 use super::survey::Survey;
 use super::texts::{Seen, Texts, known_now};
@@ -148,13 +149,17 @@ impl View<'_, '_> {
         let input = |seen: &Seen<'_>| Input { path: seen.path.to_vec(), digest: seen.known.digest };
         let mut read: Vec<_> = seen.iter().map(|seen| (input(seen), seen.known.stamp)).collect();
         let includes = seen.iter().flat_map(|seen| &seen.known.findings.includes).chain(&findings.includes);
+        let quoted = Quoted::look(self.memory, self.place, compiled, (&seen, &findings))?;
+        for (input, _) in &quoted.files {
+            self.must_be_same(&input.path)?;
+        }
         let spells = Spells {
-            includes: includes.map(Vec::as_slice).collect(),
+            includes: includes.map(Vec::as_slice).chain(quoted.absent.iter().copied()).collect(),
             has_include: findings.has_include.iter().map(Vec::as_slice).collect(),
         };
         let (mut record, twins) = self.look_around(compiled, &spells, &read)?;
         record.n_read = u32::try_from(n_read).map_err(|_| NotStorable::Uses("input too large"))?;
-        read.extend(twins);
+        read.extend(twins.into_iter().chain(quoted.files));
         record.same = repeated(read.iter().map(|(_, stamp)| Some(stamp.identity())));
         let modified = read.iter().map(|(_, stamp)| stamp.modified.0).collect();
         let twins = twins_of_one_age(&read, n_read);

@@ -3,6 +3,7 @@ use super::Memory;
 use super::aliases;
 use super::files::{Known, Stamp, changed_since, is_link, link_stat};
 use super::paths::Place;
+use super::quoted;
 use super::record::{Compiled, Limits, NotStorable};
 use super::users::system_headers;
 use cachepot_engine::scan::{Findings, Hidden};
@@ -93,7 +94,7 @@ fn unknown_effects(findings: &Findings, limits: Limits) -> Result<(), NotStorabl
         (findings.may_ask_for_any() || absolute_names, "__has_include"),
         (findings.dependency, "#pragma GCC dependency"),
         (findings.precompiled, "precompiled header"),
-        (findings.names_lines && limits.quotes, "messages that quote another file"),
+        (findings.computed_lines && limits.quotes, quoted::REASON),
         (findings.names_places && limits.is_anywhere, ".loc"),
         (findings.unread, "input too large"),
     ];

@@ -4,7 +4,7 @@
 //! manifest = version count record*            newest first
 //! record   = result inputs read folders names present states same exist mtimes window ties seen
 //! inputs   = count (shared suffix digest)*    a path is `shared` bytes of the one before, then `suffix`
-//! read     = u32                              how many of them were read, the others being equal to one of these
+//! read     = u32                              how many of them were read; others are equal to one of these, or quoted
 //! folders  = count bytes*                     where names were searched, as spelled
 //! names    = count bytes*                     names that the texts spell, in `#include` and `__has_include`
 //! present  = count bytes*                     files that lay in a searched folder without being an input
@@ -62,7 +62,8 @@ pub struct Record {
     /// The key of the result's entry.
     pub result: Digest,
     /// What the compiler read, the source first; then files that lay under a searched name and equal one of these:
-    /// with `#pragma once` a compiler reads only one of two, and links give one file several names.
+    /// with `#pragma once` a compiler reads only one of two, and links give one file several names. And those that it
+    /// may have quoted in its messages, for a text says that its lines come from them.
     pub inputs: Vec<Input>,
     /// How many of the inputs were read: only these tell what was searched.
     pub n_read: u32,

@@ -7,6 +7,7 @@ use directives::{DIRECTIVES, Directives};
 use lexer::{Lexer, Part, Place, is_word};
 use pieces::Pieces;
 use std::collections::BTreeSet;
+use system::LinesOf;
 
 mod alias;
 mod directives;
@@ -55,8 +56,10 @@ pub struct Findings {
     pub paths: BTreeSet<Vec<u8>>,
     /// From some line on, the text may count as a system header (`#pragma GCC system_header`, `# 1 "file" 3`).
     pub may_turn_system: bool,
-    /// A part of the text may say that it comes from lines of another file, by `#line` or a line marker.
-    pub names_lines: bool,
+    /// Files from which lines of the text come, by `#line` or a line marker.
+    pub lines_of: BTreeSet<Vec<u8>>,
+    /// It may say so with a name that is not spelled out.
+    pub computed_lines: bool,
     /// The assembler may be told the place in a source (`.loc`): it writes the working directory beside it.
     pub names_places: bool,
     /// A precompiled header is named in what was preprocessed (`#pragma GCC pch_preprocess`).
@@ -139,7 +142,7 @@ impl Findings {
         let mut lexer = Lexer::new(text);
         found.computed_include = system::hides_words(text);
         found.may_turn_system = found.computed_include;
-        found.names_lines = found.computed_include;
+        found.computed_lines = found.computed_include;
         while let Some(part) = lexer.next() {
             if let Part::Word { word, before, after, leads, place } = part {
                 // Also in a string there.
@@ -148,7 +151,9 @@ impl Findings {
                 }
                 found.computed_include |= leads && system::may_include(word, after);
                 found.may_turn_system |= system::may_turn(word, after, leads, place == Place::String);
-                found.names_lines |= leads && system::may_name_lines(word, after);
+                if leads {
+                    found.whose_lines(word, after);
+                }
                 found.names_places |= directives::names_place(word, before, after, place);
             }
             match part {
@@ -172,6 +177,14 @@ impl Findings {
         }
         found.directives.escapes(text);
         found
+    }
+
+    fn whose_lines(&mut self, word: &[u8], after: &[u8]) {
+        match system::lines_of(word, after) {
+            LinesOf::Same => {}
+            LinesOf::File(name) => drop(self.lines_of.insert(name.to_vec())),
+            LinesOf::Unknown => self.computed_lines = true,
+        }
     }
 
     /// What a text says that nobody has looked at: everything.
@@ -249,9 +262,11 @@ impl Findings {
         self.merge_uses(&other);
         self.includes.extend(other.includes);
         self.paths.extend(other.paths);
+        self.lines_of.extend(other.lines_of);
     }
 
-    /// The same without the names in its `#include`s, of which a unit's texts have many, and without paths.
+    /// The same without the names in its `#include`s, of which a unit's texts have many, those of files whose lines they are,
+    /// and without paths.
     pub fn merge_uses(&mut self, other: &Findings) {
         self.macros.iter_mut().zip(&other.macros).for_each(|(mine, theirs)| mine.merge(theirs));
         self.directives.merge(&other.directives);
@@ -260,7 +275,7 @@ impl Findings {
         self.dependency |= other.dependency;
         self.computed_include |= other.computed_include;
         self.may_turn_system |= other.may_turn_system;
-        self.names_lines |= other.names_lines;
+        self.computed_lines |= other.computed_lines;
         self.names_places |= other.names_places;
         self.precompiled |= other.precompiled;
         self.computed_has_include |= other.computed_has_include;

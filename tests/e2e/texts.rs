@@ -7,26 +7,36 @@ use crate::harness::Went::{Hit, Refused, Stored, Uses};
 fn t038_messages_that_quote_another_file() {
     let source = "int f(void){\n#line 2 \"g.y\"\nint unused;\nreturn 1;}\n";
     let quiet = source.replace("int unused;", "int used = 1;").replace("return 1", "return used");
+    let (old, new) = ("one\nint old_line;\n", "one\nint new_line;\n");
     let sandbox = Sandbox::new("quoted")
-        .file("g.y", "one\nint old_line;\n")
+        .file("g.y", old)
         .file("a.c", source)
         .file("quiet.c", quiet)
-        .file("same.c", "int f(void){\n#line 2\nint unused;\nreturn 1;}\n");
+        .file("same.c", "int f(void){\n#line 2\nint unused;\nreturn 1;}\n")
+        .file("computed.c", "#define G \"g.y\"\nint f(void){\n#line 2 G\nint unused;\nreturn 1;}\n")
+        .file("up.c", "int f(void){\n#line 2 \"../quoted.y\"\nint unused;\nreturn 1;}\n");
     for line in ["gcc -Wall -c a.c", "g++ -Wall -c a.c"] {
-        sandbox.expect(Uses("messages that quote another file"), line);
-        sandbox.write("g.y", "one\nint new_line;\n");
-        let seen = sandbox.expect(Uses("messages that quote another file"), line);
+        sandbox.hits(line);
+        let seen = sandbox.write("g.y", new).expect(Stored, line);
         assert!(seen.stderr.contains("2 | int new_line;"), "{seen:?}");
-        sandbox.write("g.y", "one\nint old_line;\n");
+        sandbox.expect(Hit, line);
+        sandbox.sh("rm g.y").expect(Stored, line);
+        sandbox.expect(Hit, line);
+        sandbox.write("g.y", new).expect(Hit, line);
+        sandbox.write("g.y", old).expect(Hit, line);
     }
     // Nothing is quoted without a message, and clang quotes the text that it has.
     for line in ["gcc -Wall -c quiet.c", "gcc -Wall -c same.c", "gcc -c a.c", "clang -Wall -c a.c"] {
         sandbox.hits(line);
-        sandbox.write("g.y", "one\nint new_line;\n").expect(Hit, line);
-        sandbox.write("g.y", "one\nint old_line;\n");
+        sandbox.write("g.y", new).expect(Hit, line);
+        sandbox.write("g.y", old);
     }
+    // Preprocessed texts name all their files.
     sandbox.sh("gcc -E same.c -o a.i");
-    sandbox.expect(Uses("messages that quote another file"), "gcc -Wall -c a.i");
+    sandbox.hits("gcc -Wall -c a.i");
+    for source in ["computed.c", "up.c"] {
+        sandbox.expect(Uses("messages that quote another file"), format!("gcc -Wall -c {source}"));
+    }
 }
 
 /// Names of directives that nobody spells.

@@ -112,7 +112,9 @@ fn texts_that_are_not_recorded_everywhere() {
     let (quotes, is_anywhere) = (Limits { quotes: true, ..none }, Limits { is_anywhere: true, ..none });
     let is_preprocessed = Limits { is_preprocessed: true, ..none };
     let rows = [
-        ("#line 2 \"g.y\"\n", quotes, "messages that quote another file"),
+        ("#line 2 PLACE\n", quotes, "messages that quote another file"),
+        ("#line 2 \"/no/such/g.y\"\n", quotes, "messages that quote another file"),
+        ("#line 2 \"ia\"\n", quotes, "messages that quote another file"),
         ("asm(\".loc 1 1\");", is_anywhere, ".loc"),
         ("asm(\".inc\" \"bin \\\"f\\\"\");", is_preprocessed, ".incbin"),
         ("s = __TIME__;", is_preprocessed, "__TIME__"),
@@ -126,6 +128,32 @@ fn texts_that_are_not_recorded_everywhere() {
         let outcome = |limits| observe(&world.memory, &world.place(), &compiled(limits)).err();
         assert_eq!(outcome(limits), Some(NotStorable::Uses(expected)), "{text}");
         assert_eq!(outcome(none), None, "{text}");
+    }
+}
+
+/// Files whose lines a text says to be its own, where there were messages that may quote them.
+#[test]
+fn quoted_files_are_inputs() {
+    type Row = (&'static str, fn(&World), Option<NotStorable>);
+    let rows: &[Row] = &[
+        ("nothing", |_| (), None),
+        ("it is written", |w| w.write("g.y", "new"), Some(NotStorable::TooNew)),
+        ("an old file is renamed over it", |w| w.rename("//old", "g.y"), Some(NotStorable::TooNew)),
+    ];
+    for (what, change, expected) in rows {
+        let world = world("#line 2 \"g.y\"\n# 1 \"gone.y\"\n# 1 \"/work/dir//\"\n# 1 \"./a.c\"\n");
+        world.write("g.y", "old");
+        world.write("//old", "old");
+        let start = world.start();
+        change(&world);
+        let limits = Limits { quotes: true, ..Limits::default() };
+        let compiled = Compiled { limits, ..world.compiled(&UNIT, start) };
+        let observed = observe(&world.memory, &world.place(), &compiled);
+        assert_eq!(observed.as_ref().err(), expected.as_ref(), "{what}");
+        let Ok(observed) = observed else { continue };
+        let paths: Vec<_> = observed.record.inputs.iter().map(|input| input.path.as_slice()).collect();
+        assert_eq!(paths, [&b"a.c"[..], b"ib/x.h", b"g.y"]);
+        assert_eq!((observed.record.n_read, observed.record.names), (2, vec![b"gone.y".to_vec()]));
     }
 }
 

@@ -8,7 +8,10 @@ pub(super) fn any_spells(text: &[u8], name: &[u8]) -> bool {
     let mut strings = Strings { text, at: 0 };
     let is_used = |text: &[u8]| {
         let parts = text.split_at_checked(name.len());
-        parts.is_some_and(|(part, after)| part.eq_ignore_ascii_case(name) && takes_operand(after))
+        let is_whole = |after: &[u8]| !after.first().is_some_and(|&byte| is_word(byte));
+        parts.is_some_and(|(part, after)| {
+            part.eq_ignore_ascii_case(name) && is_whole(after) && takes_operand(after)
+        })
     };
     let holds = |string: &[u8]| (0..string.len()).any(|at| string.get(at..).is_some_and(is_used));
     let mut joined = Vec::new();

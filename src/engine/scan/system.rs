@@ -31,14 +31,33 @@ pub(super) fn may_turn(word: &[u8], after: &[u8], leads: bool, is_string: bool) 
     by_directive || by_operator || TURNS.iter().any(|name| is_part(name, word))
 }
 
-/// Whether the first word behind a `#` begins what may say that the next lines are those of another file.
-pub(super) fn may_name_lines(word: &[u8], after: &[u8]) -> bool {
+/// What the first word behind a `#` begins to say of whose lines the next ones are.
+pub(super) enum LinesOf<'t> {
+    /// Nothing.
+    Same,
+    /// Those of this file.
+    File(&'t [u8]),
+    /// Perhaps those of another file, whose name is not spelled out.
+    Unknown,
+}
+
+/// Reads a `#line` or a line marker.
+pub(super) fn lines_of<'t>(word: &[u8], after: &'t [u8]) -> LinesOf<'t> {
     let line = after.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii();
     let is_marker = word.iter().all(u8::is_ascii_digit)
         && line.first().is_some_and(|&byte| is_word(byte) || b"\"\\/".contains(&byte));
     // A number alone leaves the name as it is.
     let is_line = word == b"line" && !line.iter().all(u8::is_ascii_digit);
-    is_marker || is_line || is_cut(after)
+    if !is_marker && !is_line && !is_cut(after) {
+        return LinesOf::Same;
+    }
+    let n_digits = line.iter().take_while(|byte| is_line && byte.is_ascii_digit()).count();
+    let name = line.get(n_digits..).and_then(|rest| rest.trim_ascii_start().strip_prefix(b"\""));
+    let end = name.and_then(|name| name.iter().position(|byte| b"\"\\\r".contains(byte)));
+    match name.zip(end).and_then(|(name, end)| name.split_at_checked(end)) {
+        Some((name, [b'"', ..])) if !name.is_empty() && !is_cut(after) => LinesOf::File(name),
+        _ => LinesOf::Unknown,
+    }
 }
 
 /// Whether a word may belong to `#pragma GCC dependency`, which warns by the age of a file. On the line of a directive it may be

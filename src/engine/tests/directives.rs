@@ -66,6 +66,8 @@ fn t021_names_in_preprocessed_text() {
         ("asm(\".inc\\142\" \"in \\\"d\\\"\");", true),
         ("f(include, inc, bin);", false),
         ("f(\"\\x69\");", false),
+        ("f(include, \"p.includes_.size()\");", false),
+        ("f(include, \".include\" \" d\");", true),
     ];
     for (text, expected) in rows {
         assert_eq!(Hidden::in_preprocessed(text.as_bytes()).directive.is_some(), expected, "{text:?}");

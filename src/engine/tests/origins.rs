@@ -31,29 +31,37 @@ fn pragmas_that_compare_ages_are_found() {
 /// Texts that say where they come from, and preprocessed ones that name a precompiled header.
 #[test]
 fn lines_of_other_files_are_found() {
+    let rows = [
+        ("#line 2 \"g.y\"", Some("g.y")),
+        ("# 2 \"g.y\"", Some("g.y")),
+        ("# 2 \"/usr/include/a b.h\" 1 3 4\r\n", Some("/usr/include/a b.h")),
+        (" %: line 2 \"g.y\"", Some("g.y")),
+        ("?\x3f=line 2 \"g.y\"", Some("g.y")),
+        ("#line 2\nint line;", None),
+        ("# 2\n", None),
+        ("mov r0, #5\n", None),
+        ("ldr r0, [r1, #4]", None),
+        ("// # 2 \"g.y\"", None),
+        ("#define line 1", None),
+    ];
+    for (text, expected) in rows {
+        let found = of(text);
+        let names = expected.iter().map(|name| name.as_bytes().to_vec());
+        assert_eq!((found.lines_of, found.computed_lines), (names.collect(), false), "{text:?}");
+    }
+    // Where the name is not told.
     for text in [
-        "#line 2 \"g.y\"",
-        "# 2 \"g.y\"",
-        " %: line 2 \"g.y\"",
         "#/**/line/**/2 \"g.y\"",
         "# 2 /**/ \"g.y\"",
         "#line PLACE",
+        "#line 2 PLACE",
+        "#line 2 \"g\\056y\"",
+        "#line 2 \"\"",
         "#li\\\nne 2 \"g.y\"",
         "# \\\n line 2\\\n \"g.y\"",
-        "?\x3f=line 2 \"g.y\"",
         "# 2\\\n \"g.y\"",
     ] {
-        assert!(of(text).names_lines, "{text:?}");
-    }
-    for text in [
-        "#line 2\nint line;",
-        "# 2\n",
-        "mov r0, #5\n",
-        "ldr r0, [r1, #4]",
-        "// # 2 \"g.y\"",
-        "#define line 1",
-    ] {
-        assert!(!of(text).names_lines, "{text:?}");
+        assert!(of(text).computed_lines, "{text:?}");
     }
     assert!(of("#pragma GCC pch_preprocess \"x.gch\"").precompiled);
     assert!(of("#pragma GCC pch_pre\\\nprocess \"x.gch\"").precompiled);

@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// How long somebody who asks for a result waits at most until it is recorded.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Of all that wait: outputs, in memory where they are small, else beside the cache, and what is known of the inputs.
-const MAX_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 256 << 20;
 
 /// See the file's head.
 pub struct Backlog {

@@ -180,8 +180,9 @@ impl Miss {
                 statistics::not_stored(&self.shared.stats, &NotStored::skipped("client gone"))
             }
             Ok(taken) => {
-                // What is in memory, for the remotes alone, takes the place of others.
-                let may_wait = matches!(taken.1, Seen::InPart(_)) && taken.0.room.is_none();
+                // What takes long otherwise; and what is in memory, for the remotes alone, takes the place of others.
+                let is_long = matches!(taken.1, Seen::InPart(_)) || taken.0.compiled.watched.is_some();
+                let may_wait = is_long && taken.0.room.is_none();
                 let size = may_wait.then(|| taken.0.size());
                 // Before the client goes on, and the build asks for this one.
                 let entered = Backlog::enter(&self.shared, self.call.key, size);

@@ -1,5 +1,6 @@
 //! Listings of folders, remembered by stamp.
 use super::files::{Stamp, is_folder, now};
+use super::grain::tells_each_change;
 use super::paths::Place;
 use foldhash::HashMap;
 use nix::dir::{Dir, Type};
@@ -123,7 +124,8 @@ fn read(place: &Place, path: &CStr) -> Option<Listing> {
     let mut folder = Dir::openat(place.folder(), path, flags, Mode::empty()).ok()?;
     // The stamp from before: a change while we read makes it differ from the folder's next one.
     let stamp = Stamp::of(&fstat(folder.as_fd()).ok()?);
-    let mut listing = Listing::new(stamp, stamp.is_settled(now()));
+    let settled = stamp.is_settled(now()) || tells_each_change(folder.as_fd(), &stamp);
+    let mut listing = Listing::new(stamp, settled);
     for entry in folder.iter() {
         let entry = entry.ok()?;
         let name = entry.file_name().to_bytes();

@@ -57,6 +57,8 @@ pub struct Memory {
     pub unseen: unseen::Unseen,
     /// Listings of folders by stamp.
     pub folders: FolderMemory,
+    /// Which files in folders of crates are old.
+    pub aged: early::Aged,
     /// Every path once.
     pub paths: Paths,
 }
@@ -69,6 +71,7 @@ impl Default for Memory {
             direct: direct::DirectCalls::default(),
             unseen: unseen::Unseen::default(),
             folders: FolderMemory::default(),
+            aged: early::Aged::default(),
             paths: Paths::default(),
         }
     }

@@ -188,3 +188,25 @@ fn a_young_file_that_was_read_before_is_no_younger() {
     world.write("deps/libb-1.rmeta", "other");
     assert_eq!(world.look(with_early, before).map(drop), Err(NotStorable::TooNew));
 }
+
+/// What was old in a folder of crates is asked again only where it was gone meanwhile.
+#[test]
+fn old_crates_are_looked_at_once() {
+    let world = world();
+    world.write("deps/liba-1.rlib", "old");
+    world.start();
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    let young = Young { folders: vec![world.path("deps")], ..Young::default() };
+    let is_found = |name: &str| {
+        let found = early(&world.memory, &world.place(), &young).files;
+        found.contains_key(&bytes(&world.path("deps").join(name)))
+    };
+    assert!(!is_found("liba-1.rlib"));
+    world.write("deps/liba-1.rlib", "new");
+    world.write("deps/libz-1.rlib", "new");
+    assert!(!is_found("liba-1.rlib") && is_found("libz-1.rlib"));
+    world.remove("deps/liba-1.rlib");
+    assert!(!is_found("liba-1.rlib"));
+    world.write("deps/liba-1.rlib", "anew");
+    assert!(is_found("liba-1.rlib"));
+}

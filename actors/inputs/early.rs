@@ -107,7 +107,7 @@ impl Look<'_> {
         let interned = self.memory.paths.intern(path)?;
         let stat = stat(self.place, &interned).ok().filter(is_folder)?;
         let listing = self.memory.folders.list(self.place, &interned, &stat)?;
-        if !listing.settled {
+        if is_young(&listing.stamp) {
             self.found.folders.insert(path.to_vec(), Arc::clone(&listing));
         }
         Some(listing)

@@ -172,6 +172,7 @@ fn a_young_file_that_was_read_before_is_no_younger() {
     let young = Young { folders: vec![world.path("deps")], ..Young::default() };
     let found: Early = early(&world.memory, &world.place(), &young);
     assert!(found.files.contains_key(&bytes(&world.path("deps/libb-1.rmeta"))));
+    assert!(found.folders.contains_key(&bytes(&world.path("deps"))));
     let start = files::now();
     // By its times it may have come later: the moment before is what such a clock tells.
     let before = (start.0 - 1, start.1);

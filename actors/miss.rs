@@ -279,11 +279,13 @@ impl Miss {
         })
     }
 
-    /// What the texts must not use. clang quotes the text that it has.
+    /// What the texts must not use. gcc quotes lines in its messages, and in an assembler text that is to be verbose; clang
+    /// quotes the text that it has.
     fn limits(&self, has_messages: bool) -> Limits {
         let Subject { job, driver, .. } = &*self.subject;
+        let is_verbose = || job.key_words.iter().any(|word| word == "-fverbose-asm");
         Limits {
-            quotes: has_messages && driver.family == Family::Gcc,
+            quotes: driver.family == Family::Gcc && (has_messages || is_verbose()),
             is_anywhere: job.key_directory.is_none(),
             is_preprocessed: matches!(job.discovery, Discovery::SourceOnly | Discovery::Trace)
                 && job.language != Language::Assembler,

@@ -14,7 +14,8 @@ static KERNEL_HAS_THEM: LazyLock<bool> = LazyLock::new(|| {
     version(&release).is_some_and(|version| version >= FIRST_KERNEL)
 });
 
-/// Whether every change of a file or folder since the kernel was asked for this stamp gives it another one.
+/// Whether every change of a file or folder since the kernel was asked for this stamp gives it another one, but for writes through a
+/// mapping that was written to before: these never do.
 pub(super) fn tells_each_change(file: impl AsFd, stamp: &Stamp) -> bool {
     // ext2, and ext4 with small inodes, count in seconds.
     let counts_finely = stamp.modified.1 != 0 || stamp.changed.1 != 0;

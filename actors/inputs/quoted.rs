@@ -1,4 +1,4 @@
-//! Files that gcc quotes in its messages without having read them: those whose lines a text says to be its own.
+//! Files that gcc quotes in messages, or in an assembler text, without having read them: those whose lines a text says to be its own.
 use super::Memory;
 use super::files::{Stamp, changed_since, is_file, stat};
 use super::paths::{Place, normal};

@@ -54,7 +54,7 @@ pub struct Observed {
 /// What a text must not use in this compile: neither key nor record would cover it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// The compiler printed messages, which quote the files that a text names by `#line`.
+    /// The compiler printed messages or comments, which quote the files that a text names by `#line`.
     pub quotes: bool,
     /// The working directory is not in the job's key.
     pub is_anywhere: bool,

@@ -25,6 +25,11 @@ fn t038_messages_that_quote_another_file() {
         sandbox.write("g.y", new).expect(Hit, line);
         sandbox.write("g.y", old).expect(Hit, line);
     }
+    // In the comments of an assembler text.
+    let line = "gcc -S -fverbose-asm quiet.c";
+    sandbox.hits(line);
+    sandbox.write("g.y", new).expect(Stored, line);
+    sandbox.write("g.y", old).expect(Hit, line);
     // Nothing is quoted without a message, and clang quotes the text that it has.
     for line in ["gcc -Wall -c quiet.c", "gcc -Wall -c same.c", "gcc -c a.c", "clang -Wall -c a.c"] {
         sandbox.hits(line);

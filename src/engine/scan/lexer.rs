@@ -236,7 +236,9 @@ impl<'t> Iterator for Lexer<'t> {
                     }
                 }
                 // `%:` and, as a trigraph, `??=` are spellings of `#`.
-                b'%' if rest.get(1) == Some(&b':') => (self.directive, self.after_hash) = (true, true),
+                b'%' if rest.get(1) == Some(&b':') || is_cut(rest) => {
+                    (self.directive, self.after_hash) = (true, true);
+                }
                 b'?' if rest.starts_with(b"??=") => (self.directive, self.after_hash) = (true, true),
                 b'<' | b'>' => {
                     self.angle = self.directive && self.begins_name(byte, rest);
@@ -261,6 +263,12 @@ fn is_separator(quote: u8, word: &[u8], rest: &[u8]) -> bool {
     let between =
         word.first().is_some_and(u8::is_ascii_digit) && rest.get(1).is_some_and(u8::is_ascii_hexdigit);
     quote == b'\'' && between
+}
+
+/// Whether a splice stands behind the first character.
+fn is_cut(rest: &[u8]) -> bool {
+    let behind = rest.get(1..).and_then(|rest| rest.strip_prefix(b"\\")).unwrap_or_default();
+    behind.iter().find(|byte| !b" \t\r\x0b\x0c".contains(byte)) == Some(&b'\n')
 }
 
 /// Whether a text ends with the `#` of a directive.

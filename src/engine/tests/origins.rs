@@ -36,6 +36,8 @@ fn lines_of_other_files_are_found() {
         ("# 2 \"g.y\"", Some("g.y")),
         ("# 2 \"/usr/include/a b.h\" 1 3 4\r\n", Some("/usr/include/a b.h")),
         (" %: line 2 \"g.y\"", Some("g.y")),
+        ("%\\\n:line 2 \"g.y\"", Some("g.y")),
+        ("%\\ \r\n:line 2 \"g.y\"", Some("g.y")),
         ("?\x3f=line 2 \"g.y\"", Some("g.y")),
         ("#line 2\nint line;", None),
         ("# 2\n", None),
@@ -43,6 +45,7 @@ fn lines_of_other_files_are_found() {
         ("ldr r0, [r1, #4]", None),
         ("// # 2 \"g.y\"", None),
         ("#define line 1", None),
+        ("f(\"100%\\n\", line 2 \"g.y\");", None),
     ];
     for (text, expected) in rows {
         let found = of(text);
@@ -51,6 +54,9 @@ fn lines_of_other_files_are_found() {
     }
     // Where the name is not told.
     for text in [
+        "# 0'2 \"g.y\"",
+        "# 2\x0b\"g.y\"",
+        "# 2\0\"g.y\"",
         "#/**/line/**/2 \"g.y\"",
         "# 2 /**/ \"g.y\"",
         "#line PLACE",

@@ -69,7 +69,7 @@ pub(super) fn look(
     look.contents()?;
     look.nothing_unseen()?;
     look.nothing_dated()?;
-    look.names_unseen();
+    look.found.variables = watched.names_unseen(memory, &look.inputs);
     look.others_of_the_name();
     look.as_they_are(watched.shadows(place));
     look.listings()?;
@@ -192,23 +192,6 @@ impl<'a> Look<'a> {
             return Err(NotStorable::Uses("the time of day"));
         }
         Ok(())
-    }
-
-    /// Variables that scripts and macros name. A script may run another one by handing it to a shell.
-    fn names_unseen(&mut self) {
-        let seen = &self.watched.seen;
-        let names = |path: &[u8], is_macro: bool| {
-            let stamp = &self.inputs.get(path)?.stamp;
-            let path = Path::new(OsStr::from_bytes(path));
-            let unseen = &self.memory.unseen;
-            Some(if is_macro { unseen.of_macro(path, stamp) } else { unseen.of_script(path, stamp) })
-        };
-        let mut found: Vec<_> = seen.programs.iter().filter_map(|path| names(path, false)).collect();
-        if found.iter().any(|names| !names.is_empty()) {
-            found.extend(seen.read.difference(&seen.programs).filter_map(|path| names(path, false)));
-        }
-        found.extend(seen.libraries.intersection(&seen.read).filter_map(|path| names(path, true)));
-        self.found.variables.extend(found.iter().flat_map(|names| names.iter().cloned()));
     }
 
     fn content(&mut self, path: &'a [u8]) -> Result<(), NotStorable> {
@@ -359,7 +342,7 @@ impl<'a> Look<'a> {
             links: links.map(|(path, text)| (path.clone(), text.clone())).collect(),
             resolved: found.resolved.into_iter().collect(),
             listings: found.listings.into_iter().collect(),
-            variables: watched.conditions_on_variables(memory, place, &compiled.bases, &found.variables),
+            variables: watched.conditions_on_variables(memory, place, &found.variables),
         };
         let mut record = Record {
             result: Digest([0; 32]),

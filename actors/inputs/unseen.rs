@@ -44,14 +44,13 @@ impl Unseen {
         })
     }
 
-    /// Of a crate that rustc loads: what it names, or what the standard library asks for in its place.
+    /// Of a crate that rustc loads, or a library of one: what it names, or what the standard library asks for in its place.
     pub(super) fn of_macro(&self, path: &Path, stamp: &Stamp) -> Names {
         self.known(As::Macro, stamp, || {
-            let Ok(file) = std::fs::read(path) else {
-                return INDIFFERENT_VARIABLES.iter().map(|name| name.as_bytes().to_vec()).collect();
-            };
-            let may_ask = |name: &&&str| direct::names_variable(&file, name);
-            INDIFFERENT_VARIABLES.iter().filter(may_ask).map(|name| name.as_bytes().to_vec()).collect()
+            let file = std::fs::read(path).ok();
+            let may_ask = |name: &&str| file.as_ref().is_none_or(|file| direct::names_variable(file, name));
+            let names = INDIFFERENT_VARIABLES.iter().copied().chain(["PATH"]).filter(may_ask);
+            names.map(|name| name.as_bytes().to_vec()).collect()
         })
     }
 

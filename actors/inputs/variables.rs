@@ -1,14 +1,18 @@
 //! Which variables of the environment decide on an observed compile, and by what.
-use super::files::link_stat;
+use super::files::{Known, link_stat};
 use super::observed::Watched;
 use super::paths::{Place, below, parent};
 use super::surroundings::value_of;
 use super::{Memory, Paths};
-use cachepot_engine::bases::Bases;
 use cachepot_engine::compiler::rustc::INDIFFERENT_VARIABLES;
 use cachepot_engine::manifest::SEARCHED;
+use cachepot_engine::observed::harmless;
 use cachepot_wire::EnvBlock;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Variables that the loader reads without asking anybody.
 const LOADER_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
@@ -20,13 +24,36 @@ pub const MESSAGE_WIDTH: &str = "--diagnostic-width";
 type Condition = (Vec<u8>, Option<Vec<u8>>);
 
 impl Watched {
+    /// Variables that scripts and macros name, and `PATH` for other libraries. A script may hand another one to a shell.
+    pub(super) fn names_unseen(
+        &self,
+        memory: &Memory,
+        inputs: &BTreeMap<&[u8], Arc<Known>>,
+    ) -> BTreeSet<Vec<u8>> {
+        let (seen, unseen) = (&self.seen, &memory.unseen);
+        let file = |path: &Vec<u8>| {
+            let (path, known) = inputs.get_key_value(path.as_slice())?;
+            Some((Path::new(OsStr::from_bytes(path)), &known.stamp))
+        };
+        let of_script = |path| file(path).map(|(path, stamp)| unseen.of_script(path, stamp));
+        let of_library = |path| file(path).map(|(path, stamp)| unseen.of_macro(path, stamp));
+        let mut found: Vec<_> = seen.programs.iter().filter_map(of_script).collect();
+        if found.iter().any(|names| !names.is_empty()) {
+            found.extend(seen.read.difference(&seen.programs).filter_map(of_script));
+        }
+        found.extend(seen.libraries.intersection(&seen.read).filter_map(of_library));
+        let others = seen.libraries.difference(&seen.read).filter(|path| !harmless::is_library(path));
+        let others: Vec<_> = others.filter_map(of_library).collect();
+        let paths = others.iter().filter_map(|names| names.iter().find(|name| *name == b"PATH"));
+        found.iter().flat_map(|names| names.iter()).chain(paths).cloned().collect()
+    }
+
     /// Their values are those of the client: a program may set others for its children, as gcc does, but then from what
     /// it was given itself.
     pub(super) fn conditions_on_variables(
         &self,
         memory: &Memory,
         place: &Place,
-        bases: &Bases,
         unseen: &BTreeSet<Vec<u8>>,
     ) -> Vec<Condition> {
         let is_indifferent = |name: &[u8]| INDIFFERENT_VARIABLES.iter().any(|other| other.as_bytes() == name);
@@ -34,7 +61,10 @@ impl Watched {
         // What the crate itself reads is in its result, whatever it is.
         let names = seen.chain(&self.variables).chain(unseen).map(Vec::as_slice);
         let mut names: BTreeSet<&[u8]> = names.chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
-        let is_text = bases.is_empty() || self.variables.iter().chain(unseen).any(|name| name == b"PATH");
+        // A build script may do anything with it, and for a crate that is not linked only a macro asks.
+        let is_text = self.is_run()
+            || self.linked.is_empty()
+            || self.variables.iter().chain(unseen).any(|name| name == b"PATH");
         let searched = if is_text { None } else { searches(memory, place, self) };
         if searched.is_some() {
             names.remove(&b"PATH"[..]);

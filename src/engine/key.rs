@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// Names the kind of key and its version: raised whenever a key's fields change.
-const JOB_DOMAIN: &str = "cachepot job 6";
+const JOB_DOMAIN: &str = "cachepot job 7";
 const RESULT_DOMAIN: &str = "cachepot result 4";
 
 /// Everything that a job's key is made from, besides the inputs that only a compile finds.

@@ -13,9 +13,10 @@ const EXECUTABLE: u32 = 1;
 
 /// Whether an ELF file has an instruction for system calls; true for what is none, or for another machine.
 pub fn calls_kernel(file: &[u8]) -> bool {
-    let Some(Code { machine, end, parts }) = code(file) else { return true };
+    let Some(Loaded { machine, end, parts }) = loaded(file) else { return true };
     let far = u8::try_from(end >> 24).unwrap_or(u8::MAX);
-    parts.iter().any(|part| match machine {
+    let code = parts.iter().filter(|(_, is_code)| *is_code);
+    code.map(|(part, _)| part).any(|part| match machine {
         MACHINE_X86_64 => memmem::find_iter(part, SYSCALL).any(|at| is_instruction(part, at, far)),
         MACHINE_AARCH64 => part.chunks_exact(4).any(|word| word == SVC),
         _ => true,
@@ -36,10 +37,11 @@ pub fn names_environment(file: &[u8]) -> bool {
     memmem::find_iter(file, NAME).any(is_whole)
 }
 
-/// Whether a crate may ask for this variable: it names it, or has the standard library do so.
+/// Whether a crate may ask for this variable: it names it in what is loaded, or has the standard library do so.
 pub fn names_variable(file: &[u8], name: &str) -> bool {
-    let says = |text: &str| memmem::find(file, text.as_bytes()).is_some();
-    says(name) || (name == "TMPDIR" && says("temp_dir"))
+    let parts = loaded(file).map_or_else(|| vec![(file, false)], |loaded| loaded.parts);
+    parts.iter().any(|(part, _)| memmem::find(part, name.as_bytes()).is_some())
+        || (name == "TMPDIR" && memmem::find(file, b"temp_dir").is_some())
 }
 
 const SYSCALL: &[u8] = b"\x0f\x05";
@@ -78,16 +80,16 @@ fn has_distance(code: &[u8], start: usize) -> bool {
     matches!(last, 0xe8 | 0xe9 | 0xb8..=0xbf) || is_jump || is_table || last & 0xc7 == 0x05
 }
 
-struct Code<'a> {
+struct Loaded<'a> {
     machine: u16,
     /// Where all that is mapped ends.
     end: u64,
-    /// What is mapped to be executed.
-    parts: Vec<&'a [u8]>,
+    /// What is mapped, and whether to be executed.
+    parts: Vec<(&'a [u8], bool)>,
 }
 
 /// Of an ELF file: `elf(5)`, 64 bits, little-endian.
-fn code(file: &[u8]) -> Option<Code<'_>> {
+fn loaded(file: &[u8]) -> Option<Loaded<'_>> {
     if !file.starts_with(b"\x7fELF\x02\x01") {
         return None;
     }
@@ -102,14 +104,12 @@ fn code(file: &[u8]) -> Option<Code<'_>> {
         let flags = u32::from_le_bytes(*header.get(4..)?.first_chunk()?);
         if kind == PT_LOAD {
             end = end.max(word(header, 16)?.checked_add(word(header, 40)?)?);
-        }
-        if kind == PT_LOAD && flags & EXECUTABLE != 0 {
             let offset = usize::try_from(word(header, 8)?).ok()?;
             let length = usize::try_from(word(header, 32)?).ok()?;
-            parts.push(file.get(offset..offset.checked_add(length)?)?);
+            parts.push((file.get(offset..offset.checked_add(length)?)?, flags & EXECUTABLE != 0));
         }
     }
-    Some(Code { machine, end, parts })
+    Some(Loaded { machine, end, parts })
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {

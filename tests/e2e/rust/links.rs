@@ -91,6 +91,36 @@ fn t177_a_linker_that_may_not_be_run_any_more() {
     sandbox.sh("chmod -x bin/cc").expect(Stored, line);
 }
 
+/// A terminal and an editor put different folders first.
+#[test]
+fn another_path_that_leads_to_the_same_programs() {
+    let path = std::env::var("PATH").unwrap();
+    let sandbox = Sandbox::new("terminals").file("main.rs", "fn main() {}").file("bin/tool", "");
+    let line = rustc("main --crate-type bin");
+    let bin = sandbox.work().join("bin");
+    sandbox.hits(line.clone());
+    let sandbox = sandbox.env("PATH", format!("{}:/nowhere:{path}", bin.display()));
+    sandbox.expect(Hit, line.clone());
+    let tool = "#!/bin/sh\nexec /usr/bin/cc -s \"$@\"\n";
+    sandbox.write("bin/cc", tool).sh("chmod +x bin/cc").hits(line);
+}
+
+/// A macro may make something of its text.
+#[test]
+fn a_macro_that_names_path() {
+    let text = "extern crate proc_macro; #[proc_macro] pub fn path(_: proc_macro::TokenStream) -> proc_macro::TokenStream { \
+        format!(\"{:?}\", std::env::var(\"PATH\").unwrap()).parse().unwrap() }";
+    let path = std::env::var("PATH").unwrap();
+    let sandbox = Sandbox::new("named")
+        .file("m.rs", text)
+        .file("main.rs", "fn main() { println!(\"{}\", m::path!()); }");
+    sandbox.sh(&rustc("m --crate-type proc-macro -C prefer-dynamic"));
+    let line = rustc("main --crate-type bin --extern m=libm.so");
+    sandbox.hits(line.clone());
+    let sandbox = sandbox.env("PATH", format!("/nowhere:{path}"));
+    sandbox.hits(line);
+}
+
 /// The linker is searched for in the working directory, too.
 #[test]
 fn t177_a_path_from_the_working_directory() {

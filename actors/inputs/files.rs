@@ -1,5 +1,4 @@
 //! Digests of files, remembered by stamp: nothing is read twice while it stays as it is.
-use super::grain::tells_each_change;
 use super::paths::Place;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::scan::Findings;
@@ -111,7 +110,7 @@ pub fn changed_since(stamp: &Stamp, start: Moment) -> bool {
 pub struct Known {
     /// The state.
     pub stamp: Stamp,
-    /// Whether the stamp will tell the next change for sure ([`Stamp::is_settled`], or the file system does so).
+    /// Whether the stamp will tell the next change for sure ([`Stamp::is_settled`]).
     pub settled: bool,
     /// Its content.
     pub digest: Digest,
@@ -223,7 +222,7 @@ impl FileMemory {
             if Stamp::of(&fstat(&file).ok()?) != stamp {
                 continue;
             }
-            let settled = stamp.is_settled(began) || tells_each_change(&file, &stamp);
+            let settled = stamp.is_settled(began);
             let known = Arc::new(Known { stamp, settled, digest, findings });
             if settled {
                 let mut shard = self.shard(&stamp)?.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,5 @@
 //! Listings of folders, remembered by stamp.
 use super::files::{Stamp, is_folder, now};
-use super::grain::tells_each_change;
 use super::paths::Place;
 use foldhash::HashMap;
 use nix::dir::{Dir, Type};
@@ -124,8 +123,7 @@ fn read(place: &Place, path: &CStr) -> Option<Listing> {
     let mut folder = Dir::openat(place.folder(), path, flags, Mode::empty()).ok()?;
     // The stamp from before: a change while we read makes it differ from the folder's next one.
     let stamp = Stamp::of(&fstat(folder.as_fd()).ok()?);
-    let settled = stamp.is_settled(now()) || tells_each_change(folder.as_fd(), &stamp);
-    let mut listing = Listing::new(stamp, settled);
+    let mut listing = Listing::new(stamp, stamp.is_settled(now()));
     for entry in folder.iter() {
         let entry = entry.ok()?;
         let name = entry.file_name().to_bytes();

@@ -6,7 +6,6 @@ mod direct;
 mod early;
 mod files;
 mod folders;
-mod grain;
 mod later;
 mod look;
 mod names;

@@ -342,7 +342,7 @@ impl<'a> Look<'a> {
             links: links.map(|(path, text)| (path.clone(), text.clone())).collect(),
             resolved: found.resolved.into_iter().collect(),
             listings: found.listings.into_iter().collect(),
-            variables: watched.conditions_on_variables(memory, place, &found.variables),
+            variables: watched.conditions_on_variables(memory, place, &compiled.bases, &found.variables),
         };
         let mut record = Record {
             result: Digest([0; 32]),

@@ -1,11 +1,13 @@
 //! Which variables of the environment decide on an observed compile, and by what.
-use super::files::{Known, link_stat};
+use super::files::{Known, is_file, link_stat, stat};
 use super::observed::Watched;
 use super::paths::{Place, below, parent};
-use super::surroundings::value_of;
+use super::surroundings::{may_run, value_of};
 use super::{Memory, Paths};
+use cachepot_engine::bases::Bases;
 use cachepot_engine::compiler::rustc::INDIFFERENT_VARIABLES;
 use cachepot_engine::manifest::SEARCHED;
+use cachepot_engine::manifest::surroundings::Kind;
 use cachepot_engine::observed::harmless;
 use cachepot_wire::EnvBlock;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +56,7 @@ impl Watched {
         &self,
         memory: &Memory,
         place: &Place,
+        bases: &Bases,
         unseen: &BTreeSet<Vec<u8>>,
     ) -> Vec<Condition> {
         let is_indifferent = |name: &[u8]| INDIFFERENT_VARIABLES.iter().any(|other| other.as_bytes() == name);
@@ -61,9 +64,12 @@ impl Watched {
         // What the crate itself reads is in its result, whatever it is.
         let names = seen.chain(&self.variables).chain(unseen).map(Vec::as_slice);
         let mut names: BTreeSet<&[u8]> = names.chain(LOADER_VARIABLES.map(str::as_bytes)).collect();
-        // A build script may do anything with it, and for a crate that is not linked only a macro asks.
+        // A build script may do anything with it, and so may macros: for a crate that is not linked nobody else asks.
+        let mut crates = self.seen.libraries.intersection(&self.seen.read);
+        let loads_macros = crates.any(|path| !self.is_installed(path));
         let is_text = self.is_run()
             || self.linked.is_empty()
+            || (bases.is_empty() && loads_macros)
             || self.variables.iter().chain(unseen).any(|name| name == b"PATH");
         let searched = if is_text { None } else { searches(memory, place, self) };
         if searched.is_some() {
@@ -91,9 +97,11 @@ fn searches(memory: &Memory, place: &Place, watched: &Watched) -> Option<Vec<Con
     let is_there = |path: &Vec<u8>| !seen.absent.contains(path) && exists(&memory.paths, place, path);
     let condition = |name: Vec<u8>| {
         let found = folders.iter().map(|folder| below(folder, &name)).find(&is_there);
-        ([&SEARCHED[..], &name].concat(), found)
+        // What may not be run is passed over, and then what comes behind it counts.
+        let is_program = |path: &Vec<u8>| runs(&memory.paths, place, path);
+        found.as_ref().is_none_or(is_program).then(|| ([&SEARCHED[..], &name].concat(), found))
     };
-    Some(names.into_iter().map(condition).collect())
+    names.into_iter().map(condition).collect()
 }
 
 /// Whether `PATH` leads to the same file for a name.
@@ -113,6 +121,11 @@ pub(super) fn leads_there(
 fn folders(env: &EnvBlock) -> Option<Vec<&[u8]>> {
     let folders: Vec<&[u8]> = value_of(env, b"PATH")?.split(|&byte| byte == b':').collect();
     folders.iter().all(|folder| folder.starts_with(b"/")).then_some(folders)
+}
+
+fn runs(paths: &Paths, place: &Place, path: &[u8]) -> bool {
+    let file = paths.intern(path).and_then(|path| stat(place, &path).ok());
+    file.is_some_and(|file| is_file(&file) && may_run(&file) == Kind::Executable)
 }
 
 fn exists(paths: &Paths, place: &Place, path: &[u8]) -> bool {

@@ -71,7 +71,8 @@ impl Observing {
             _ => Vec::new(),
         };
         // Without a dep-info nobody knows whether the crate itself reads them.
-        let any = || INDIFFERENT_VARIABLES.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let any =
+            || INDIFFERENT_VARIABLES.iter().chain(&["PATH"]).map(|name| name.as_bytes().to_vec()).collect();
         let names = |info: DepInfo| info.variables.into_iter().map(|(name, _)| name.into_vec()).collect();
         let linked = job.outputs.iter().filter(|output| output.role.is_linked());
         let watched = Watched {

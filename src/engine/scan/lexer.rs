@@ -268,7 +268,7 @@ fn is_separator(quote: u8, word: &[u8], rest: &[u8]) -> bool {
 /// Whether a splice stands behind the first character.
 fn is_cut(rest: &[u8]) -> bool {
     let behind = rest.get(1..).and_then(|rest| rest.strip_prefix(b"\\")).unwrap_or_default();
-    behind.iter().find(|byte| !b" \t\r\x0b\x0c".contains(byte)) == Some(&b'\n')
+    behind.iter().find(|byte| !b" \t\r\x0b\x0c\0".contains(byte)) == Some(&b'\n')
 }
 
 /// Whether a text ends with the `#` of a directive.

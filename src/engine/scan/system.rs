@@ -45,7 +45,7 @@ pub(super) enum LinesOf<'t> {
 pub(super) fn lines_of<'t>(word: &[u8], after: &'t [u8]) -> LinesOf<'t> {
     let line = after.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii();
     // Blanks for gcc are also what `trim_ascii` leaves, and digits may be parted by a quote.
-    let goes_on = |&byte: &u8| is_word(byte) || byte < b' ' || b"\"\\/'".contains(&byte);
+    let goes_on = |&byte: &u8| is_word(byte) || !(b' '..0x80).contains(&byte) || b"\"\\/'$".contains(&byte);
     let is_marker = word.iter().all(u8::is_ascii_digit) && line.first().is_some_and(goes_on);
     // A number alone leaves the name as it is.
     let is_line = word == b"line" && !line.iter().all(u8::is_ascii_digit);

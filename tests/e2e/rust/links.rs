@@ -96,7 +96,7 @@ fn t177_a_linker_that_may_not_be_run_any_more() {
 fn another_path_that_leads_to_the_same_programs() {
     let path = std::env::var("PATH").unwrap();
     let sandbox = Sandbox::new("terminals").file("main.rs", "fn main() {}").file("bin/tool", "");
-    let line = rustc("main --crate-type bin");
+    let line = rustc("main --crate-type bin --emit link,dep-info");
     let bin = sandbox.work().join("bin");
     sandbox.hits(line.clone());
     let sandbox = sandbox.env("PATH", format!("{}:/nowhere:{path}", bin.display()));
@@ -105,15 +105,26 @@ fn another_path_that_leads_to_the_same_programs() {
     sandbox.write("bin/cc", tool).sh("chmod +x bin/cc").hits(line);
 }
 
-/// A macro may make something of its text.
+/// Without a dep-info nobody tells that the crate itself reads it.
 #[test]
-fn a_macro_that_names_path() {
-    let text = "extern crate proc_macro; #[proc_macro] pub fn path(_: proc_macro::TokenStream) -> proc_macro::TokenStream { \
-        format!(\"{:?}\", std::env::var(\"PATH\").unwrap()).parse().unwrap() }";
+fn a_crate_that_names_path() {
+    let path = std::env::var("PATH").unwrap();
+    let sandbox = Sandbox::new("itself").file("main.rs", "fn main() { println!(env!(\"PATH\")); }");
+    let line = rustc("main --crate-type bin");
+    sandbox.hits(line.clone());
+    let sandbox = sandbox.env("PATH", format!("/nowhere:{path}"));
+    sandbox.hits(line);
+}
+
+/// A macro may make something of its text, also where its name comes from elsewhere.
+#[test]
+fn a_macro_that_asks_for_path() {
+    let text = "extern crate proc_macro; #[proc_macro] pub fn value(name: proc_macro::TokenStream) -> proc_macro::TokenStream { \
+        format!(\"{:?}\", std::env::var(name.to_string()).unwrap()).parse().unwrap() }";
     let path = std::env::var("PATH").unwrap();
     let sandbox = Sandbox::new("named")
         .file("m.rs", text)
-        .file("main.rs", "fn main() { println!(\"{}\", m::path!()); }");
+        .file("main.rs", "fn main() { println!(\"{}\", m::value!(PATH)); }");
     sandbox.sh(&rustc("m --crate-type proc-macro -C prefer-dynamic"));
     let line = rustc("main --crate-type bin --extern m=libm.so");
     sandbox.hits(line.clone());

@@ -180,7 +180,7 @@ impl Miss {
                 statistics::not_stored(&self.shared.stats, &NotStored::skipped("client gone"))
             }
             Ok(taken) => {
-                // What takes long otherwise; and what is in memory, for the remotes alone, takes the place of others.
+                // Where recording takes long; not in memory, for the remotes alone, where it takes the place of others.
                 let is_long = matches!(taken.1, Seen::InPart(_)) || taken.0.compiled.watched.is_some();
                 let may_wait = is_long && taken.0.room.is_none();
                 let size = may_wait.then(|| taken.0.size());

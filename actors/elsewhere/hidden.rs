@@ -49,7 +49,7 @@ pub(super) fn in_c(
     };
     let spelled = spelled_folders(&subject.job);
     let (mut any_in_base, mut is_unmapped) = (false, false);
-    // Those behind the ones that were read are equal to them.
+    // Those behind the ones that were read are equal to them, or may be quoted in messages, which are searched.
     for (path, input) in compiled.inputs.iter().zip(&record.inputs) {
         let bytes = path.as_os_str().as_bytes();
         let is_in_base = subject.job.bases.holding(bytes).is_some();

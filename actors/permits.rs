@@ -18,8 +18,8 @@ pub(crate) const MAX_UPLOADING_KIB: u32 = 256 << 10;
 pub(crate) const MAX_CARRIED_KIB: u32 = 256 << 10;
 /// Descriptors that the coordinator keeps for itself: index, logs, programs that it runs.
 const OWN_DESCRIPTORS: u64 = 64;
-/// Descriptors that one result holds which waits: folder, outputs.
-const DESCRIPTORS_PER_WAITING: usize = 3;
+/// Descriptors that one result holds which waits: folder, outputs, of which rustc has most.
+const DESCRIPTORS_PER_WAITING: usize = 6;
 /// Descriptors that one request may hold at a time: socket, folder, inputs being read, outputs.
 const DESCRIPTORS_PER_SESSION: usize = 6;
 const MAX_SESSIONS: usize = 4096;

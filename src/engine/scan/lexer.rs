@@ -193,7 +193,9 @@ impl<'t> Lexer<'t> {
         self.directive &= !is_message;
         self.at += length;
         self.fresh = false;
-        let leads = std::mem::replace(&mut self.after_hash, false);
+        // Where comments count as text, one may stand in front of it.
+        let leads = std::mem::replace(&mut self.after_hash, false)
+            || (self.plain && before.trim_ascii_end().ends_with(b"*/"));
         Part::Word { word, before, after, place, leads }
     }
 }

@@ -40,6 +40,8 @@ fn lines_of_other_files_are_found() {
         ("%\\\0\n:line 2 \"g.y\"", Some("g.y")),
         ("%\\ \r\n:line 2 \"g.y\"", Some("g.y")),
         ("?\x3f=line 2 \"g.y\"", Some("g.y")),
+        ("s = R\"(x)\";\n# /* note */ 2 \"g.y\"", Some("g.y")),
+        ("s = R\"(x)\";\n# /* more\n */ line 2 \"g.y\"", Some("g.y")),
         ("#line 2\nint line;", None),
         ("# 2\n", None),
         ("mov r0, #5\n", None),

@@ -31,6 +31,9 @@ fn t228_sigint_to_a_build() {
         assert!(names.into_iter().all(|name| !name.to_string_lossy().starts_with(".cachepot")));
     }
     assert_eq!(build.sandbox.coordinators().len(), 1);
+    // `as` makes its file before it writes to it. A plain build that is interrupted in between leaves an empty object, too,
+    // and make goes by its time; anything else that is left must be whole.
+    build.sandbox.sh("find . -name '*.o' -empty -delete");
     // Make goes on from there.
     build.run();
 }

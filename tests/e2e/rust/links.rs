@@ -105,15 +105,18 @@ fn another_path_that_leads_to_the_same_programs() {
     sandbox.write("bin/cc", tool).sh("chmod +x bin/cc").hits(line);
 }
 
+/// Another `PATH`, though it leads to the same programs, makes another result.
+fn counts_by_text(sandbox: Sandbox, line: &str) {
+    let path = std::env::var("PATH").unwrap();
+    sandbox.hits(line);
+    sandbox.env("PATH", format!("/nowhere:{path}")).hits(line);
+}
+
 /// Without a dep-info nobody tells that the crate itself reads it.
 #[test]
 fn a_crate_that_names_path() {
-    let path = std::env::var("PATH").unwrap();
     let sandbox = Sandbox::new("itself").file("main.rs", "fn main() { println!(env!(\"PATH\")); }");
-    let line = rustc("main --crate-type bin");
-    sandbox.hits(line.clone());
-    let sandbox = sandbox.env("PATH", format!("/nowhere:{path}"));
-    sandbox.hits(line);
+    counts_by_text(sandbox, &rustc("main --crate-type bin"));
 }
 
 /// A macro may make something of its text, also where its name comes from elsewhere.
@@ -121,15 +124,10 @@ fn a_crate_that_names_path() {
 fn a_macro_that_asks_for_path() {
     let text = "extern crate proc_macro; #[proc_macro] pub fn value(name: proc_macro::TokenStream) -> proc_macro::TokenStream { \
         format!(\"{:?}\", std::env::var(name.to_string()).unwrap()).parse().unwrap() }";
-    let path = std::env::var("PATH").unwrap();
-    let sandbox = Sandbox::new("named")
-        .file("m.rs", text)
-        .file("main.rs", "fn main() { println!(\"{}\", m::value!(PATH)); }");
+    let main = "fn main() { println!(\"{}\", m::value!(PATH)); }";
+    let sandbox = Sandbox::new("named").file("m.rs", text).file("main.rs", main);
     sandbox.sh(&rustc("m --crate-type proc-macro -C prefer-dynamic"));
-    let line = rustc("main --crate-type bin --extern m=libm.so");
-    sandbox.hits(line.clone());
-    let sandbox = sandbox.env("PATH", format!("/nowhere:{path}"));
-    sandbox.hits(line);
+    counts_by_text(sandbox, &rustc("main --crate-type bin --extern m=libm.so --emit link,dep-info"));
 }
 
 /// The linker is searched for in the working directory, too.

@@ -19,9 +19,11 @@ use std::sync::Arc;
 
 mod gnu;
 mod rustc;
+mod stamps;
 
 pub use gnu::Said;
 pub use rustc::Here;
+use stamps::{Stamped, stamped, stand};
 
 /// Variables that lead to other parts of a compiler, whoever it is.
 const LOADER_VARIABLES: [&str; 4] = ["LD_LIBRARY_PATH", "LD_PRELOAD", "LIBRARY_PATH", "PATH"];
@@ -214,7 +216,7 @@ impl Compiler {
 
     /// Whether all its parts are still the files that were looked at.
     pub fn is_current(&self) -> bool {
-        self.parts.iter().chain(&self.loader.elsewhere).all(|(path, stamp)| stamp_of(path) == *stamp)
+        stand(&self.parts) && stand(&self.loader.elsewhere)
     }
 
     /// Whether that may be asked for others.
@@ -226,21 +228,6 @@ impl Compiler {
     pub fn under(&self, query: &CompilerQuery) -> Option<Self> {
         rustc::under(self, query)
     }
-}
-
-fn stamp_of(path: &Path) -> Option<Stamp> {
-    nix::sys::stat::stat(path).ok().map(|stat| Stamp::of(&stat))
-}
-
-/// A file beside how it was when it was looked at.
-type Stamped = (PathBuf, Option<Stamp>);
-
-fn stamped(paths: impl IntoIterator<Item = PathBuf>) -> Vec<Stamped> {
-    let with_stamp = |path: PathBuf| {
-        let stamp = stamp_of(&path);
-        (path, stamp)
-    };
-    paths.into_iter().map(with_stamp).collect()
 }
 
 /// Whether a program would give the same trouble again.

@@ -4,8 +4,8 @@ use crate::backlog::Backlog;
 use crate::built_in_folders::{Folders, told};
 use crate::compiler_info_cache::BuiltInFolders;
 use crate::detect::{Compiler, CompilerQuery};
-use crate::inputs::{Compiled, Limits, Moment, NotStorable, is_quiet, now};
-use crate::outputs::{opened, present_outputs, read_from_start, says_something, words_say};
+use crate::inputs::{Compiled, Limits, Moment, NotStorable, Words, is_quiet, now};
+use crate::outputs::{opened, present_outputs, read_from_start, says_something};
 use crate::permits::{Deadline, Permit};
 use crate::response_file;
 use crate::routes::ask;
@@ -261,13 +261,11 @@ impl Miss {
                 .await;
         }
         let inputs = gnu::inputs(job, dependencies, trace.as_deref());
-        let (words, word_texts) = words_say(job);
         Ok(Compiled {
             inputs: inputs.map_err(|reason| NotStored::Uses(reason.0))?,
             folders,
             brought,
-            words,
-            word_texts,
+            words: Words::of(job),
             reads_maps: self.subject.driver.family == Family::Clang,
             key_files: job.key_files.clone(),
             limits: self.limits(has_messages),

@@ -1,13 +1,11 @@
-//! What a compile leaves and what its words say: the outputs among the files that its report brought.
+//! What a compile leaves: the outputs among the files that its report brought.
 use crate::inputs::{Moment, Stamp, changed_since};
 use crate::statistics::NotStored;
-use cachepot_engine::job::{Job, Output, Role};
-use cachepot_engine::scan::Findings;
+use cachepot_engine::job::{Output, Role};
 use cachepot_wire::Report;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
@@ -81,25 +79,4 @@ pub(crate) fn read_from_start(file: &File) -> std::io::Result<Vec<u8>> {
 pub(crate) fn says_something(report: &Report) -> bool {
     let is_message = |line: &[u8]| !line.is_empty() && !line.starts_with(b"{\"$message_type\":\"artifact\",");
     report.stderr.split(|&byte| byte == b'\n').any(is_message)
-}
-
-/// What the words say: macros may be defined on the command line, too. Beside it the texts that say so, in lines.
-pub(crate) fn words_say(job: &Job) -> (Findings, Vec<u8>) {
-    let (mut findings, mut texts) = (Findings::default(), Vec::new());
-    let holds = |word: &[u8], text: &[u8]| word.windows(text.len()).any(|part| part == text);
-    let mut defines_next = false;
-    for word in job.key_words.iter().map(|word| word.as_bytes()) {
-        let defines = holds(word, b"-D") || holds(word, b"define");
-        let start = texts.len();
-        // What stands for a `#define` is scanned as one.
-        if defines || defines_next {
-            texts.extend_from_slice(b"#define ");
-        }
-        texts.extend_from_slice(word);
-        findings.merge(Findings::of(texts.get(start..).unwrap_or_default()));
-        texts.push(b'\n');
-        defines_next = defines;
-    }
-    findings.includes.extend(job.search.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
-    (findings, texts)
 }

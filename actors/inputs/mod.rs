@@ -27,6 +27,7 @@ mod variables;
 mod watch;
 mod whose;
 mod within;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use sight::{Sight, is_quiet};
 pub use users::Sides;
 pub use validate::KnownManifest;
 pub use variables::MESSAGE_WIDTH;
+pub use words::Words;
 
 /// Everything remembered about files, shared by all Hashers.
 pub struct Memory {

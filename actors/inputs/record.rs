@@ -13,11 +13,12 @@ use super::twins::twins_of_one_age;
 use super::users::Sides;
 use super::validate::search_folders;
 use super::watch::Walk;
+use super::words::Words;
 use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::key::result_key;
 use cachepot_engine::manifest::{Input, NOT_A_FOLDER, Record};
-use cachepot_engine::scan::{Findings, Hidden, Quarter};
+use cachepot_engine::scan::{Hidden, Quarter};
 use foldhash::HashSet;
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
@@ -71,10 +72,8 @@ pub struct Compiled {
     pub folders: Vec<Vec<u8>>,
     /// Those of them that come with the compiler or the system's libraries: a build does not change them.
     pub brought: Vec<Vec<u8>>,
-    /// What the words of the command line say, for macros may be defined there.
-    pub words: Findings,
-    /// Their texts, in lines.
-    pub word_texts: Vec<u8>,
+    /// The words of the command line, for macros may be defined there.
+    pub words: Words,
     /// Whether a plain file in place of a searched folder is read: clang's header maps.
     pub reads_maps: bool,
     /// Files whose content is part of the job's key, as spelled.
@@ -144,7 +143,7 @@ struct View<'a, 'l> {
 
 impl View<'_, '_> {
     fn look(&self, compiled: &Compiled, texts: Texts<'_>) -> Result<Observed, NotStorable> {
-        let Texts { seen, findings } = texts;
+        let Texts { seen, findings, .. } = texts;
         let n_read = seen.len();
         let input = |seen: &Seen<'_>| Input { path: seen.path.to_vec(), digest: seen.known.digest };
         let mut read: Vec<_> = seen.iter().map(|seen| (input(seen), seen.known.stamp)).collect();

@@ -6,6 +6,7 @@ use super::paths::Place;
 use super::quoted;
 use super::record::{Compiled, Limits, NotStorable};
 use super::users::system_headers;
+use super::words::Said;
 use cachepot_engine::scan::{Findings, Hidden};
 use nix::sys::stat::FileStat;
 use std::ffi::CStr;
@@ -29,6 +30,8 @@ pub(super) struct Texts<'p> {
     pub(super) seen: Vec<Seen<'p>>,
     /// What they and the words of the command line use; of `#include` only what the words say.
     pub(super) findings: Findings,
+    /// What the words say.
+    words: Findings,
 }
 
 impl<'p> Texts<'p> {
@@ -52,19 +55,20 @@ impl<'p> Texts<'p> {
             Ok(Seen { path, known, link })
         };
         let seen: Vec<Seen<'p>> = compiled.inputs.iter().map(look).collect::<Result<_, _>>()?;
-        let mut findings = compiled.words.clone();
+        let Said { findings: words, texts } = compiled.words.read();
+        let mut findings = words.clone();
         seen.iter().for_each(|seen| findings.merge_uses(&seen.known.findings));
         if !findings.aliases.is_empty() {
-            let asked = aliases::asked(place, &compiled.word_texts, &seen, &findings.aliases)?;
+            let asked = aliases::asked(place, &texts, &seen, &findings.aliases)?;
             findings.has_include.extend(asked);
         }
         unknown_effects(&findings, compiled.limits)?;
-        Ok(Texts { seen, findings })
+        Ok(Texts { seen, findings, words })
     }
 
     /// For each file, whether it is a system header: where that is asked for and sure.
     pub(super) fn system(&self, place: &Place, compiled: &Compiled) -> Option<Vec<bool>> {
-        system_headers(place, compiled.sides.as_ref()?, &compiled.words, &self.seen)
+        system_headers(place, compiled.sides.as_ref()?, &self.words, &self.seen)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A miss that is observed while it runs.
 use super::{Call, Compiled, NotStored};
 use crate::detect::Compiler;
-use crate::inputs::{Early, Limits, Moment, Watched};
+use crate::inputs::{Early, Limits, Moment, Watched, Words};
 use crate::observer::Log;
 use crate::shared::Shared;
 use crate::subject::Subject;
@@ -10,7 +10,6 @@ use cachepot_engine::compiler::rustc::depinfo::{self, DepInfo};
 use cachepot_engine::compiler::rustc::{self, INDIFFERENT_VARIABLES, crates};
 use cachepot_engine::job::Language;
 use cachepot_engine::observed::Distrust;
-use cachepot_engine::scan::Findings;
 use cachepot_wire::{CompileRequest, Plan};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -96,8 +95,7 @@ impl Observing {
             inputs: vec![call.query.cwd.join(&job.source)],
             folders: Vec::new(),
             brought: Vec::new(),
-            words: Findings::default(),
-            word_texts: Vec::new(),
+            words: Words::default(),
             reads_maps: false,
             key_files: job.key_files.clone(),
             limits: Limits::default(),

@@ -2,10 +2,9 @@
 use super::{World, until};
 use crate::behind::{self, Check};
 use crate::detect::{CompilerQuery, detect};
-use crate::inputs::{Compiled, Limits, Place, now, observe};
+use crate::inputs::{Compiled, Limits, Place, Words, now, observe};
 use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
-use cachepot_engine::scan::Findings;
 use cachepot_wire::EnvBlock;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,13 +17,12 @@ async fn check(world: &World) -> Check {
     let query = CompilerQuery { program, name, env, cwd, named: Vec::new(), here: None };
     let compiler = detect(&query, &world.shared.slots, folder, &world.shared.settled).await.unwrap();
     let compiled = || {
-        let (inputs, words, start) = (vec!["a.c".into()], Findings::default(), now());
+        let (inputs, words, start) = (vec!["a.c".into()], Words::default(), now());
         Compiled {
             inputs,
             folders: Vec::new(),
             brought: Vec::new(),
             words,
-            word_texts: Vec::new(),
             reads_maps: false,
             key_files: Vec::new(),
             limits: Limits::default(),

@@ -2,12 +2,12 @@
 //!
 //! No compiler runs here; what it would have read is given, in the spelling that gcc or clang would use.
 use super::{
-    Compiled, Limits, Memory, Moment, NotStorable, Observed, Place, Sight, files, observe, observe_later,
+    Compiled, Limits, Memory, Moment, NotStorable, Observed, Place, Sight, Words, files, observe,
+    observe_later,
 };
 use cachepot_engine::bases::Bases;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::{Manifest, Record};
-use cachepot_engine::scan::Findings;
 use cachepot_wire::EnvBlock;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -109,8 +109,7 @@ impl World {
             inputs: unit.inputs.iter().map(|name| self.spelled(name)).collect(),
             folders: unit.folders.iter().map(|name| bytes(&self.spelled(name))).collect(),
             brought: Vec::new(),
-            words: Findings::default(),
-            word_texts: Vec::new(),
+            words: Words::default(),
             limits: Limits::default(),
             sides: None,
             watched: None,

@@ -161,7 +161,8 @@ fn quoted_files_are_inputs() {
 fn words_of_the_command_line_count() {
     let world = world("");
     let start = world.start();
-    let compiled = Compiled { words: Findings::of(b"-DT=__TIME__"), ..world.compiled(&UNIT, start) };
+    let words = Words { words: vec!["-DT=__TIME__".into()], ..Words::default() };
+    let compiled = Compiled { words, ..world.compiled(&UNIT, start) };
     assert!(observe(&world.memory, &world.place(), &compiled).unwrap().may_use.time);
 }
 

@@ -1,11 +1,10 @@
 //! What an observer saw, a change, and whether the result still stands. No compiler and no observer run here.
 use super::{World, bytes, manifest, record};
 use crate::inputs::{
-    Compiled, Early, KnownManifest, NotStorable, Place, Watched, Young, early, files, observe,
+    Compiled, Early, KnownManifest, NotStorable, Place, Watched, Words, Young, early, files, observe,
 };
 use cachepot_engine::compiler::rustc::Holds;
 use cachepot_engine::observed::{Kind, Observed as Seen};
-use cachepot_engine::scan::Findings;
 use cachepot_wire::EnvBlock;
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -64,8 +63,7 @@ impl World {
             inputs: vec![self.path("a.rs")],
             folders: Vec::new(),
             brought: Vec::new(),
-            words: Findings::default(),
-            word_texts: Vec::new(),
+            words: Words::default(),
             limits: super::Limits::default(),
             sides: None,
             watched: Some(watched),

@@ -7,6 +7,7 @@ mod dist_status;
 mod generate_keys;
 mod listen;
 mod logging;
+mod memory;
 mod serve;
 mod show_config;
 mod show_stats;

@@ -4,6 +4,7 @@
 //! (`CACHEPOT_NO_DAEMON=1`), or by a user who wants it in the background: then it starts one like anybody else.
 use crate::listen;
 use crate::logging;
+use crate::memory;
 use crate::start;
 use crate::talk::{Context, load};
 use crate::{EXIT_ERROR, finish};
@@ -71,6 +72,7 @@ fn serve(env: EnvBlock, starter: &Starter) -> anyhow::Result<()> {
         Some(directory) => PathBuf::from(directory),
         None => env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
     };
+    memory::keep();
     let loaded = load(&env, &directory)?;
     if let Some(path) = &loaded.settings.coordinator.error_log {
         open_log(path).with_context(|| format!("open the error log `{}`", path.display()))?;

@@ -1,0 +1,49 @@
+//! What the words of a command line say: macros may be defined there, too.
+use cachepot_engine::job::Job;
+use cachepot_engine::scan::Findings;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// Words that are read when somebody wants to know what they say: seldom while a client waits.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    pub(super) words: Vec<OsString>,
+    /// The files that they include.
+    pub(super) forced: Vec<PathBuf>,
+}
+
+/// What the words say.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) findings: Findings,
+    /// Their texts, in lines.
+    pub(super) texts: Vec<u8>,
+}
+
+impl Words {
+    /// Those of a job.
+    pub fn of(job: &Job) -> Self {
+        Words { words: job.key_words.clone(), forced: job.search.forced.clone() }
+    }
+
+    pub(super) fn read(&self) -> Said {
+        let Said { mut findings, mut texts } = Said::default();
+        let holds = |word: &[u8], text: &[u8]| word.windows(text.len()).any(|part| part == text);
+        let mut defines_next = false;
+        for word in self.words.iter().map(|word| word.as_bytes()) {
+            let defines = holds(word, b"-D") || holds(word, b"define");
+            let start = texts.len();
+            // What stands for a `#define` is scanned as one.
+            if defines || defines_next {
+                texts.extend_from_slice(b"#define ");
+            }
+            texts.extend_from_slice(word);
+            findings.merge(Findings::of(texts.get(start..).unwrap_or_default()));
+            texts.push(b'\n');
+            defines_next = defines;
+        }
+        findings.includes.extend(self.forced.iter().map(|name| name.as_os_str().as_bytes().to_vec()));
+        Said { findings, texts }
+    }
+}

@@ -1,0 +1,28 @@
+//! Memory that nobody uses any more stays with the coordinator, up to a bound: what one request needs, the next one needs, too, and the
+//! kernel clears every page that it gives anew. `unsafe` because neither std nor nix speaks to the C library's `malloc`.
+#![allow(unsafe_code)]
+
+/// Of what is free at the end of the heap so much is kept.
+#[cfg(target_env = "gnu")]
+const KEPT_BYTES: libc::c_int = 16 << 20;
+
+/// The heap grows by so much at once.
+#[cfg(target_env = "gnu")]
+const GROWTH_BYTES: libc::c_int = 1 << 20;
+
+/// What is larger is mapped by itself, and given back at once.
+#[cfg(target_env = "gnu")]
+const LARGE_BYTES: libc::c_int = 2 << 20;
+
+/// Says so to the C library, before other threads run. A library that takes no such word keeps its own ways.
+pub(crate) fn keep() {
+    #[cfg(target_env = "gnu")]
+    for (parameter, value) in [
+        (libc::M_TRIM_THRESHOLD, KEPT_BYTES),
+        (libc::M_TOP_PAD, GROWTH_BYTES),
+        (libc::M_MMAP_THRESHOLD, LARGE_BYTES),
+    ] {
+        // SAFETY: it takes two numbers, and no other thread allocates yet.
+        unsafe { libc::mallopt(parameter, value) };
+    }
+}

@@ -46,7 +46,7 @@ fn are_same(files: &[Stamped]) -> bool {
     })
 }
 
-/// The folder, with its last slash, and the name: what the kernel makes of a path, whatever it looks like.
+/// The folder, with its last slash, and the name, which is empty behind a last slash.
 fn split(path: &Path) -> (&OsStr, &OsStr) {
     let bytes = path.as_os_str().as_bytes();
     let (folder, name) = bytes.split_at(memchr::memrchr(b'/', bytes).map_or(0, |slash| slash + 1));
@@ -65,11 +65,11 @@ mod tests {
         type Row = (&'static str, fn(&Path), bool);
         let rows: &[Row] = &[
             ("nothing", |_| {}, true),
-            ("another content", |at| fs::write(at.join("lib/3"), "other").unwrap(), false),
+            ("another content", |at| fs::write(at.join("lib/3"), "another").unwrap(), false),
             ("one is gone", |at| fs::remove_file(at.join("lib/0")).unwrap(), false),
             ("one that was absent", |at| fs::write(at.join("lib/gone"), "").unwrap(), false),
             ("a file of another name", |at| fs::write(at.join("lib/new"), "").unwrap(), true),
-            ("the few", |at| fs::write(at.join("bin/cc"), "other").unwrap(), false),
+            ("the few", |at| fs::write(at.join("bin/cc"), "another").unwrap(), false),
             (
                 "another folder takes the place",
                 |at| {

@@ -31,7 +31,7 @@ pub(super) struct Texts<'p> {
     /// What they and the words of the command line use; of `#include` only what the words say.
     pub(super) findings: Findings,
     /// What the words say.
-    words: Findings,
+    words: &'p Findings,
 }
 
 impl<'p> Texts<'p> {
@@ -55,11 +55,11 @@ impl<'p> Texts<'p> {
             Ok(Seen { path, known, link })
         };
         let seen: Vec<Seen<'p>> = compiled.inputs.iter().map(look).collect::<Result<_, _>>()?;
-        let Said { findings: words, texts } = compiled.words.read();
+        let Said { findings: words, texts } = compiled.words.said();
         let mut findings = words.clone();
         seen.iter().for_each(|seen| findings.merge_uses(&seen.known.findings));
         if !findings.aliases.is_empty() {
-            let asked = aliases::asked(place, &texts, &seen, &findings.aliases)?;
+            let asked = aliases::asked(place, texts, &seen, &findings.aliases)?;
             findings.has_include.extend(asked);
         }
         unknown_effects(&findings, compiled.limits)?;
@@ -68,7 +68,7 @@ impl<'p> Texts<'p> {
 
     /// For each file, whether it is a system header: where that is asked for and sure.
     pub(super) fn system(&self, place: &Place, compiled: &Compiled) -> Option<Vec<bool>> {
-        system_headers(place, compiled.sides.as_ref()?, &self.words, &self.seen)
+        system_headers(place, compiled.sides.as_ref()?, self.words, &self.seen)
     }
 }
 

@@ -4,17 +4,19 @@ use cachepot_engine::scan::Findings;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
-/// Words that are read when somebody wants to know what they say: seldom while a client waits.
+/// Words that are read when somebody first wants to know what they say: seldom while a client waits.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
-    pub(super) words: Vec<OsString>,
+    words: Vec<OsString>,
     /// The files that they include.
-    pub(super) forced: Vec<PathBuf>,
+    forced: Vec<PathBuf>,
+    said: OnceLock<Said>,
 }
 
 /// What the words say.
-#[derive(Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Said {
     pub(super) findings: Findings,
     /// Their texts, in lines.
@@ -24,11 +26,19 @@ pub(super) struct Said {
 impl Words {
     /// Those of a job.
     pub fn of(job: &Job) -> Self {
-        Words { words: job.key_words.clone(), forced: job.search.forced.clone() }
+        Words::new(job.key_words.clone(), job.search.forced.clone())
     }
 
-    pub(super) fn read(&self) -> Said {
-        let Said { mut findings, mut texts } = Said::default();
+    pub(super) fn new(words: Vec<OsString>, forced: Vec<PathBuf>) -> Self {
+        Words { words, forced, said: OnceLock::new() }
+    }
+
+    pub(super) fn said(&self) -> &Said {
+        self.said.get_or_init(|| self.read())
+    }
+
+    fn read(&self) -> Said {
+        let (mut findings, mut texts) = (Findings::default(), Vec::new());
         let holds = |word: &[u8], text: &[u8]| word.windows(text.len()).any(|part| part == text);
         let mut defines_next = false;
         for word in self.words.iter().map(|word| word.as_bytes()) {

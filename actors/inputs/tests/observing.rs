@@ -161,7 +161,7 @@ fn quoted_files_are_inputs() {
 fn words_of_the_command_line_count() {
     let world = world("");
     let start = world.start();
-    let words = Words { words: vec!["-DT=__TIME__".into()], ..Words::default() };
+    let words = Words::new(vec!["-DT=__TIME__".into()], Vec::new());
     let compiled = Compiled { words, ..world.compiled(&UNIT, start) };
     assert!(observe(&world.memory, &world.place(), &compiled).unwrap().may_use.time);
 }

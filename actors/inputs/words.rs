@@ -6,6 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+/// In options by which a preprocessor takes other things for comments and strings.
+const OTHER_RULES: [&[u8]; 6] = [b"traditional", b"-fms-", b"-ansi", b"c89", b"c90", b"iso9899:19"];
+
 /// Words that are read when somebody first wants to know what they say: seldom while a client waits.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
@@ -42,6 +45,9 @@ impl Words {
         let holds = |word: &[u8], text: &[u8]| word.windows(text.len()).any(|part| part == text);
         let mut defines_next = false;
         for word in self.words.iter().map(|word| word.as_bytes()) {
+            if OTHER_RULES.iter().any(|name| holds(word, name)) {
+                findings.doubt_parens();
+            }
             let defines = holds(word, b"-D") || holds(word, b"define");
             let start = texts.len();
             // What stands for a `#define` is scanned as one.

@@ -63,9 +63,21 @@ fn t021_names_of_directives_that_are_put_together() {
         ("n.c", "void f(void) { asm(\".data\\n.{incbin|x} \\\"d.bin\\\"\\n.text\" : : ); }\n", "gcc clang"),
         ("o.c", "void f(void) { asm(\".data\\n.inc{bin|x} \\\"d.bin\\\"\\n.text\" : : ); }\n", "gcc clang"),
         ("h.i", "asm(\".data\\n.inc\" \"bin \\\"d.bin\\\"\\n.text\");\n", "gcc clang"),
+        // Parentheses that another text closes.
+        (
+            "p.c",
+            "#define S(x) #x\n#define D(a, x, b) asm(\".data\\n.\" S(x) \" \\\"d.bin\\\"\\n.text\");\n#define BEGIN D(\nBEGIN a, incbin, b )\n",
+            "gcc clang",
+        ),
+        (
+            "q.c",
+            "#define S(x) #x\n#define D(a, x, b) asm(\".data\\n.\" S(x) \" \\\"d.bin\\\"\\n.text\");\nD(\n#include \"q.h\"\n)\n",
+            "gcc clang",
+        ),
     ];
     for (source, text, compilers) in rows {
-        let sandbox = Sandbox::new("built").file(source, text).file("d.bin", "12345");
+        let sandbox =
+            Sandbox::new("built").file(source, text).file("q.h", "a, incbin, b\n").file("d.bin", "12345");
         let words = if source == "g.S" { " -traditional-cpp" } else { "" };
         for compiler in compilers.split(' ') {
             let line = format!("{compiler} -c {source}{words}");

@@ -15,6 +15,10 @@ pub(super) struct Directives {
     strings: [Pieces; 2],
     /// Words that a preprocessor may put behind a dot, and the dot.
     bare: [Pieces; 2],
+    /// Words that it may put anywhere only where parentheses are unclear,
+    outside: [Pieces; 2],
+    /// and whether they are.
+    has_unclear_parens: bool,
     /// Words that a macro of the assembler may put together,
     arguments: [Pieces; 2],
     /// and whether there are such macros.
@@ -22,8 +26,8 @@ pub(super) struct Directives {
 }
 
 impl Directives {
-    /// A word, with what stands before and after.
-    pub(super) fn word(&mut self, (word, before, after): (&[u8], &[u8], &[u8]), place: Place) {
+    /// A word, with what stands before and after. `inside`: in parentheses.
+    pub(super) fn word(&mut self, (word, before, after): (&[u8], &[u8], &[u8]), place: Place, inside: bool) {
         // In assembler text of C that has operands, braces hold alternatives.
         let (dot, quote) = (before.ends_with(b".") || before.ends_with(b".{"), before.ends_with(b"\""));
         self.has_macros |= dot && MACROS.iter().any(|name| name.eq_ignore_ascii_case(word));
@@ -37,7 +41,8 @@ impl Directives {
         if !fits || follows_hash(before) {
             return;
         }
-        let bare = !dot && !quote && is_bare(before, after, place);
+        let moves = !dot && !quote && is_bare(before, after, place);
+        let bare = moves && (inside || place != Place::Text || is_joined(before));
         for (at, name) in DIRECTIVES.iter().map(|name| name.as_bytes()).enumerate() {
             for from in 1..name.len() {
                 let (start, to, end) = (if dot { 0 } else { from }, from + word.len(), name.len());
@@ -60,6 +65,8 @@ impl Directives {
                 if bare {
                     self.bare[at].add(0, 1);
                     self.bare[at].add(from, to);
+                } else if moves {
+                    self.outside[at].add(from, to);
                 }
                 if !dot || from == 1 {
                     // Nothing but the directive is called `incbin`.
@@ -82,7 +89,7 @@ impl Directives {
             let length = rest.iter().position(|&byte| !is_word(byte)).unwrap_or(rest.len());
             let (word, after) = rest.split_at(length);
             if length == 6 || length == 7 {
-                self.word((word, before, after), Place::Text);
+                self.word((word, before, after), Place::Text, true);
             }
         }
     }
@@ -123,7 +130,7 @@ impl Directives {
             let length = rest.iter().take_while(|&&byte| is_word(byte)).count();
             if length > 0 {
                 let (word, after) = rest.split_at(length);
-                self.word((word, plain.get(..at).unwrap_or_default(), after), Place::String);
+                self.word((word, plain.get(..at).unwrap_or_default(), after), Place::String, true);
             }
             at += length.max(1);
         }
@@ -132,15 +139,30 @@ impl Directives {
     /// Adds what another text of the same unit says.
     pub(super) fn merge(&mut self, other: &Directives) {
         self.has_macros |= other.has_macros;
-        let mine = self.strings.iter_mut().chain(&mut self.bare).chain(&mut self.arguments);
-        let theirs = other.strings.iter().chain(&other.bare).chain(&other.arguments);
+        self.has_unclear_parens |= other.has_unclear_parens;
+        let mine = self.strings.iter_mut().chain(&mut self.bare).chain(&mut self.outside);
+        let theirs = other.strings.iter().chain(&other.bare).chain(&other.outside);
         mine.zip(theirs).for_each(|(mine, theirs)| mine.merge(theirs));
+        self.arguments.iter_mut().zip(&other.arguments).for_each(|(mine, theirs)| mine.merge(theirs));
+    }
+
+    /// From where no parentheses seem to be open, words may yet be handed to macros.
+    pub(super) fn doubt_parens(&mut self) {
+        self.has_unclear_parens = true;
     }
 
     /// One that is named whole, or in pieces that fit together.
     pub(super) fn made_up(&self) -> Option<&'static str> {
-        let made_up = |at: usize, end| self.strings[at].make_up(end) || self.bare[at].make_up(end);
-        self.spelled().or_else(|| find(made_up))
+        let with_outside = |mut pieces: Pieces, at: usize| {
+            if self.has_unclear_parens && self.outside[at] != Pieces::default() {
+                pieces.merge(&self.outside[at]);
+                pieces.add(0, 1);
+            }
+            pieces
+        };
+        let makes_up = |pieces: &[Pieces; 2], at: usize, end| with_outside(pieces[at], at).make_up(end);
+        self.spelled()
+            .or_else(|| find(|at, end| makes_up(&self.strings, at, end) || makes_up(&self.bare, at, end)))
     }
 
     /// One by which the unit may take a file in, whatever its preprocessed text says.
@@ -197,8 +219,12 @@ fn is_bare(before: &[u8], after: &[u8], place: Place) -> bool {
     place == Place::Directive
         || matches!(left, Some(b'(' | b','))
         || matches!(right, Some(b')' | b','))
-        || before.ends_with(b")")
-        || before.ends_with(b"*/")
+        || is_joined(before)
+}
+
+/// Whether a word behind this may be put beside what a macro leaves there.
+fn is_joined(before: &[u8]) -> bool {
+    before.ends_with(b")") || before.ends_with(b"*/")
 }
 
 /// Whether the text after the name of an assembler directive may be its operand: then it is not the member of an

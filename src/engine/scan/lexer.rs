@@ -4,6 +4,8 @@
 //! a comment. The lexer knows at every byte whether it is certain; where it is not (after a quote without its
 //! partner, on a line that goes on after a splice, from the first raw string on) it hides nothing, and a `/*` there
 //! ends all certainty. Standards differ on `//` (C90 has none), so a `//` before a `/*` or `*/` hides nothing either.
+use super::extents::{comment_length, include_name, is_spliced, string_length, without_splices};
+use super::parens::Parens;
 
 /// A part of a text.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +18,8 @@ pub(super) enum Part<'t> {
         place: Place,
         /// The first behind a `#`: the name of a directive.
         leads: bool,
+        /// Parentheses are open here, as far as they are clear.
+        inside: bool,
     },
     /// The name of an `#include` or its like, quotes and brackets left out.
     Include(&'t [u8]),
@@ -59,15 +63,33 @@ pub(super) struct Lexer<'t> {
     angle: bool,
     /// The end of the string that we are in.
     string_end: usize,
+    parens: Parens,
 }
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
         // `??/` is a trigraph of the backslash for some: it may splice anything, also the end of a comment.
         let plain = super::contains(text, b"??/");
-        let (unsure, after_slashes, directive, after_hash) = (false, false, false, false);
-        let (angle, fresh, string_end) = (false, true, 0);
-        Lexer { text, at: 0, plain, unsure, after_slashes, fresh, directive, after_hash, angle, string_end }
+        let (unsure, after_slashes, directive, after_hash, angle) = (false, false, false, false, false);
+        let (at, string_end, fresh, parens) = (0, 0, true, Parens::default());
+        Lexer {
+            text,
+            at,
+            plain,
+            unsure,
+            after_slashes,
+            fresh,
+            directive,
+            after_hash,
+            angle,
+            string_end,
+            parens,
+        }
+    }
+
+    /// Whether parentheses may be open where none seem to be, now that the text has ended.
+    pub(super) fn has_unclear_parens(&self) -> bool {
+        self.plain || self.parens.are_unclear()
     }
 
     /// Whether this is the line of a directive.
@@ -90,6 +112,8 @@ impl<'t> Lexer<'t> {
             self.unsure = true;
         } else {
             self.at += length;
+            // What was left out held one.
+            self.parens.paren(b'(', self.at, true);
         }
     }
 
@@ -99,6 +123,7 @@ impl<'t> Lexer<'t> {
             self.fresh = false;
         } else {
             (self.unsure, self.fresh, self.directive, self.angle) = (false, true, false, false);
+            self.parens.end_line();
         }
         self.after_slashes = false;
     }
@@ -118,6 +143,7 @@ impl<'t> Lexer<'t> {
         } else if let Some(length) = string_length(quote, rest) {
             self.string_end = self.at + length;
         } else {
+            self.parens.string_with_splices(self.at, rest);
             self.unsure = true;
         }
     }
@@ -159,7 +185,9 @@ impl<'t> Lexer<'t> {
         }
         let starts_line = self.fresh;
         (self.directive, self.after_hash, self.fresh) = (true, true, false);
+        self.parens.hash();
         let (offset, name) = include_name(rest)?;
+        self.parens.name(b"include");
         if starts_line && !self.plain && !self.unsure {
             self.at += offset + name.len() + 1;
         } else {
@@ -167,6 +195,24 @@ impl<'t> Lexer<'t> {
             self.at += 1;
         }
         Some(name)
+    }
+
+    /// A `%:` or `??=`.
+    fn other_hash(&mut self) {
+        (self.directive, self.after_hash) = (true, true);
+        if self.at >= self.string_end {
+            self.parens.hash();
+        }
+    }
+
+    fn paren(&mut self, byte: u8) {
+        self.fresh = false;
+        if self.at < self.string_end || self.after_slashes {
+            return;
+        }
+        // Behind `??` it is a bracket for some.
+        let is_sure = !self.unsure && !self.before().ends_with(b"??");
+        self.parens.paren(byte, self.at, is_sure);
     }
 
     /// Whether a `<` is none that shifts or compares.
@@ -196,7 +242,10 @@ impl<'t> Lexer<'t> {
         // Where comments count as text, one may stand in front of it.
         let leads = std::mem::replace(&mut self.after_hash, false)
             || (self.plain && before.trim_ascii_end().ends_with(b"*/"));
-        Part::Word { word, before, after, place, leads }
+        if leads {
+            self.parens.name(word);
+        }
+        Part::Word { word, before, after, place, leads, inside: self.parens.are_open() }
     }
 }
 
@@ -238,10 +287,9 @@ impl<'t> Iterator for Lexer<'t> {
                     }
                 }
                 // `%:` and, as a trigraph, `??=` are spellings of `#`.
-                b'%' if rest.get(1) == Some(&b':') || is_cut(rest) => {
-                    (self.directive, self.after_hash) = (true, true);
-                }
-                b'?' if rest.starts_with(b"??=") => (self.directive, self.after_hash) = (true, true),
+                b'%' if rest.get(1) == Some(&b':') || is_cut(rest) => self.other_hash(),
+                b'?' if rest.starts_with(b"??=") => self.other_hash(),
+                b'(' | b')' => self.paren(byte),
                 b'<' | b'>' => {
                     self.angle = self.directive && self.begins_name(byte, rest);
                     self.fresh = false;
@@ -292,74 +340,3 @@ const WORD: [bool; 256] = {
     }
     word
 };
-
-/// Whether the line before a line feed goes on behind it. Compilers allow blanks after the backslash.
-fn is_spliced(line: &[u8]) -> bool {
-    let end = line.iter().rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c | 0));
-    end.is_some_and(|end| line.get(end) == Some(&b'\\'))
-}
-
-/// A text without the splices at its end.
-fn without_splices(mut text: &[u8]) -> &[u8] {
-    while let Some(line) = text.strip_suffix(b"\n") {
-        if !is_spliced(line) {
-            break;
-        }
-        let backslash = line.iter().rposition(|&byte| byte == b'\\').unwrap_or_default();
-        text = line.get(..backslash).unwrap_or_default();
-    }
-    text
-}
-
-/// The length of a string or character up to its closing quote, if that stands on the same line.
-fn string_length(quote: u8, rest: &[u8]) -> Option<usize> {
-    let mut at = 1;
-    loop {
-        match rest.get(at)? {
-            b'\n' | b'\r' => return None,
-            b'\\' if matches!(rest.get(at + 1), Some(b'\n' | b'\r') | None) => return None,
-            b'\\' => at += 2,
-            // A trigraph may stand for a backslash.
-            b'?' if rest.get(at..).is_some_and(|rest| rest.starts_with(b"??/")) => return None,
-            &byte if byte == quote => return Some(at + 1),
-            _ => at += 1,
-        }
-    }
-}
-
-/// The length of a block comment; `None` where it does not end.
-fn comment_length(rest: &[u8]) -> Option<usize> {
-    let mut at = 2;
-    loop {
-        at += memchr::memchr(b'*', rest.get(at..)?)? + 1;
-        let mut after = rest.get(at..)?;
-        // Splices may stand between the two characters that end a comment.
-        while let Some(spliced) = after.strip_prefix(b"\\") {
-            let blanks =
-                spliced.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c | 0));
-            let Some(next) = spliced.get(blanks.count()..).and_then(|line| line.strip_prefix(b"\n")) else {
-                break;
-            };
-            after = next;
-        }
-        if after.first() == Some(&b'/') {
-            return Some(rest.len() - after.len() + 1);
-        }
-    }
-}
-
-/// The name in an `#include` or its like that is spelled on one line, and how far it is from the `#`.
-fn include_name(rest: &[u8]) -> Option<(usize, &[u8])> {
-    let line = rest.split(|&byte| byte == b'\n' || byte == b'\r').next().unwrap_or_default();
-    let directive = line.get(1..)?.trim_ascii_start();
-    let name = directive.strip_prefix(b"include").or_else(|| directive.strip_prefix(b"import"))?;
-    let name = name.strip_prefix(b"_next").unwrap_or(name).trim_ascii_start();
-    let close = match name.first()? {
-        b'<' => b'>',
-        b'"' => b'"',
-        _ => return None,
-    };
-    let inside = name.get(1..)?;
-    let length = memchr::memchr(close, inside)?;
-    Some((line.len() - inside.len(), inside.get(..length)?))
-}

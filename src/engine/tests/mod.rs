@@ -13,6 +13,7 @@ mod narrow;
 mod observed;
 mod options;
 mod origins;
+mod parens;
 mod pasted;
 mod response;
 mod rustc;

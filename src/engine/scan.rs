@@ -146,7 +146,7 @@ impl Findings {
         found.may_turn_system = found.computed_include;
         found.computed_lines = found.computed_include;
         while let Some(part) = lexer.next() {
-            if let Part::Word { word, before, after, leads, place, .. } = part {
+            if let Part::Word { word, before, after, leads, place } = part {
                 // Also in a string there.
                 if lexer.in_directive() || place == Place::Unclear {
                     found.paths.extend(system::path(word, before, after));
@@ -159,16 +159,16 @@ impl Findings {
                 found.names_places |= directives::names_place(word, before, after, place);
             }
             match part {
-                Part::Word { word, before, after, place, inside, .. } => match word.first() {
+                Part::Word { word, before, after, place, .. } => match word.first() {
                     Some(b'_' | b'h') if is_start_of_question(word) => {
                         found.question((word, before, after), place, &mut lexer);
                     }
                     Some(b'_' | b'T' | b'D' | b'A' | b'E' | b'I' | b'M' | b'S' | b'P') => {
                         found.capitals((word, before, after), place);
                         found.piece_of_question(word, place);
-                        found.directives.word((word, before, after), place, inside);
+                        found.directives.word((word, before, after), place);
                     }
-                    _ => found.small_word((word, before, after), (place, inside), &mut lexer),
+                    _ => found.small_word((word, before, after), place, &mut lexer),
                 },
                 Part::Include(name) => drop(found.includes.insert(name.to_vec())),
                 Part::Comment(text) => found.directives.comment(text),
@@ -210,8 +210,8 @@ impl Findings {
         }
     }
 
-    fn small_word(&mut self, word: (&[u8], &[u8], &[u8]), place: (Place, bool), lexer: &mut Lexer<'_>) {
-        let ((word, before, after), (place, inside)) = (word, place);
+    fn small_word(&mut self, word: (&[u8], &[u8], &[u8]), place: Place, lexer: &mut Lexer<'_>) {
+        let (word, before, after) = word;
         match (word, place) {
             (b"embed", Place::Directive) => {
                 self.embed = true;
@@ -226,7 +226,7 @@ impl Findings {
         if !lexer::follows_hash(before) {
             self.piece_of_question(word, place);
         }
-        self.directives.word((word, before, after), place, inside);
+        self.directives.word((word, before, after), place);
     }
 
     fn question(&mut self, word: (&[u8], &[u8], &[u8]), place: Place, lexer: &mut Lexer<'_>) {

@@ -26,8 +26,8 @@ pub(super) struct Directives {
 }
 
 impl Directives {
-    /// A word, with what stands before and after. `inside`: in parentheses.
-    pub(super) fn word(&mut self, (word, before, after): (&[u8], &[u8], &[u8]), place: Place, inside: bool) {
+    /// A word, with what stands before and after.
+    pub(super) fn word(&mut self, (word, before, after): (&[u8], &[u8], &[u8]), place: Place) {
         // In assembler text of C that has operands, braces hold alternatives.
         let (dot, quote) = (before.ends_with(b".") || before.ends_with(b".{"), before.ends_with(b"\""));
         self.has_macros |= dot && MACROS.iter().any(|name| name.eq_ignore_ascii_case(word));
@@ -42,7 +42,7 @@ impl Directives {
             return;
         }
         let moves = !dot && !quote && is_bare(before, after, place);
-        let bare = moves && (inside || place != Place::Text || is_joined(before));
+        let bare = moves && (place != Place::Text || is_joined(before));
         for (at, name) in DIRECTIVES.iter().map(|name| name.as_bytes()).enumerate() {
             for from in 1..name.len() {
                 let (start, to, end) = (if dot { 0 } else { from }, from + word.len(), name.len());
@@ -89,7 +89,7 @@ impl Directives {
             let length = rest.iter().position(|&byte| !is_word(byte)).unwrap_or(rest.len());
             let (word, after) = rest.split_at(length);
             if length == 6 || length == 7 {
-                self.word((word, before, after), Place::Text, true);
+                self.word((word, before, after), Place::Argument);
             }
         }
     }
@@ -130,7 +130,7 @@ impl Directives {
             let length = rest.iter().take_while(|&&byte| is_word(byte)).count();
             if length > 0 {
                 let (word, after) = rest.split_at(length);
-                self.word((word, plain.get(..at).unwrap_or_default(), after), Place::String, true);
+                self.word((word, plain.get(..at).unwrap_or_default(), after), Place::String);
             }
             at += length.max(1);
         }
@@ -186,7 +186,7 @@ pub(super) fn names_place(word: &[u8], before: &[u8], after: &[u8], place: Place
     let n_blanks = after.iter().take_while(is_blank).count();
     match after.get(n_blanks..).unwrap_or_default() {
         [b'0'..=b'9', ..] => n_blanks > 0,
-        [b'\\', b't', ..] => place != Place::Text,
+        [b'\\', b't', ..] => !matches!(place, Place::Argument | Place::Text),
         [b'"', rest @ ..] if n_blanks == 0 => rest.trim_ascii_start().starts_with(b"\" "),
         [b'"' | b'%' | b'\\', ..] => n_blanks > 0 && matches!(place, Place::String | Place::Unclear),
         _ => false,

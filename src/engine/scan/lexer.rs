@@ -18,8 +18,6 @@ pub(super) enum Part<'t> {
         place: Place,
         /// The first behind a `#`: the name of a directive.
         leads: bool,
-        /// Parentheses are open here, as far as they are clear.
-        inside: bool,
     },
     /// The name of an `#include` or its like, quotes and brackets left out.
     Include(&'t [u8]),
@@ -38,6 +36,8 @@ pub(super) enum Place {
     Directive,
     /// In a string or a character, for certain.
     String,
+    /// Between parentheses, as far as these are clear.
+    Argument,
     /// Anywhere else, as far as that is certain.
     Text,
     /// Anywhere.
@@ -231,6 +231,8 @@ impl<'t> Lexer<'t> {
             Place::Directive
         } else if self.plain {
             Place::Unclear
+        } else if self.parens.are_open() {
+            Place::Argument
         } else {
             Place::Text
         };
@@ -245,7 +247,7 @@ impl<'t> Lexer<'t> {
         if leads {
             self.parens.name(word);
         }
-        Part::Word { word, before, after, place, leads, inside: self.parens.are_open() }
+        Part::Word { word, before, after, place, leads }
     }
 }
 

@@ -15,7 +15,19 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
-CACHEPOT = os.environ.get("CACHEPOT", str(TARGET / "release" / "cachepot"))
+
+
+def built() -> pathlib.Path:
+    """Where cargo builds: a variable or a settings file may name another folder than `target`."""
+    try:
+        told = subprocess.run(["cargo", "metadata", "--offline", "--no-deps", "--format-version", "1"], cwd=ROOT,
+                              capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return TARGET
+    return pathlib.Path(json.loads(told)["target_directory"])
+
+
+CACHEPOT = os.environ.get("CACHEPOT") or str(built() / "release" / "cachepot")
 # A socket address holds 108 bytes on Linux.
 LONGEST_SOCKET_PATH = 100
 

@@ -1,5 +1,6 @@
 //! Directives by which an assembler takes a file in: spelled, or put together by whoever puts words together.
-use super::lexer::{Place, follows_hash, is_word};
+use super::extents::without_splices;
+use super::lexer::{Place, follows_hash, is_cut, is_word};
 use super::pieces::Pieces;
 use super::strings::unescape;
 
@@ -21,17 +22,26 @@ pub(super) struct Directives {
     has_unclear_parens: bool,
     /// Words that a macro of the assembler may put together,
     arguments: [Pieces; 2],
-    /// and whether there are such macros.
+    /// and whether there are such macros, whose names may be put together as well,
     has_macros: bool,
+    may_have_macros: bool,
+    /// and parameters in names of directives.
+    has_parameters: bool,
 }
 
 impl Directives {
     /// A word, with what stands before and after.
     pub(super) fn word(&mut self, (word, before, after): (&[u8], &[u8], &[u8]), place: Place) {
         // In assembler text of C that has operands, braces hold alternatives.
-        let (dot, quote) = (before.ends_with(b".") || before.ends_with(b".{"), before.ends_with(b"\""));
-        self.has_macros |= dot && MACROS.iter().any(|name| name.eq_ignore_ascii_case(word));
+        let joined = without_splices(before);
+        let (cut_before, cut_after) = (joined.len() < before.len(), is_cut(after));
+        let (dot, quote) = (joined.ends_with(b".") || before.ends_with(b".{"), before.ends_with(b"\""));
+        if MACROS.iter().any(|name| name.eq_ignore_ascii_case(word)) {
+            self.has_macros |= dot;
+            self.may_have_macros |= quote || place != Place::Text;
+        }
         if ends_with_parameter(before) {
+            self.has_parameters = true;
             self.arguments.iter_mut().for_each(|pieces| pieces.add(0, 1));
         }
         // Every word of every text is asked for.
@@ -41,7 +51,7 @@ impl Directives {
         if !fits || follows_hash(before) {
             return;
         }
-        let moves = !dot && !quote && is_bare(before, after, place);
+        let moves = !dot && !quote && is_bare(before, after, place, word.len());
         let bare = moves && (place != Place::Text || is_joined(before));
         for (at, name) in DIRECTIVES.iter().map(|name| name.as_bytes()).enumerate() {
             for from in 1..name.len() {
@@ -49,8 +59,9 @@ impl Directives {
                 if !name.get(from..to).is_some_and(|part| part.eq_ignore_ascii_case(word)) {
                     continue;
                 }
-                let ends = if to == end { takes_operand(after) } else { after.first() == Some(&b'"') };
-                if bare || (ends && (quote || (dot && from == 1))) {
+                let ends =
+                    cut_after || if to == end { takes_operand(after) } else { after.first() == Some(&b'"') };
+                if bare || (ends && (quote || cut_before || (dot && from == 1))) {
                     self.strings[at].add(start, to);
                 }
                 let is_cut = dot && to < end && after.starts_with(b"{");
@@ -139,6 +150,8 @@ impl Directives {
     /// Adds what another text of the same unit says.
     pub(super) fn merge(&mut self, other: &Directives) {
         self.has_macros |= other.has_macros;
+        self.may_have_macros |= other.may_have_macros;
+        self.has_parameters |= other.has_parameters;
         self.has_unclear_parens |= other.has_unclear_parens;
         let mine = self.strings.iter_mut().chain(&mut self.bare).chain(&mut self.outside);
         let theirs = other.strings.iter().chain(&other.bare).chain(&other.outside);
@@ -167,7 +180,8 @@ impl Directives {
 
     /// One by which the unit may take a file in, whatever its preprocessed text says.
     pub(super) fn spelled(&self) -> Option<&'static str> {
-        find(|at, end| self.strings[at].is_whole(end) || (self.has_macros && self.arguments[at].make_up(end)))
+        let has_macros = self.has_macros || (self.may_have_macros && self.has_parameters);
+        find(|at, end| self.strings[at].is_whole(end) || (has_macros && self.arguments[at].make_up(end)))
     }
 }
 
@@ -206,8 +220,9 @@ fn ends_with_parameter(before: &[u8]) -> bool {
     is_escape || !before.last().is_some_and(|&byte| is_word(byte) || byte == b')')
 }
 
-/// Whether a word may come to stand elsewhere: as a part of a macro, or in what is handed to one.
-fn is_bare(before: &[u8], after: &[u8], place: Place) -> bool {
+/// Whether a word of this length may come to stand elsewhere: as a part of a macro, or in what is handed to one. A single letter
+/// only where it is all that is.
+fn is_bare(before: &[u8], after: &[u8], place: Place, length: usize) -> bool {
     let line = before.rsplit(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_start();
     let directive = line.strip_prefix(b"#").map(<[u8]>::trim_ascii_start).unwrap_or_default();
     let is_message = directive.starts_with(b"error") || directive.starts_with(b"warning");
@@ -217,6 +232,7 @@ fn is_bare(before: &[u8], after: &[u8], place: Place) -> bool {
     let left = before.trim_ascii_end().last();
     let right = after.trim_ascii_start().first();
     place == Place::Directive
+        || length > 1
         || matches!(left, Some(b'(' | b','))
         || matches!(right, Some(b')' | b','))
         || is_joined(before)

@@ -34,7 +34,7 @@ pub(super) fn string_length(quote: u8, rest: &[u8]) -> Option<usize> {
     }
 }
 
-/// The length of a block comment; `None` where it does not end.
+/// The length of a block comment; `None` where it does not end, or compilers differ on where.
 pub(super) fn comment_length(rest: &[u8]) -> Option<usize> {
     let mut at = 2;
     loop {
@@ -42,12 +42,12 @@ pub(super) fn comment_length(rest: &[u8]) -> Option<usize> {
         let mut after = rest.get(at..)?;
         // Splices may stand between the two characters that end a comment.
         while let Some(spliced) = after.strip_prefix(b"\\") {
-            let blanks =
-                spliced.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c | 0));
-            let Some(next) = spliced.get(blanks.count()..).and_then(|line| line.strip_prefix(b"\n")) else {
-                break;
+            let n_blanks = spliced.iter().take_while(|byte| b" \t\x0b\x0c".contains(byte)).count();
+            after = match spliced.get(n_blanks..)? {
+                [b'\n', next @ ..] | [b'\r', b'\n', next @ ..] => next,
+                [b'\r' | 0, ..] => return None,
+                _ => break,
             };
-            after = next;
         }
         if after.first() == Some(&b'/') {
             return Some(rest.len() - after.len() + 1);

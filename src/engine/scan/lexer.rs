@@ -108,7 +108,7 @@ impl<'t> Lexer<'t> {
 
     /// Leaves out what follows a word, unless that is uncertain.
     pub(super) fn skip(&mut self, length: usize) {
-        if self.plain || self.unsure {
+        if self.plain || self.unsure || !self.directive || self.at < self.string_end {
             self.unsure = true;
         } else {
             self.at += length;
@@ -136,10 +136,8 @@ impl<'t> Lexer<'t> {
         let word = before.rsplit(|&byte| !is_word(byte)).next().unwrap_or_default();
         if quote == b'"' && matches!(word, b"R" | b"LR" | b"uR" | b"UR" | b"u8R" | b"8R") {
             self.plain = true;
-        } else if is_separator(quote, word, rest) {
-            // Before C23 and C++14 it is a quote.
-            let line = rest.split(|&byte| byte == b'\n' || byte == b'\r').next().unwrap_or_default();
-            self.unsure = super::contains(line, b"//") || super::contains(line, b"/*");
+        } else if quote == b'\'' && may_separate(before) {
+            self.unsure = true;
         } else if let Some(length) = string_length(quote, rest) {
             self.string_end = self.at + length;
         } else {
@@ -185,7 +183,7 @@ impl<'t> Lexer<'t> {
         }
         let starts_line = self.fresh;
         (self.directive, self.after_hash, self.fresh) = (true, true, false);
-        self.parens.hash();
+        self.parens.hash(starts_line);
         let (offset, name) = include_name(rest)?;
         self.parens.name(b"include");
         if starts_line && !self.plain && !self.unsure {
@@ -201,7 +199,7 @@ impl<'t> Lexer<'t> {
     fn other_hash(&mut self) {
         (self.directive, self.after_hash) = (true, true);
         if self.at >= self.string_end {
-            self.parens.hash();
+            self.parens.hash(false);
         }
     }
 
@@ -289,7 +287,7 @@ impl<'t> Iterator for Lexer<'t> {
                     }
                 }
                 // `%:` and, as a trigraph, `??=` are spellings of `#`.
-                b'%' if rest.get(1) == Some(&b':') || is_cut(rest) => self.other_hash(),
+                b'%' if rest.get(1) == Some(&b':') || rest.get(1..).is_some_and(is_cut) => self.other_hash(),
                 b'?' if rest.starts_with(b"??=") => self.other_hash(),
                 b'(' | b')' => self.paren(byte),
                 b'<' | b'>' => {
@@ -310,16 +308,22 @@ fn may_close_angle(rest: &[u8]) -> bool {
     line.iter().any(|byte| b">\\\r".contains(byte))
 }
 
-/// Whether a quote stands between the digits of a number.
-fn is_separator(quote: u8, word: &[u8], rest: &[u8]) -> bool {
-    let between =
-        word.first().is_some_and(u8::is_ascii_digit) && rest.get(1).is_some_and(u8::is_ascii_hexdigit);
-    quote == b'\'' && between
+/// Whether a quote may stand in a number, as it does since C23 and C++14: what begins with a digit, or with a dot and a digit,
+/// goes on with letters, dots, and signs behind an exponent.
+fn may_separate(before: &[u8]) -> bool {
+    let n_letters = before.iter().rev().take_while(|&&byte| is_word(byte)).count();
+    let (before, word) = before.split_at(before.len() - n_letters);
+    let is_prefix = matches!(word, b"L" | b"u" | b"U" | b"u8");
+    match before.last() {
+        Some(b'.' | b'\'' | b'$' | 0x80..) => true,
+        Some(b'+' | b'-') if before.iter().rev().nth(1).is_some_and(|byte| b"eEpP".contains(byte)) => true,
+        _ => !word.is_empty() && !is_prefix,
+    }
 }
 
-/// Whether a splice stands behind the first character.
-fn is_cut(rest: &[u8]) -> bool {
-    let behind = rest.get(1..).and_then(|rest| rest.strip_prefix(b"\\")).unwrap_or_default();
+/// Whether a text begins with a splice.
+pub(super) fn is_cut(rest: &[u8]) -> bool {
+    let behind = rest.strip_prefix(b"\\").unwrap_or_default();
     behind.iter().find(|byte| !b" \t\r\x0b\x0c\0".contains(byte)) == Some(&b'\n')
 }
 

@@ -1,6 +1,7 @@
 //! How deep in parentheses the words of a text stand: what stands outside of all is handed to no macro. That holds where
 //! the parentheses are those that the compiler sees, whichever branches of an `#if` it takes, and where each macro and each
-//! text closes what it opens. Where that is not sure, the depth says nothing.
+//! text closes what it opens. Where that is not sure, the depth says nothing. A line of a directive has to close what it opens,
+//! whatever it is for: it may be none.
 use std::ops::Range;
 
 /// Follows a text from its start.
@@ -31,8 +32,6 @@ struct Directive {
     /// The depth in front of its line.
     outer: usize,
     is_named: bool,
-    /// Its parentheses lead nowhere.
-    is_ignored: bool,
 }
 
 impl Parens {
@@ -71,7 +70,7 @@ impl Parens {
 
     /// `is_sure`: it is one for the compiler.
     pub(super) fn paren(&mut self, byte: u8, at: usize, is_sure: bool) {
-        if self.is_ignored() || self.string.contains(&at) {
+        if self.string.contains(&at) {
             return;
         }
         self.unclear |= !is_sure && at >= self.sure_to;
@@ -82,22 +81,19 @@ impl Parens {
         }
     }
 
-    fn is_ignored(&self) -> bool {
-        self.directive.as_ref().is_some_and(|directive| directive.is_ignored)
-    }
-
-    /// A `#` that begins a directive, or stands in one.
-    pub(super) fn hash(&mut self) {
+    /// A `#` that begins a directive, stands in one, or may be something else.
+    pub(super) fn hash(&mut self, begins_line: bool) {
         if self.directive.is_none() {
+            self.unclear |= !begins_line;
             let outer = std::mem::take(&mut self.depth);
-            self.directive = Some(Directive { outer, is_named: false, is_ignored: false });
+            self.directive = Some(Directive { outer, is_named: false });
         }
     }
 
     /// The name of a directive, or a word behind another `#` on its line.
     pub(super) fn name(&mut self, name: &[u8]) {
         let Some(directive) = self.directive.as_mut().filter(|directive| !directive.is_named) else { return };
-        (directive.is_named, directive.is_ignored) = (true, name != b"define");
+        directive.is_named = true;
         match name {
             b"if" | b"ifdef" | b"ifndef" => {
                 self.conditionals.push(Conditional { start: directive.outer, end: None, has_else: false });

@@ -33,7 +33,14 @@ fn t021_names_that_are_put_together() {
         ("asm(\".inc\\142\" \"in \\\"d\\\"\");", "?b"),
         ("asm(\"\\56\" \"\\151\\x6e\\143bin \\\"d\\\"\");", "?b"),
         ("asm(\".inc\\x{62}in \\\"d\\\"\");", "?b"),
+        // By splices.
+        (".inc\\\nbin \"d\"", "?b"),
+        (".\\\nincbin \"d\"", "b"),
+        ("asm(\".data\\n.\\\nincbin \\\"d\\\"\");", "b"),
+        ("asm(\".incb\\\nin \\\"d\\\"\");", "?b"),
         // By macros of the assembler.
+        ("asm(\".\" \"macro D x\\n.\\\\x \\\"d\\\"\\n.endm\\nD incbin\");", "b"),
+        ("#define F(x) .x\nF(macro) D y\n.\\y \"d\"\n.endm\nD incbin", "b"),
         (".macro D x\n.\\x \"d\"\n.endm\nD incbin", "b"),
         (".macro D x\n.\\x \"d\"\n.endm\nD include", "i"),
         (".macro D x\n.\\()\\x \"d\"\n.endm\nD include", "i"),

@@ -18,7 +18,7 @@ fn t021_words_outside_of_parentheses() {
         "#if X\nvoid f(int a);\n#else\nvoid f();\n#endif\nint a, incbin, b;",
         "void f(int a,\n#ifdef X\nint b);\n#elif Y\nint c);\n#else\nint d);\n#endif\nint a, incbin, b;",
         "void f(int a\n#if X\n, int b\n#endif\n);\nint a, incbin, b;",
-        "#if (X) > M(1)\n#pragma omp f(1\n#error :(\n#line 3 \"(\"\n#endif\nint a, incbin, b;",
+        "#if (X) > M(1)\n#pragma omp f(1)\n#error (x)\n#line 3 \"(\"\n#endif\nint a, incbin, b;",
         "#define P(x) \\\n  (x) a##x\nint a, incbin, b;",
         // What is no parenthesis.
         "char *a = \"(\", c = '(', d = '\\''; /* ( */ // (\nint a, incbin, b;",
@@ -55,6 +55,31 @@ fn t021_words_in_unclear_parentheses() {
         &["M( \"\\\n\\\")\", incbin, \"\\\n\\\"(\" )"],
         &["M( R\"x( \")x\" , incbin, \"(\")"],
         &["M( x ) , incbin, /\\\n/ ("],
+        // What is no directive, or ends elsewhere than it seems.
+        &["char *s = \"\\\n# 12 \"; M(a\n, incbin, \"\\\n# 12 \" )"],
+        &["int y = 5 %\\\n12; M(a\n, incbin,\n5 %\\\n12 )"],
+        &["N( # 12 ) M( N(\n)\n, incbin ,\nN( # 12 ) ) N(\n)"],
+        &["void g() <%::line(); M(a\n, incbin, <%::line )\n%>"],
+        &["#undef X\rM(a\n, incbin,\n#undef X\r)"],
+        &["#include \"w.h\"\rM(a\n, incbin,\n#undef X\r)"],
+        &["#undef X \\\r\r\nM(a\n, incbin,\n#undef X \\\r\r\n)"],
+        &["M( a /* *\\\r\r\n/ ) */ , incbin, /* *\\\r\r\n/ ( */ )"],
+        &["/* *\\\r/ M(a, incbin, b) /* */"],
+        &["#pragma a (\n, incbin,"],
+        // What is no string, or no operand.
+        &["char *s = \"__has_include(<\"; M(a, incbin, b) char *t = \">\";"],
+        &["char *s = \"__has_include(<\"; asm(\".incbin \\\"d\\\"\"); char *t = \">\";"],
+        &["M(0'a', incbin, 'b')"],
+        &["M(1'z, incbin, 1'z)"],
+        &["M(1.e5'0, incbin, 1.e5'0)"],
+        &["M(1e+'0, incbin, 1e+'0)"],
+        &["M(1\u{e9}'0, incbin, 1\u{e9}'0)"],
+        // What stands beside it may be nothing.
+        &["M(a, /* x */ incbin /* y */, b)"],
+        &["M(a, // x\n incbin // y\n, b)"],
+        &["M(a, EMPTY incbin EMPTY, b)"],
+        &["M(a,\n#undef X\nincbin\n#undef X\n, b)"],
+        &["M(EMPTY inc EMPTY, EMPTY bin EMPTY)"],
     ];
     for texts in ROWS {
         assert!(is_handed_on(texts), "{texts:?}");

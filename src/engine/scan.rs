@@ -3,7 +3,7 @@
 //! The scan leaves comments out and knows no `#if`: it may see a use where there is none (then a result is kept for
 //! a shorter time or not at all), and must never miss one. Names that are put together from pieces are
 //! recognised by them.
-use directives::{DIRECTIVES, Directives};
+use directives::{DIRECTIVES, DOTTED_MACROS, Directives};
 use lexer::{Lexer, Part, Place, is_word};
 use pieces::Pieces;
 use std::collections::BTreeSet;
@@ -111,7 +111,10 @@ impl Hidden {
         }
         if found.directive.is_some() {
             let in_strings = |name: &&&str| strings::any_spells(text, name.as_bytes());
-            found.directive = spelled.or_else(|| DIRECTIVES.iter().find(in_strings).copied());
+            let has_macros = || DOTTED_MACROS.iter().any(|name| strings::any_spells(text, name));
+            let by_macros = || findings.directives.by_macros().filter(|_| has_macros());
+            found.directive =
+                spelled.or_else(|| DIRECTIVES.iter().find(in_strings).copied()).or_else(by_macros);
         }
         found
     }

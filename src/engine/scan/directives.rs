@@ -8,6 +8,8 @@ use super::strings::unescape;
 pub(super) const DIRECTIVES: [&str; 2] = [".incbin", ".include"];
 /// Those whose body is repeated with words put in.
 const MACROS: [&[u8]; 3] = [b"macro", b"irp", b"irpc"];
+/// The same as a string holds them.
+pub(super) const DOTTED_MACROS: [&[u8]; 3] = [b".macro", b".irp", b".irpc"];
 
 /// What a text says of [`DIRECTIVES`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -174,14 +176,21 @@ impl Directives {
             pieces
         };
         let makes_up = |pieces: &[Pieces; 2], at: usize, end| with_outside(pieces[at], at).make_up(end);
+        let by_macros = || self.by_macros().filter(|_| self.may_have_macros && self.has_parameters);
         self.spelled()
+            .or_else(by_macros)
             .or_else(|| find(|at, end| makes_up(&self.strings, at, end) || makes_up(&self.bare, at, end)))
     }
 
     /// One by which the unit may take a file in, whatever its preprocessed text says.
     pub(super) fn spelled(&self) -> Option<&'static str> {
-        let has_macros = self.has_macros || (self.may_have_macros && self.has_parameters);
-        find(|at, end| self.strings[at].is_whole(end) || (has_macros && self.arguments[at].make_up(end)))
+        let whole = find(|at, end| self.strings[at].is_whole(end));
+        whole.or_else(|| self.by_macros().filter(|_| self.has_macros))
+    }
+
+    /// One that macros of the assembler may put together.
+    pub(super) fn by_macros(&self) -> Option<&'static str> {
+        find(|at, end| self.arguments[at].make_up(end))
     }
 }
 

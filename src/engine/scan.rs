@@ -195,7 +195,8 @@ impl Findings {
         }
     }
 
-    /// Words decide what is a comment or a string: the lexer knows the usual rules.
+    /// Says that parentheses of the unit may not be what they seem: words of the command line ask for other comments or strings
+    /// than the lexer knows.
     pub fn doubt_parens(&mut self) {
         self.directives.doubt_parens();
     }

@@ -7,9 +7,9 @@ use super::strings::unescape;
 /// Assembler directives that read a file; the assembler takes capital letters for small ones.
 pub(super) const DIRECTIVES: [&str; 2] = [".incbin", ".include"];
 /// Those whose body is repeated with words put in.
-const MACROS: [&[u8]; 3] = [b"macro", b"irp", b"irpc"];
+const MACROS: [&[u8]; 5] = [b"macro", b"irp", b"irpc", b"irep", b"irepc"];
 /// The same as a string holds them.
-pub(super) const DOTTED_MACROS: [&[u8]; 3] = [b".macro", b".irp", b".irpc"];
+pub(super) const DOTTED_MACROS: [&[u8]; 5] = [b".macro", b".irp", b".irpc", b".irep", b".irepc"];
 
 /// What a text says of [`DIRECTIVES`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,7 @@ impl Directives {
         }
         let moves = !dot && !quote && is_bare(before, after, place, word.len());
         let bare = moves && (place != Place::Text || is_joined(before));
+        let dot_moves = dot && matches!(place, Place::Argument | Place::Directive) && !selects_member(joined);
         for (at, name) in DIRECTIVES.iter().map(|name| name.as_bytes()).enumerate() {
             for from in 1..name.len() {
                 let (start, to, end) = (if dot { 0 } else { from }, from + word.len(), name.len());
@@ -74,6 +75,9 @@ impl Directives {
                 if dot && from == 1 && to < end && after.starts_with(b"/*") {
                     self.strings[at].add(0, 1);
                     self.strings[at].add(1, end);
+                }
+                if dot_moves && from == 1 {
+                    self.bare[at].add(0, to);
                 }
                 if bare {
                     self.bare[at].add(0, 1);
@@ -102,7 +106,7 @@ impl Directives {
             let length = rest.iter().position(|&byte| !is_word(byte)).unwrap_or(rest.len());
             let (word, after) = rest.split_at(length);
             if length == 6 || length == 7 {
-                self.word((word, before, after), Place::Argument);
+                self.word((word, before, after), Place::Text);
             }
         }
     }
@@ -161,7 +165,7 @@ impl Directives {
         self.arguments.iter_mut().zip(&other.arguments).for_each(|(mine, theirs)| mine.merge(theirs));
     }
 
-    /// From where no parentheses seem to be open, words may yet be handed to macros.
+    /// Where no parentheses seem to be open, words may yet be handed to macros.
     pub(super) fn doubt_parens(&mut self) {
         self.has_unclear_parens = true;
     }
@@ -245,6 +249,12 @@ fn is_bare(before: &[u8], after: &[u8], place: Place, length: usize) -> bool {
         || matches!(left, Some(b'(' | b','))
         || matches!(right, Some(b')' | b','))
         || is_joined(before)
+}
+
+/// Whether the dot at the end of a text follows what may have members.
+fn selects_member(before: &[u8]) -> bool {
+    let before = before.get(..before.len().saturating_sub(1)).unwrap_or_default();
+    before.last().is_some_and(|&byte| is_word(byte) || b")]".contains(&byte))
 }
 
 /// Whether a word behind this may be put beside what a macro leaves there.

@@ -129,14 +129,20 @@ impl<'t> Lexer<'t> {
     }
 
     fn quote(&mut self, quote: u8, rest: &'t [u8]) {
-        if self.at < self.string_end || self.unsure || self.after_slashes {
+        if self.at < self.string_end {
             return;
         }
         let before = without_splices(self.before());
         let word = before.rsplit(|&byte| !is_word(byte)).next().unwrap_or_default();
         if quote == b'"' && matches!(word, b"R" | b"LR" | b"uR" | b"UR" | b"u8R" | b"8R") {
+            // Its lines are no lines.
             self.plain = true;
-        } else if quote == b'\'' && may_separate(before) {
+            return;
+        }
+        if self.unsure || self.after_slashes {
+            return;
+        }
+        if quote == b'\'' && may_separate(before) {
             self.unsure = true;
         } else if let Some(length) = string_length(quote, rest) {
             self.string_end = self.at + length;
@@ -185,7 +191,7 @@ impl<'t> Lexer<'t> {
         (self.directive, self.after_hash, self.fresh) = (true, true, false);
         self.parens.hash(starts_line);
         let (offset, name) = include_name(rest)?;
-        self.parens.name(b"include");
+        self.parens.name(b"include", true);
         if starts_line && !self.plain && !self.unsure {
             self.at += offset + name.len() + 1;
         } else {
@@ -243,7 +249,8 @@ impl<'t> Lexer<'t> {
         let leads = std::mem::replace(&mut self.after_hash, false)
             || (self.plain && before.trim_ascii_end().ends_with(b"*/"));
         if leads {
-            self.parens.name(word);
+            let hash = without_splices(before).trim_ascii_end();
+            self.parens.name(word, hash.ends_with(b"#") || hash.ends_with(b"*/"));
         }
         Part::Word { word, before, after, place, leads }
     }
@@ -259,7 +266,10 @@ impl<'t> Iterator for Lexer<'t> {
             match byte {
                 b'\n' => self.new_line(),
                 // Alone it ends a line for some compilers and not for others.
-                b'\r' if rest.get(1) != Some(&b'\n') => (self.unsure, self.after_slashes) = (true, false),
+                b'\r' if rest.get(1) != Some(&b'\n') => {
+                    (self.unsure, self.after_slashes) = (true, false);
+                    self.parens.doubt_directive();
+                }
                 b' ' | b'\t' | b'\r' | 0x0b | 0x0c => {}
                 b'"' | b'\'' => {
                     let ends_with_dot = byte == b'"' && self.before().last() == Some(&b'.');
@@ -315,8 +325,8 @@ fn may_separate(before: &[u8]) -> bool {
     let (before, word) = before.split_at(before.len() - n_letters);
     let is_prefix = matches!(word, b"L" | b"u" | b"U" | b"u8");
     match before.last() {
-        Some(b'.' | b'\'' | b'$' | 0x80..) => true,
-        Some(b'+' | b'-') if before.iter().rev().nth(1).is_some_and(|byte| b"eEpP".contains(byte)) => true,
+        Some(b'.' | b'\'' | b'$' | b'\n' | 0x80..) => true,
+        Some(b'+' | b'-') if before.iter().rev().nth(1).is_some_and(|byte| b"eEpP\n".contains(byte)) => true,
         _ => !word.is_empty() && !is_prefix,
     }
 }

@@ -90,10 +90,16 @@ impl Parens {
         }
     }
 
-    /// The name of a directive, or a word behind another `#` on its line.
-    pub(super) fn name(&mut self, name: &[u8]) {
+    /// A line that may end within the line of a directive.
+    pub(super) fn doubt_directive(&mut self) {
+        self.unclear |= self.directive.is_some();
+    }
+
+    /// The name of a directive, or a word behind another `#` on its line. `is_sure`: nothing stands between them.
+    pub(super) fn name(&mut self, name: &[u8], is_sure: bool) {
         let Some(directive) = self.directive.as_mut().filter(|directive| !directive.is_named) else { return };
         directive.is_named = true;
+        self.unclear |= !is_sure;
         match name {
             b"if" | b"ifdef" | b"ifndef" => {
                 self.conditionals.push(Conditional { start: directive.outer, end: None, has_else: false });

@@ -33,6 +33,9 @@ fn t021_names_that_are_put_together() {
         ("asm(\".inc\\142\" \"in \\\"d\\\"\");", "?b"),
         ("asm(\"\\56\" \"\\151\\x6e\\143bin \\\"d\\\"\");", "?b"),
         ("asm(\".inc\\x{62}in \\\"d\\\"\");", "?b"),
+        ("#define A(x) asm(\".data\\n\" #x \" \\\"d\\\"\\n\");\nA(.incbin)", "?b"),
+        ("#define CAT(a,b) a##b\nCAT(.inc, bin) \"d\"", "?b"),
+        ("f(x.incbin, y().include, z[0].include);", ""),
         // By splices.
         (".inc\\\nbin \"d\"", "?b"),
         (".\\\nincbin \"d\"", "b"),
@@ -48,6 +51,7 @@ fn t021_names_that_are_put_together() {
         (".macro D x\n.inc\\x \"d\"\n.endm\nD bin", "b"),
         (".macro D x\n\\x \"d\"\n.endm\nD .include\n.text", "i"),
         ("asm(\".data\\n.irp x,incbin\\n.\\\\x \\\"d\\\"\\n.endr\\n.text\");", "b"),
+        ("asm(\".data\\n.irep x,incbin\\n.\\\\x \\\"d\\\"\\n.endr\");", "b"),
         ("asm(\".irp x,include\\n.\\\\x \\\"d\\\"\\n.endr\");", "i"),
         // What is none.
         (".macro D x\n.word \\x\n.endm\nD include", ""),

@@ -74,6 +74,11 @@ fn t021_words_in_unclear_parentheses() {
         &["M(1.e5'0, incbin, 1.e5'0)"],
         &["M(1e+'0, incbin, 1e+'0)"],
         &["M(1\u{e9}'0, incbin, 1\u{e9}'0)"],
+        &["M(1'0 + R\"x(\n/*\n)x\", incbin, b) /* */"],
+        &["M(1\\\nL'z, incbin, 'a')"],
+        &["M(1e\\\n+'0, incbin, 1e\\\n+'0)"],
+        &["M(a\n#if 0\n#.endif\n)\n#.if\n#endif\n, incbin,\n#if 0\n#.endif\n(\n#.if\n#endif\nb)"],
+        &["M(a\n#undef X\r#if 0\n)\n#undef X\r#endif\n, incbin,\n#undef X\r#if 0\n(\n#undef X\r#endif\nb)"],
         // What stands beside it may be nothing.
         &["M(a, /* x */ incbin /* y */, b)"],
         &["M(a, // x\n incbin // y\n, b)"],

@@ -24,8 +24,9 @@ pub(super) struct Directives {
     has_unclear_parens: bool,
     /// Words that a macro of the assembler may put together,
     arguments: [Pieces; 2],
-    /// and whether there are such macros, whose names may be put together as well,
+    /// and whether there are such macros,
     has_macros: bool,
+    /// or the words for them where something may put a dot in front,
     may_have_macros: bool,
     /// and parameters in names of directives.
     has_parameters: bool,
@@ -234,12 +235,9 @@ fn ends_with_parameter(before: &[u8]) -> bool {
 }
 
 /// Whether a word of this length may come to stand elsewhere: as a part of a macro, or in what is handed to one. A single letter
-/// only where it is all that is.
+/// only beside a comma or a parenthesis: such letters are in every text.
 fn is_bare(before: &[u8], after: &[u8], place: Place, length: usize) -> bool {
-    let line = before.rsplit(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_start();
-    let directive = line.strip_prefix(b"#").map(<[u8]>::trim_ascii_start).unwrap_or_default();
-    let is_message = directive.starts_with(b"error") || directive.starts_with(b"warning");
-    if place == Place::String || before.last() == Some(&b'\\') || before.ends_with(b"->") || is_message {
+    if place == Place::String || before.last() == Some(&b'\\') || before.ends_with(b"->") {
         return false;
     }
     let left = before.trim_ascii_end().last();

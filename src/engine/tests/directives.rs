@@ -36,6 +36,10 @@ fn t021_names_that_are_put_together() {
         ("#define A(x) asm(\".data\\n\" #x \" \\\"d\\\"\\n\");\nA(.incbin)", "?b"),
         ("#define CAT(a,b) a##b\nCAT(.inc, bin) \"d\"", "?b"),
         ("f(x.incbin, y().include, z[0].include);", ""),
+        (
+            "#define S(x) #x\n#define D(error) asm( \\\n#error \".\" S(incbin) \" \\\"d\\\"\");\nD(.data;)",
+            "?b",
+        ),
         // By splices.
         (".inc\\\nbin \"d\"", "?b"),
         (".\\\nincbin \"d\"", "b"),

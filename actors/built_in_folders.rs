@@ -13,11 +13,11 @@ pub type Folders = Arc<Vec<Vec<u8>>>;
 pub fn key(
     query: &CompilerQuery,
     known: &Known,
-    language: &str,
+    (identity, language): (Digest, &str),
     (words, probed): (&[OsString], Option<Digest>),
 ) -> Digest {
     let mut key = query.builder("cachepot built-in folders 2");
-    key.field("identity", &known.identity.0).field("language", language.as_bytes());
+    key.field("identity", &identity.0).field("language", language.as_bytes());
     // A script may do anything; another compiler needs a word or a variable that names a folder.
     if known.folders.is_none() || query.names_folders() || !words.iter().all(is_plain) {
         key.field("cwd", query.cwd.as_os_str().as_bytes());
@@ -91,9 +91,9 @@ mod tests {
         };
         let driver = Driver { family: Family::Gcc, major: 12, plus_plus: false };
         let folders = if is_script { None } else { Some(Folders::default()) };
-        let (identity, version, covered) = (Digest([0; 32]), None, Arc::default());
-        let known = Known { identity, driver, folders, version, covered };
-        let key = |cwd| key(&query(cwd), &known, "c", (&[word.into()], None));
+        let (rest, front_ends, version, covered) = (Digest([0; 32]), Arc::default(), None, Arc::default());
+        let known = Known { rest, front_ends, driver, folders, version, covered };
+        let key = |cwd| key(&query(cwd), &known, (known.rest, "c"), (&[word.into()], None));
         key("/one") == key("/other")
     }
 

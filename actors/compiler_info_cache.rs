@@ -36,6 +36,8 @@ pub struct BuiltInFolders {
     pub query: CompilerQuery,
     /// Which compiler that was found to be: another one under the same name searches elsewhere.
     pub compiler: Arc<Compiler>,
+    /// Its identity for the language.
+    pub identity: Digest,
     /// The `-x` name of the language.
     pub language: &'static str,
     /// Words that change the answer.
@@ -145,9 +147,9 @@ impl Handler<BuiltInFolders> for CompilerInfoCache {
     type Result = ResponseFuture<Option<Folders>>;
 
     fn handle(&mut self, message: BuiltInFolders, _: &mut Self::Context) -> Self::Result {
-        let BuiltInFolders { query, compiler, language, words, probed, stands } = message;
+        let BuiltInFolders { query, compiler, identity, language, words, probed, stands } = message;
         let Ok(known) = &compiler.kind else { return Box::pin(async { None }) };
-        let key = built_in_folders::key(&query, known, language, (&words, probed));
+        let key = built_in_folders::key(&query, known, (identity, language), (&words, probed));
         if self.folders.len() >= MAX_COMPILERS {
             self.folders.clear();
         }

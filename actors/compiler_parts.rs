@@ -94,9 +94,7 @@ pub async fn find(
 /// What gcc runs and reads but for the assembler, as far as it follows from what it told: each question costs a
 /// process. `None` where a variable, a script or a specs file may make it look elsewhere.
 fn own_files(query: &CompilerQuery, said: &Said) -> Option<Vec<PathBuf>> {
-    let is_plain =
-        is_elf(&query.program) && !query.names_folders() && said.files_read(query).next().is_none();
-    let folders = program_folders(&said.verbose).filter(|_| is_plain)?;
+    let folders = program_folders(&said.verbose).filter(|_| goes_by_itself(query, said))?;
     let find = |name: &str, is_it: fn(&Path) -> bool| {
         folders.iter().map(|folder| folder.join(name)).find(|file| is_it(file))
     };
@@ -104,9 +102,19 @@ fn own_files(query: &CompilerQuery, said: &Said) -> Option<Vec<PathBuf>> {
     let plugin = find("liblto_plugin.so", Path::is_file);
     let found: Vec<PathBuf> = programs.chain(plugin).collect();
     // The one that it ran for us must be among them.
-    let ran = said.verbose.split(|&byte| byte == b'\n').filter_map(|line| line.strip_prefix(b" "));
-    let mut ran = ran.filter_map(|line| line.split(|&byte| byte == b' ').next());
-    ran.any(|ran| found.iter().any(|file| file.as_os_str().as_bytes() == ran)).then_some(found)
+    ran(said).any(|ran| found.iter().any(|file| file == ran)).then_some(found)
+}
+
+/// Whether no variable, script or specs file makes it look elsewhere or run something else.
+pub fn goes_by_itself(query: &CompilerQuery, said: &Said) -> bool {
+    is_elf(&query.program) && !query.names_folders() && said.files_read(query).next().is_none()
+}
+
+/// What it ran when it read our file.
+pub fn ran(said: &Said) -> impl Iterator<Item = &Path> {
+    let lines = said.verbose.split(|&byte| byte == b'\n').filter_map(|line| line.strip_prefix(b" "));
+    let first = lines.filter_map(|line| line.split(|&byte| byte == b' ').next());
+    first.map(|word| Path::new(OsStr::from_bytes(word)))
 }
 
 /// A part to look at.

@@ -8,7 +8,7 @@ use crate::settled::Settled;
 use crate::together;
 use cachepot_engine::compiler::gnu as words;
 use cachepot_engine::digest::{Digest, KeyBuilder};
-use cachepot_engine::job::{Driver, Family};
+use cachepot_engine::job::{Driver, Family, Language};
 use cachepot_wire::EnvBlock;
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -17,10 +17,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod front_ends;
 mod gnu;
 mod rustc;
 mod stamps;
 
+pub use front_ends::FrontEnds;
 pub use gnu::Said;
 pub use rustc::Here;
 use stamps::{Stamped, stamped, stand};
@@ -179,8 +181,10 @@ struct Loader {
 /// A compiler that is supported.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// Digest of its own bytes and those of the parts it runs.
-    pub identity: Digest,
+    /// Digest of its own bytes and those of the parts it runs, but for its front ends: see [`Known::identity`].
+    pub rest: Digest,
+    /// Those of its parts that compile one language.
+    pub front_ends: Arc<FrontEnds>,
     /// What it says of itself.
     pub driver: Driver,
     /// The folders in which it searches by itself for the language that it takes a `.c` file to be; `None` where it
@@ -193,6 +197,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// Digest of all that it runs for a language. `None` where that cannot be read just now.
+    pub async fn identity(&self, language: Language, settled: &Arc<Settled>) -> Option<Digest> {
+        self.front_ends.identity(self.rest, language, settled).await
+    }
+
     /// The name in statistics.
     pub fn family_name(&self) -> &'static str {
         match self.driver.family {

@@ -19,6 +19,7 @@ use crate::subject::Subject;
 use crate::version;
 use crate::wrapper;
 use cachepot_engine::compiler::{build_script, gnu, rustc};
+use cachepot_engine::digest::Digest;
 use cachepot_engine::entry::Body;
 use cachepot_engine::job::{Discovery, Driver, Family, Job, Language, Output, Parsed};
 use cachepot_engine::stats::Stat;
@@ -81,10 +82,15 @@ pub(crate) async fn compile(
         statistics::not_cacheable(&shared.stats, "working directory");
         return Outcome::Yours;
     };
+    let identity = known.identity(job.language, &shared.settled);
+    let Ok(Some(identity)) = tokio::time::timeout(deadline.left(), identity).await else {
+        statistics::not_cacheable(&shared.stats, "a part of the compiler cannot be read");
+        return Outcome::Yours;
+    };
     shared.stats.bump(Stat::RequestsExecuted);
     // Whatever comes of it, the client writes there.
     shared.writers.disturb(&request.cwd, job.outputs.iter().map(|output| output.path.as_path()));
-    let subject = Arc::new(subject(&request, &query.named, known, job, place));
+    let subject = Arc::new(subject(&request, &query.named, (known, identity), job, place));
     let stub = build_scripts::stub(shared, &subject.job, &request);
     let recache = request.env.get("CACHEPOT_RECACHE").is_some();
     let of = statistics::Subject { language: subject.job.language.name(), compiler: known.family_name() };
@@ -140,7 +146,7 @@ pub(crate) async fn compile(
 fn subject(
     request: &CompileRequest,
     named: &[String],
-    known: &Known,
+    (known, identity): (&Known, Digest),
     job: Box<Job>,
     place: Place,
 ) -> Subject {
@@ -154,7 +160,7 @@ fn subject(
         variables: variables(request, named, &job, &known.driver),
         env: if is_observed { with_width(&request.env, &job) } else { EnvBlock::default() },
         young,
-        identity: known.identity,
+        identity,
         driver: known.driver.clone(),
         // With bases the plan says what it is, or nobody asks for it.
         pwd: request.env.get("PWD").filter(|_| job.bases.is_empty()).map(ToOwned::to_owned),

@@ -363,9 +363,9 @@ async fn built_in_folders(
         return Some(folders);
     }
     let probed = subject.probed(&shared.memory);
-    let memory = Arc::clone(&shared.memory);
+    let (identity, memory) = (subject.identity, Arc::clone(&shared.memory));
     let stands = Box::new(move || subject.probed(&memory) == probed);
-    let message = BuiltInFolders { query, compiler, language, words, probed, stands };
+    let message = BuiltInFolders { query, compiler, identity, language, words, probed, stands };
     ask(shared.routes().compilers.as_ref(), message, Deadline::after(INGEST_LIMIT)).await.ok()?
 }
 

@@ -1,5 +1,5 @@
 //! Who a compiler of the C family is: what it tells while it reads a file of ours.
-use super::{Compiler, CompilerQuery, Known, Loader, Stamped, digests, is_lasting, stamped};
+use super::{Compiler, CompilerQuery, FrontEnds, Known, Loader, Stamped, digests, is_lasting, stamped};
 use crate::built_in_folders;
 use crate::compiler_parts::{self, is_elf};
 use crate::inputs::{Stamp, changed_since, now};
@@ -9,7 +9,7 @@ use crate::settled::Settled;
 use crate::wrapper;
 use cachepot_engine::compiler::gnu::sanitizer_lists;
 use cachepot_engine::digest::{Digest, KeyBuilder};
-use cachepot_engine::job::{Driver, Family};
+use cachepot_engine::job::{Driver, Family, Language};
 use cachepot_wire::socket;
 use std::ffi::OsStr;
 use std::io;
@@ -75,7 +75,10 @@ pub(super) async fn detect(
     let lists = stamped(resources.iter().flat_map(|folder| sanitizer_lists(folder)));
     parts.extend(lists.into_iter().filter(|(_, stamp)| stamp.is_some()));
     parts.extend(stamped(found.into_iter().flatten().filter(|part| *part != query.program)));
-    let identity = if is_told { identity(query, &said, &parts, (slots, settled)).await } else { None };
+    let c = if said.driver.plus_plus { Language::Cxx } else { Language::C };
+    let ran = compiler_parts::ran(&said).filter(|_| compiler_parts::goes_by_itself(query, &said));
+    let (front_ends, others) = FrontEnds::among(&parts, c, ran);
+    let rest = if is_told { identity(query, &said, &others, (slots, settled)).await } else { None };
     parts.extend(candidates);
     // By the time that nobody can set: a folder may well bear a date of tomorrow.
     let by_change = |stamp: Stamp| Stamp { modified: stamp.changed, ..stamp };
@@ -85,8 +88,9 @@ pub(super) async fn detect(
     parts.extend(found_folders);
     let why = if is_told { "a part of the compiler cannot be read" } else { "it does not tell what it runs" };
     let folders = said.folders_everywhere(query).map(Arc::new);
-    let kind = identity.map(|identity| Known {
-        identity,
+    let kind = rest.map(|rest| Known {
+        rest,
+        front_ends: Arc::new(front_ends),
         driver: said.driver,
         folders,
         version: None,
@@ -156,14 +160,14 @@ fn read_probe(answer: Answer, file: PathBuf) -> Option<Said> {
     Some(Said { driver, version, verbose: answer.stderr, file })
 }
 
-/// Digests all parts; `None` where one cannot be read.
+/// Digests these parts; `None` where one cannot be read.
 async fn identity(
     query: &CompilerQuery,
     said: &Said,
     parts: &[Stamped],
     (slots, settled): (&Slots, &Arc<Settled>),
 ) -> Option<Digest> {
-    let mut key = KeyBuilder::new("cachepot compiler 2");
+    let mut key = KeyBuilder::new("cachepot compiler 3");
     let name = Path::new(&query.name).file_name().unwrap_or_default();
     key.field("name", name.as_bytes()).field("version", &said.version);
     key.field("driver", format!("{:?}", said.driver).as_bytes());

@@ -115,8 +115,9 @@ pub(super) async fn detect(
     is_sure &= elsewhere.as_ref().is_some_and(|places| are_free(places));
     let loader =
         Loader { elsewhere: elsewhere.unwrap_or_default(), libraries: is_sure.then(|| Arc::new(libraries)) };
-    let known = identity.map(|identity| Known {
-        identity,
+    let known = identity.map(|rest| Known {
+        rest,
+        front_ends: Arc::default(),
         driver: said.driver,
         folders: None,
         version: is_sure.then_some(said.version),

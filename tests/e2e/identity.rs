@@ -43,6 +43,32 @@ fn t114_t015_a_part_replaced_in_place() {
     sandbox.expect(Stored, "gcc -c a.c -DV=1");
 }
 
+/// gcc with parts of its own, found by where it lies.
+#[test]
+fn t114_a_front_end_replaced_in_place() {
+    let sandbox = Sandbox::new("front_end").file("a.c", "int x;\n").file("b.cc", "int y;\n");
+    sandbox.sh(
+        "of=$(dirname $(gcc -print-prog-name=cc1)); own=own/lib/gcc/$(gcc -dumpmachine)/$(basename $of); \
+         mkdir -p own/bin $own; cp -L $(command -v gcc) own/bin; cp -rs $of/* $own; rm $own/cc1 $own/cc1plus; \
+         cp $of/cc1 $of/cc1plus $own; ln -s $own/cc1 $own/cc1plus .",
+    );
+    // What follows the last section of a program is not loaded.
+    let replace = |name: &str| sandbox.sh(&format!("f=$(readlink {name}); printf x >>$f; touch -d @1 $f"));
+    for name in ["cc1", "cc1plus"] {
+        let line = format!("own/bin/gcc -print-prog-name={name}");
+        assert!(sandbox.run(&line.as_str()).succeeds().stdout().contains("own/bin/../lib"));
+    }
+    let (c, plus_plus) = ("own/bin/gcc -c a.c", "own/bin/gcc -c b.cc");
+    sandbox.hits(c);
+    sandbox.hits(plus_plus);
+    replace("cc1plus");
+    sandbox.expect(Hit, c);
+    sandbox.hits(plus_plus);
+    replace("cc1");
+    sandbox.expect(Hit, plus_plus);
+    sandbox.hits(c);
+}
+
 #[test]
 fn t113_clang_replaced_behind_a_script() {
     let sandbox = Sandbox::new("behind").file("a.c", "int x;\n");

@@ -258,9 +258,7 @@ pub async fn detect(
 ) -> io::Result<Compiler> {
     let _slot = slots.take().await;
     let compiler = ask(query, slots, scratch, settled).await;
-    let settled = Arc::clone(settled);
-    // Nobody waits for it, and without it the next coordinator reads everything again.
-    drop(tokio::task::spawn_blocking(move || settled.save()));
+    settled.save_behind();
     compiler
 }
 

@@ -28,6 +28,7 @@ const MAX_ENTRIES: usize = 1 << 12;
 pub struct Settled {
     path: PathBuf,
     memory: Mutex<Memory>,
+    saving: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -42,7 +43,7 @@ struct Memory {
 impl Settled {
     /// What is remembered in a cache folder; it is read when first asked.
     pub fn new(folder: &Path) -> Self {
-        Settled { path: folder.join(FILE), memory: Mutex::default() }
+        Settled { path: folder.join(FILE), memory: Mutex::default(), saving: Mutex::default() }
     }
 
     /// The digest of a file as it is now; `None` where it cannot be read.
@@ -77,8 +78,17 @@ impl Settled {
         digest
     }
 
+    /// Writes down what is new while others go on: nobody waits for it, and without it the next coordinator reads
+    /// everything again.
+    pub fn save_behind(self: &Arc<Self>) {
+        let settled = Arc::clone(self);
+        drop(tokio::task::spawn_blocking(move || settled.save()));
+    }
+
     /// Writes down what is new. A failure costs time only.
-    pub fn save(&self) {
+    fn save(&self) {
+        // One at a time: they write one file.
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = {
             let mut memory = self.memory();
             if !std::mem::take(&mut memory.has_news) {

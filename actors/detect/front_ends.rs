@@ -1,10 +1,11 @@
 //! The programs of a compiler of which each compiles one language: they are large, and a build needs one or two of them.
 use super::stamps::{Stamped, stand};
+use crate::compiler_parts::is_elf;
 use crate::settled::Settled;
 use cachepot_engine::digest::{Digest, KeyBuilder};
 use cachepot_engine::job::Language;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -18,65 +19,70 @@ pub struct FrontEnds(Vec<FrontEnd>);
 #[derive(Debug)]
 struct FrontEnd {
     program: &'static str,
-    /// One, or none where the language is not installed.
-    files: Vec<Stamped>,
+    /// None where the language is not installed.
+    file: Option<Stamped>,
     identity: OnceCell<Digest>,
 }
 
 impl FrontEnds {
-    /// Takes them out of the parts of a compiler that it finds by itself: these, and the others. None where it runs
-    /// something else for a `.c` file, `c` being the language that it takes one for.
+    /// Takes them out of the parts of a compiler that it finds by itself: these, and the others. None where it ran
+    /// something else for a `.c` file, `c` being the language that it takes one for, or where one is a script, which may run
+    /// another.
     pub(super) fn among<'a>(
         parts: &[Stamped],
         c: Language,
         mut ran: impl Iterator<Item = &'a Path>,
     ) -> (Self, Vec<Stamped>) {
-        let is_named = |path: &Path, name| path.file_name() == Some(OsStr::new(name));
-        let is_own = |path: &Path| PROGRAMS.iter().any(|program| is_named(path, *program));
+        let is_named = |path: &Path, name: &str| path.file_name() == Some(OsStr::new(name));
+        let is_own = |(path, _): &&Stamped| PROGRAMS.iter().any(|program| is_named(path, program));
         let is_usual = |ran: &Path| program(c).is_some_and(|name| is_named(ran, name));
-        if !ran.any(|ran| is_usual(ran) && parts.iter().any(|(path, _)| path == ran)) {
+        let is_part = |ran: &Path| parts.iter().any(|(path, _)| path == ran);
+        let can_be_told = ran.any(|ran| is_usual(ran) && is_part(ran));
+        if !can_be_told || !parts.iter().filter(is_own).all(|(path, _)| is_elf(path)) {
             return (FrontEnds::default(), parts.to_vec());
         }
         let own = PROGRAMS.map(|program| {
-            let files = parts.iter().filter(|(path, _)| is_named(path, program)).cloned().collect();
-            FrontEnd { program, files, identity: OnceCell::new() }
+            let file = parts.iter().find(|(path, _)| is_named(path, program)).cloned();
+            FrontEnd { program, file, identity: OnceCell::new() }
         });
-        let others = parts.iter().filter(|(path, _)| !is_own(path)).cloned().collect();
+        let others = parts.iter().filter(|part| !is_own(part)).cloned().collect();
         (FrontEnds(own.into()), others)
     }
 
+    /// Where those that are not there would be, beside the others.
+    pub(super) fn absent(&self) -> impl Iterator<Item = PathBuf> {
+        let folder = self.0.iter().find_map(|own| own.file.as_ref()?.0.parent());
+        let absent = self.0.iter().filter(|own| own.file.is_none());
+        absent.filter_map(move |own| Some(folder?.join(own.program)))
+    }
+
     /// The identity of the compiler for a language, `rest` being that of its other parts; `None` where its program
-    /// cannot be read, or is another one by now.
+    /// is not there, cannot be read, or is another one by now.
     pub(super) async fn identity(
         &self,
         rest: Digest,
         language: Language,
         settled: &Arc<Settled>,
     ) -> Option<Digest> {
-        let Some(found) = self.0.iter().find(|one| program(language) == Some(one.program)) else {
+        let Some(own) = self.0.iter().find(|own| program(language) == Some(own.program)) else {
             return Some(rest);
         };
+        let file = own.file.as_ref()?;
         let read = || async {
-            let (files, reader) = (found.files.clone(), Arc::clone(settled));
-            let digests = tokio::task::spawn_blocking(move || {
-                let digests: Option<Vec<_>> = files.iter().map(|(path, _)| reader.digest(path)).collect();
-                digests.filter(|_| stand(&files))
-            });
-            let digests = digests.await.ok().flatten().ok_or(())?;
-            let writer = Arc::clone(settled);
-            // Nobody waits for it.
-            drop(tokio::task::spawn_blocking(move || writer.save()));
+            let (path, reader) = (file.0.clone(), Arc::clone(settled));
+            let digest = tokio::task::spawn_blocking(move || reader.digest(&path)).await.ok().flatten();
+            let digest = digest.filter(|_| stand(std::slice::from_ref(file))).ok_or(())?;
+            settled.save_behind();
             let mut key = KeyBuilder::new("cachepot compiler for a language 1");
-            key.field("rest", &rest.0).list("front end", digests.iter().map(|digest| &digest.0[..]));
-            Ok::<_, ()>(key.finish())
+            Ok::<_, ()>(key.field("rest", &rest.0).field("front end", &digest.0).finish())
         };
-        found.identity.get_or_try_init(read).await.ok().copied()
+        own.identity.get_or_try_init(read).await.ok().copied()
     }
 }
 
 fn program(language: Language) -> Option<&'static str> {
     match language {
-        // Assembler that is preprocessed.
+        // Only what is preprocessed needs it.
         Language::C | Language::Assembler => Some("cc1"),
         Language::Cxx => Some("cc1plus"),
         Language::ObjC => Some("cc1obj"),
@@ -88,26 +94,31 @@ fn program(language: Language) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
+    use std::fs;
 
     #[test]
     fn they_are_apart_only_where_the_compiler_runs_what_is_usual() {
-        let parts =
-            ["/bin/gcc", "/lib/cc1", "/lib/cc1plus", "/bin/as"].map(|path| (PathBuf::from(path), None));
-        let rows = [
-            (Some("/lib/cc1"), Language::C, 2),
-            (Some("/lib/cc1plus"), Language::Cxx, 2),
-            // It may run others for other languages, too.
-            (Some("/lib/cc1plus"), Language::C, 4),
-            (Some("/lib/cc1obj"), Language::C, 4),
-            (Some("/other/cc1"), Language::C, 4),
-            (Some("/bin/as"), Language::C, 4),
-            (None, Language::C, 4),
-        ];
-        for (ran, c, others) in rows {
-            let (own, rest) = FrontEnds::among(&parts, c, ran.into_iter().map(Path::new));
-            assert_eq!(rest.len(), others, "{ran:?} for {c:?}");
-            assert_eq!(own.0.is_empty(), others == parts.len(), "{ran:?} for {c:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let parts = ["gcc", "cc1", "cc1plus", "as"].map(|name| (folder.path().join(name), None));
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        ["cc1", "cc1plus"].into_iter().for_each(|name| write(name, "\x7fELF"));
+        let n_others = |ran: &str, c| {
+            let ran = folder.path().join(ran);
+            let (own, others) = FrontEnds::among(&parts, c, [ran.as_path()].into_iter());
+            assert_eq!(own.0.is_empty(), others.len() == parts.len());
+            others.len()
+        };
+        assert_eq!([n_others("cc1", Language::C), n_others("cc1plus", Language::Cxx)], [2, 2]);
+        // Who knows what it runs for other languages.
+        for (ran, c) in [
+            ("cc1plus", Language::C),
+            ("cc1obj", Language::C),
+            ("other/cc1", Language::C),
+            ("as", Language::C),
+        ] {
+            assert_eq!(n_others(ran, c), 4, "{ran} for {c:?}");
         }
+        write("cc1plus", "#!/bin/sh\n");
+        assert_eq!(n_others("cc1", Language::C), 4);
     }
 }

@@ -49,8 +49,8 @@ fn t114_a_front_end_replaced_in_place() {
     let sandbox = Sandbox::new("front_end").file("a.c", "int x;\n").file("b.cc", "int y;\n");
     sandbox.sh(
         "of=$(dirname $(gcc -print-prog-name=cc1)); own=own/lib/gcc/$(gcc -dumpmachine)/$(basename $of); \
-         mkdir -p own/bin $own; cp -L $(command -v gcc) own/bin; cp -rs $of/* $own; rm $own/cc1 $own/cc1plus; \
-         cp $of/cc1 $of/cc1plus $own; ln -s $own/cc1 $own/cc1plus .",
+         mkdir -p own/bin $own; cp -L $(command -v gcc) $(command -v g++) own/bin; cp -rs $of/* $own; \
+         rm $own/cc1 $own/cc1plus; cp $of/cc1 $of/cc1plus $own; ln -s $own/cc1 $own/cc1plus .",
     );
     // What follows the last section of a program is not loaded.
     let replace = |name: &str| sandbox.sh(&format!("f=$(readlink {name}); printf x >>$f; touch -d @1 $f"));
@@ -58,15 +58,30 @@ fn t114_a_front_end_replaced_in_place() {
         let line = format!("own/bin/gcc -print-prog-name={name}");
         assert!(sandbox.run(&line.as_str()).succeeds().stdout().contains("own/bin/../lib"));
     }
-    let (c, plus_plus) = ("own/bin/gcc -c a.c", "own/bin/gcc -c b.cc");
-    sandbox.hits(c);
-    sandbox.hits(plus_plus);
+    let c = ["own/bin/gcc -c a.c", "own/bin/g++ -x none -c a.c"];
+    let plus_plus = ["own/bin/gcc -c b.cc", "own/bin/g++ -c a.c"];
+    let all_hit = |lines: [&str; 2]| lines.map(|line| sandbox.hits(line));
+    let still_hit = |lines: [&str; 2]| lines.map(|line| sandbox.expect(Hit, line));
+    all_hit(c);
+    all_hit(plus_plus);
     replace("cc1plus");
-    sandbox.expect(Hit, c);
-    sandbox.hits(plus_plus);
+    still_hit(c);
+    all_hit(plus_plus);
     replace("cc1");
-    sandbox.expect(Hit, plus_plus);
-    sandbox.hits(c);
+    still_hit(plus_plus);
+    all_hit(c);
+}
+
+#[test]
+fn t114_a_front_end_that_appears() {
+    let sandbox = Sandbox::new("appears_later").file("a.c", "int x;\n").file("a.m", "int x;\n");
+    sandbox.sh(
+        "of=$(dirname $(gcc -print-prog-name=cc1)); own=own/lib/gcc/$(gcc -dumpmachine)/$(basename $of); \
+         mkdir -p own/bin $own; cp -L $(command -v gcc) own/bin; cp -rs $of/* $own; rm -f $own/cc1obj",
+    );
+    sandbox.hits("own/bin/gcc -c a.c");
+    sandbox.sh("cc1=$(own/bin/gcc -print-prog-name=cc1); cp -L $cc1 $(dirname $cc1)/cc1obj");
+    sandbox.hits("own/bin/gcc -c a.m");
 }
 
 #[test]

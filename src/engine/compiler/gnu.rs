@@ -160,9 +160,11 @@ fn source<'a>(driver: &Driver, line: &Line<'a>) -> Result<(&'a OsStr, Kind), Rea
     if depends_on_process(source) || source.is_empty() {
         return reason("input is not a file");
     }
-    let kind = match chosen {
+    // g++ takes C for C++ only where no `-x` stands before it, whichever (g++spec.cc of GCC).
+    let plus_plus = driver.plus_plus && (chosen.is_none() || driver.family == Family::Clang);
+    let kind = match chosen.filter(|&name| name != "none") {
         Some(name) => named_language(name).ok_or("-x"),
-        None => language_by_extension(driver, source).ok_or("unknown source language"),
+        None => language_by_extension(driver.family, plus_plus, source).ok_or("unknown source language"),
     };
     let (language, preprocessed) = kind.map_err(|text| Reason(text.to_owned()))?;
     Ok((source, Kind { language, preprocessed }))
@@ -185,11 +187,11 @@ fn named_language(name: &OsStr) -> Option<(Language, bool)> {
     })
 }
 
-fn language_by_extension(driver: &Driver, source: &OsStr) -> Option<(Language, bool)> {
+fn language_by_extension(family: Family, plus_plus: bool, source: &OsStr) -> Option<(Language, bool)> {
     let extension = Path::new(source).extension()?.to_str()?;
-    let clang = driver.family == Family::Clang;
+    let clang = family == Family::Clang;
     Some(match extension {
-        "c" if driver.plus_plus => (Language::Cxx, false),
+        "c" if plus_plus => (Language::Cxx, false),
         "c" => (Language::C, false),
         "C" | "cc" | "cp" | "cxx" | "cpp" | "CPP" | "c++" => (Language::Cxx, false),
         "CC" | "CXX" | "C++" if clang => (Language::Cxx, false),
@@ -199,7 +201,7 @@ fn language_by_extension(driver: &Driver, source: &OsStr) -> Option<(Language, b
         "sx" if !clang => (Language::Assembler, false),
         "s" => (Language::Assembler, true),
         // The ++ drivers change what `.i` means, and not all in the same way.
-        "i" if !driver.plus_plus => (Language::C, true),
+        "i" if !plus_plus => (Language::C, true),
         "ii" => (Language::Cxx, true),
         "mi" => (Language::ObjC, true),
         "mii" => (Language::ObjCxx, true),

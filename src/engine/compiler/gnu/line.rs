@@ -155,7 +155,7 @@ impl<'a> Line<'a> {
                 if !self.sources.is_empty() {
                     self.key.push("<behind the source>".into());
                 }
-                self.language = Some(token.value).filter(|&value| value != "none");
+                self.language = Some(token.value);
             }
             Treatment::End => self.ended = true,
             Treatment::Depend

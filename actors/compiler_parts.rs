@@ -94,7 +94,7 @@ pub async fn find(
 /// What gcc runs and reads but for the assembler, as far as it follows from what it told: each question costs a
 /// process. `None` where a variable, a script or a specs file may make it look elsewhere.
 fn own_files(query: &CompilerQuery, said: &Said) -> Option<Vec<PathBuf>> {
-    let folders = program_folders(&said.verbose).filter(|_| goes_by_itself(query, said))?;
+    let folders = folders_told(&said.verbose, b"COMPILER_PATH=").filter(|_| goes_by_itself(query, said))?;
     let find = |name: &str, is_it: fn(&Path) -> bool| {
         folders.iter().map(|folder| folder.join(name)).find(|file| is_it(file))
     };
@@ -103,6 +103,11 @@ fn own_files(query: &CompilerQuery, said: &Said) -> Option<Vec<PathBuf>> {
     let found: Vec<PathBuf> = programs.chain(plugin).collect();
     // The one that it ran for us must be among them.
     ran(said).any(|ran| found.iter().any(|file| file == ran)).then_some(found)
+}
+
+/// Where a specs file of its own would be, which it reads where there is one (GCC manual, "Spec Files").
+pub fn own_specs(said: &Said) -> Option<PathBuf> {
+    Some(folders_told(&said.verbose, b"LIBRARY_PATH=")?.first()?.join("specs"))
 }
 
 /// Whether no variable, script or specs file makes it look elsewhere or run something else.
@@ -171,10 +176,17 @@ fn is_program(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
-/// The folders in which gcc looks for what it runs, as it tells them with `-v`.
-fn program_folders(text: &[u8]) -> Option<Vec<PathBuf>> {
-    let line = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"COMPILER_PATH="))?;
+/// The folders in which gcc looks for what it runs (`COMPILER_PATH=`) or links, as it tells them with `-v`.
+fn folders_told(text: &[u8], start: &[u8]) -> Option<Vec<PathBuf>> {
+    let line = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(start))?;
     Some(std::env::split_paths(OsStr::from_bytes(line)).collect())
+}
+
+/// Whether it is gcc's driver, not a program before it, which may add words: the driver holds the specs that tell what it
+/// runs for a language (GCC manual, "Spec Files").
+pub fn is_driver(path: &Path) -> bool {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    memchr::memmem::find(&bytes, b"%(cc1_options)").is_some()
 }
 
 /// Whether it is a program for the machine itself, not a script.
@@ -255,8 +267,11 @@ mod tests {
     #[test]
     fn gcc_names_its_folders() {
         let text = b"COLLECT_GCC=gcc\nCOMPILER_PATH=/opt/gcc/12/:/opt/gcc/\n";
-        assert_eq!(program_folders(text), Some(vec!["/opt/gcc/12/".into(), "/opt/gcc/".into()]));
-        assert_eq!(program_folders(b"COLLECT_GCC=gcc\n"), None);
+        assert_eq!(
+            folders_told(text, b"COMPILER_PATH="),
+            Some(vec!["/opt/gcc/12/".into(), "/opt/gcc/".into()])
+        );
+        assert_eq!(folders_told(b"COLLECT_GCC=gcc\n", b"COMPILER_PATH="), None);
     }
 
     #[test]

@@ -82,11 +82,7 @@ pub(crate) async fn compile(
         statistics::not_cacheable(&shared.stats, "working directory");
         return Outcome::Yours;
     };
-    let identity = known.identity(job.language, &shared.settled);
-    let Ok(Some(identity)) = tokio::time::timeout(deadline.left(), identity).await else {
-        statistics::not_cacheable(&shared.stats, "a part of the compiler cannot be read");
-        return Outcome::Yours;
-    };
+    let Some(identity) = identity(shared, known, job.language, deadline).await else { return Outcome::Yours };
     shared.stats.bump(Stat::RequestsExecuted);
     // Whatever comes of it, the client writes there.
     shared.writers.disturb(&request.cwd, job.outputs.iter().map(|output| output.path.as_path()));
@@ -226,6 +222,16 @@ async fn who_is(shared: &Shared, query: &CompilerQuery, deadline: Deadline) -> O
             None
         }
     }
+}
+
+/// What the compiler is for a language.
+async fn identity(shared: &Shared, known: &Known, language: Language, deadline: Deadline) -> Option<Digest> {
+    let found = tokio::time::timeout(deadline.left(), known.identity(language, &shared.settled)).await;
+    let found = match found {
+        Ok(found) => found.ok_or("a part of the compiler cannot be read"),
+        Err(_) => Err("compiler does not answer"),
+    };
+    found.inspect_err(|reason| statistics::not_cacheable(&shared.stats, reason)).ok()
 }
 
 fn parse(

@@ -26,8 +26,8 @@ struct FrontEnd {
 
 impl FrontEnds {
     /// Takes them out of the parts of a compiler that it finds by itself: these, and the others. None where it ran
-    /// something else for a `.c` file, `c` being the language that it takes one for, or where one is a script, which may run
-    /// another.
+    /// something else for a `.c` file, `c` being the language that it takes one for, where one is a script, which may run
+    /// another, or where two bear one name.
     pub(super) fn among<'a>(
         parts: &[Stamped],
         c: Language,
@@ -38,7 +38,10 @@ impl FrontEnds {
         let is_usual = |ran: &Path| program(c).is_some_and(|name| is_named(ran, name));
         let is_part = |ran: &Path| parts.iter().any(|(path, _)| path == ran);
         let can_be_told = ran.any(|ran| is_usual(ran) && is_part(ran));
-        if !can_be_told || !parts.iter().filter(is_own).all(|(path, _)| is_elf(path)) {
+        let is_program = |(path, _): &Stamped| is_elf(path);
+        let n_named = |name| parts.iter().filter(|(path, _)| is_named(path, name)).count();
+        let are_plain = parts.iter().filter(is_own).all(is_program);
+        if !can_be_told || !are_plain || PROGRAMS.iter().any(|name| n_named(name) > 1) {
             return (FrontEnds::default(), parts.to_vec());
         }
         let own = PROGRAMS.map(|program| {
@@ -120,5 +123,8 @@ mod tests {
         }
         write("cc1plus", "#!/bin/sh\n");
         assert_eq!(n_others("cc1", Language::C), 4);
+        let twice = [parts[1].clone(), (folder.path().join("lib/cc1"), None)];
+        let own = FrontEnds::among(&twice, Language::C, [twice[1].0.as_path()].into_iter()).0;
+        assert!(own.0.is_empty(), "one of them may be the driver");
     }
 }

@@ -76,12 +76,13 @@ pub(super) async fn detect(
     parts.extend(lists.into_iter().filter(|(_, stamp)| stamp.is_some()));
     parts.extend(stamped(found.into_iter().flatten().filter(|part| *part != query.program)));
     let c = if said.driver.plus_plus { Language::Cxx } else { Language::C };
-    let (front_ends, others) = match compiler_parts::goes_by_itself(query, &said) {
+    let is_alone = compiler_parts::goes_by_itself(query, &said) && compiler_parts::is_driver(&query.program);
+    let (front_ends, others) = match is_alone {
         true => FrontEnds::among(&parts, c, compiler_parts::ran(&said)),
         false => (FrontEnds::default(), parts.clone()),
     };
     let rest = if is_told { identity(query, &said, &others, (slots, settled)).await } else { None };
-    parts.extend(stamped(front_ends.absent()));
+    parts.extend(stamped(front_ends.absent().chain(compiler_parts::own_specs(&said))));
     parts.extend(candidates);
     // By the time that nobody can set: a folder may well bear a date of tomorrow.
     let by_change = |stamp: Stamp| Stamp { modified: stamp.changed, ..stamp };

@@ -43,21 +43,25 @@ fn t114_t015_a_part_replaced_in_place() {
     sandbox.expect(Stored, "gcc -c a.c -DV=1");
 }
 
-/// gcc with parts of its own, found by where it lies.
-#[test]
-fn t114_a_front_end_replaced_in_place() {
-    let sandbox = Sandbox::new("front_end").file("a.c", "int x;\n").file("b.cc", "int y;\n");
+/// gcc in `own/bin` with parts of its own in `parts`, found by where it lies; they are links to the real ones.
+fn private_gcc(name: &str) -> Sandbox {
+    let sandbox = Sandbox::new(name);
     sandbox.sh(
         "of=$(dirname $(gcc -print-prog-name=cc1)); own=own/lib/gcc/$(gcc -dumpmachine)/$(basename $of); \
          mkdir -p own/bin $own; cp -L $(command -v gcc) $(command -v g++) own/bin; cp -rs $of/* $own; \
-         rm $own/cc1 $own/cc1plus; cp $of/cc1 $of/cc1plus $own; ln -s $own/cc1 $own/cc1plus .",
+         ln -s $PWD/$own parts",
     );
+    let told = sandbox.run(&"own/bin/gcc -print-prog-name=cc1").succeeds().stdout();
+    assert!(told.contains("own/bin/../lib"), "{told}");
+    sandbox
+}
+
+#[test]
+fn t114_a_front_end_replaced_in_place() {
+    let sandbox = private_gcc("front_end").file("a.c", "int x;\n").file("b.cc", "int y;\n");
+    sandbox.sh("for f in cc1 cc1plus; do rm parts/$f; cp $(gcc -print-prog-name=$f) parts; done");
     // What follows the last section of a program is not loaded.
-    let replace = |name: &str| sandbox.sh(&format!("f=$(readlink {name}); printf x >>$f; touch -d @1 $f"));
-    for name in ["cc1", "cc1plus"] {
-        let line = format!("own/bin/gcc -print-prog-name={name}");
-        assert!(sandbox.run(&line.as_str()).succeeds().stdout().contains("own/bin/../lib"));
-    }
+    let replace = |name: &str| sandbox.sh(&format!("printf x >>parts/{name}; touch -d @1 parts/{name}"));
     let c = ["own/bin/gcc -c a.c", "own/bin/g++ -x none -c a.c"];
     let plus_plus = ["own/bin/gcc -c b.cc", "own/bin/g++ -c a.c"];
     let all_hit = |lines: [&str; 2]| lines.map(|line| sandbox.hits(line));
@@ -72,16 +76,35 @@ fn t114_a_front_end_replaced_in_place() {
     all_hit(c);
 }
 
+/// Calls `REAL` with `WORDS` in front of its own.
+const WRAPPER: &str = "#include <unistd.h>\nint main(int count, char **words)\n{\n\
+     char *all[count + 8], *more[] = {WORDS 0};\nint n = 0;\nall[n++] = REAL;\n\
+     for (char **word = more; *word; word++) all[n++] = *word;\n\
+     for (int i = 1; i <= count; i++) all[n++] = words[i];\nreturn execv(REAL, all);\n}\n";
+
+/// Programs before gcc may add words, and a driver may bear any name.
+#[test]
+fn t114_a_front_end_behind_another_program() {
+    let text = "#ifdef V\nint x = V;\n#endif\n";
+    let sandbox = private_gcc("wrapped").file("a.c", text).file("b.cc", text).file("wrap.c", WRAPPER);
+    let wrap = |real: &str, words: &str, name: &str| {
+        let words = format!("-DREAL='\"'{real}'\"' -DWORDS='{words}'");
+        sandbox.sh(&format!("rm -f {name}; gcc {words} wrap.c -o {name}"));
+    };
+    sandbox.sh("ln -s gcc own/bin/cc1");
+    wrap("$PWD/own/bin/gcc", "\"-x\", \"c\",", "as_c");
+    for value in [1, 2] {
+        wrap("$(gcc -print-prog-name=cc1)", &format!("\"-DV={value}\","), "parts/cc1");
+        sandbox.hits("own/bin/cc1 -c a.c");
+        sandbox.hits("./as_c -c b.cc");
+    }
+}
+
 #[test]
 fn t114_a_front_end_that_appears() {
-    let sandbox = Sandbox::new("appears_later").file("a.c", "int x;\n").file("a.m", "int x;\n");
-    sandbox.sh(
-        "of=$(dirname $(gcc -print-prog-name=cc1)); own=own/lib/gcc/$(gcc -dumpmachine)/$(basename $of); \
-         mkdir -p own/bin $own; cp -L $(command -v gcc) own/bin; cp -rs $of/* $own; rm -f $own/cc1obj",
-    );
-    sandbox.hits("own/bin/gcc -c a.c");
-    sandbox.sh("cc1=$(own/bin/gcc -print-prog-name=cc1); cp -L $cc1 $(dirname $cc1)/cc1obj");
-    sandbox.hits("own/bin/gcc -c a.m");
+    let sandbox = private_gcc("appears_later").file("a.c", "int x;\n").file("a.m", "int x;\n");
+    sandbox.sh("rm -f parts/cc1obj").hits("own/bin/gcc -c a.c");
+    sandbox.sh("cp -L parts/cc1 parts/cc1obj").hits("own/bin/gcc -c a.m");
 }
 
 #[test]
@@ -148,6 +171,18 @@ fn specs_in_a_folder_of_libraries() {
     sandbox.sh("mkdir other; mv lib/specs other");
     let sandbox = sandbox.env("LIBRARY_PATH", "other");
     sandbox.hits("gcc -c a.c");
+}
+
+/// The same where gcc lies.
+#[test]
+fn specs_beside_a_compiler() {
+    let sandbox = private_gcc("own_specs").file("a.c", "int x;\n");
+    let line = "own/bin/gcc -c a.c";
+    sandbox.hits(line);
+    for words in ["-fno-ident", "-fno-common"] {
+        sandbox.write("parts/specs", format!("*cc1:\n+ {words}\n")).hits(line);
+    }
+    sandbox.sh("rm parts/specs").expect(Hit, line);
 }
 
 /// clang's sanitizers read lists beside its own headers, if there are any.

@@ -105,9 +105,11 @@ fn own_files(query: &CompilerQuery, said: &Said) -> Option<Vec<PathBuf>> {
     ran(said).any(|ran| found.iter().any(|file| file == ran)).then_some(found)
 }
 
-/// Where a specs file of its own would be, which it reads where there is one (GCC manual, "Spec Files").
+/// Where a specs file of its own would be, which it reads where there is one (GCC manual, "Spec Files"): beside its library.
 pub fn own_specs(said: &Said) -> Option<PathBuf> {
-    Some(folders_told(&said.verbose, b"LIBRARY_PATH=")?.first()?.join("specs"))
+    let folders = folders_told(&said.verbose, b"LIBRARY_PATH=")?;
+    let own = folders.iter().find(|folder| folder.join("libgcc.a").is_file())?;
+    Some(own.join("specs"))
 }
 
 /// Whether no variable, script or specs file makes it look elsewhere or run something else.

@@ -76,13 +76,16 @@ pub(super) async fn detect(
     parts.extend(lists.into_iter().filter(|(_, stamp)| stamp.is_some()));
     parts.extend(stamped(found.into_iter().flatten().filter(|part| *part != query.program)));
     let c = if said.driver.plus_plus { Language::Cxx } else { Language::C };
-    let is_alone = compiler_parts::goes_by_itself(query, &said) && compiler_parts::is_driver(&query.program);
+    let is_alone = said.driver.family == Family::Gcc
+        && compiler_parts::goes_by_itself(query, &said)
+        && compiler_parts::is_driver(&query.program);
     let (front_ends, others) = match is_alone {
         true => FrontEnds::among(&parts, c, compiler_parts::ran(&said)),
         false => (FrontEnds::default(), parts.clone()),
     };
     let rest = if is_told { identity(query, &said, &others, (slots, settled)).await } else { None };
-    parts.extend(stamped(front_ends.absent().chain(compiler_parts::own_specs(&said))));
+    let absent = front_ends.absent().chain(compiler_parts::own_specs(&said));
+    parts.extend(stamped(absent.map(|file| query.cwd.join(file))));
     parts.extend(candidates);
     // By the time that nobody can set: a folder may well bear a date of tomorrow.
     let by_change = |stamp: Stamp| Stamp { modified: stamp.changed, ..stamp };

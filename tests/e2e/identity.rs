@@ -183,6 +183,10 @@ fn specs_beside_a_compiler() {
         sandbox.write("parts/specs", format!("*cc1:\n+ {words}\n")).hits(line);
     }
     sandbox.sh("rm parts/specs").expect(Hit, line);
+    // Behind other folders.
+    let sandbox = sandbox.env("LIBRARY_PATH", "/opt");
+    sandbox.expect(Hit, line);
+    sandbox.write("parts/specs", "*cc1:\n+ -fno-plt\n").hits(line);
 }
 
 /// clang's sanitizers read lists beside its own headers, if there are any.

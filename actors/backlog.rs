@@ -18,8 +18,10 @@ const QUIET_TICKS: u8 = 5;
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long somebody who asks for a result waits at most until it is recorded.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Of all that wait: outputs, in memory where they are small, else beside the cache, and what is known of the inputs.
-const MAX_BYTES: u64 = 256 << 20;
+/// Of all that wait: what the coordinator may have in memory for a while.
+const MAX_MEMORY: u64 = 16 << 20;
+/// Of all that wait: outputs beside the cache.
+const MAX_ON_DISK: u64 = 256 << 20;
 
 /// See the file's head.
 pub struct Backlog {
@@ -32,8 +34,8 @@ struct Queue {
     /// More than these do not wait: each holds memory and files.
     max_waiting: usize,
     waiting: VecDeque<Waiting>,
-    /// Their sizes.
-    n_bytes: u64,
+    /// What they hold together.
+    held: Held,
     /// All that are not recorded yet, by their job.
     jobs: HashMap<Digest, usize>,
     is_watched: bool,
@@ -42,10 +44,30 @@ struct Queue {
     n_free: usize,
 }
 
+/// About so many bytes, while a result waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) in_memory: u64,
+    /// Beside the cache.
+    pub(crate) on_disk: u64,
+}
+
+impl Held {
+    fn is_too_much(self) -> bool {
+        self.in_memory > MAX_MEMORY || self.on_disk > MAX_ON_DISK
+    }
+}
+
+impl std::ops::AddAssign for Held {
+    fn add_assign(&mut self, more: Held) {
+        self.in_memory += more.in_memory;
+        self.on_disk += more.on_disk;
+    }
+}
+
 struct Waiting {
     job: Digest,
-    /// About so many bytes.
-    size: u64,
+    held: Held,
     since: Instant,
     turn: oneshot::Sender<()>,
 }
@@ -71,12 +93,12 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// One comes; it waits in a build that keeps all processors busy, if it may: then `size` says how large it is.
-    pub(crate) fn enter(shared: &Arc<Shared>, job: Digest, size: Option<u64>) -> Entered {
-        let size = size.filter(|_| shared.traffic.is_full());
+    /// One comes; it waits in a build that keeps all processors busy, if it may: then `held` says how large it is.
+    pub(crate) fn enter(shared: &Arc<Shared>, job: Digest, held: Option<Held>) -> Entered {
+        let held = held.filter(|_| shared.traffic.is_full());
         let mut queue = shared.backlog.queue();
         *queue.jobs.entry(job).or_default() += 1;
-        let turn = size.map(|size| queue.add(job, size, Instant::now()));
+        let turn = held.map(|held| queue.add(job, held, Instant::now()));
         if turn.is_some() && !std::mem::replace(&mut queue.is_watched, true) {
             actix::spawn(watch(Arc::clone(shared)));
         }
@@ -170,14 +192,15 @@ async fn watch(shared: Arc<Shared>) {
 impl Queue {
     fn new(max_waiting: usize) -> Self {
         let (waiting, jobs) = (VecDeque::new(), HashMap::new());
-        Queue { max_waiting, waiting, n_bytes: 0, jobs, is_watched: false, quiet_ticks: 0, n_free: 0 }
+        let held = Held::default();
+        Queue { max_waiting, waiting, held, jobs, is_watched: false, quiet_ticks: 0, n_free: 0 }
     }
 
-    fn add(&mut self, job: Digest, size: u64, since: Instant) -> oneshot::Receiver<()> {
+    fn add(&mut self, job: Digest, held: Held, since: Instant) -> oneshot::Receiver<()> {
         let (turn, told) = oneshot::channel();
-        self.waiting.push_back(Waiting { job, size, since, turn });
-        self.n_bytes += size;
-        while self.waiting.len() > self.max_waiting || self.n_bytes > MAX_BYTES {
+        self.waiting.push_back(Waiting { job, held, since, turn });
+        self.held += held;
+        while self.waiting.len() > self.max_waiting || self.held.is_too_much() {
             self.first_goes_on();
         }
         told
@@ -185,9 +208,11 @@ impl Queue {
 
     /// Whether there was one.
     fn first_goes_on(&mut self) -> bool {
-        let first = self.waiting.pop_front();
-        self.n_bytes -= first.as_ref().map_or(0, |first| first.size);
-        first.map(Waiting::go_on).is_some()
+        let Some(first) = self.waiting.pop_front() else { return false };
+        self.held.in_memory -= first.held.in_memory;
+        self.held.on_disk -= first.held.on_disk;
+        first.go_on();
+        true
     }
 
     /// How many processors have nothing to do but what is recorded here, while so many programs run.
@@ -232,7 +257,8 @@ impl Queue {
             let all = std::mem::take(&mut self.waiting).into_iter();
             let (meant, others): (VecDeque<_>, _) = all.partition(|it| is_meant(&it.job));
             self.waiting = others;
-            self.n_bytes = self.waiting.iter().map(|left| left.size).sum();
+            self.held = Held::default();
+            self.waiting.iter().for_each(|left| self.held += left.held);
             meant.into_iter().for_each(Waiting::go_on);
         }
         self.jobs.keys().any(is_meant)
@@ -257,9 +283,11 @@ mod tests {
         Digest([n; 32])
     }
 
+    const SMALL: Held = Held { in_memory: 1000, on_disk: 0 };
+
     /// Adds jobs, and tells which of them may go on.
     fn all(queue: &mut Queue, n_jobs: u8) -> impl FnMut() -> Vec<u8> + use<> {
-        let mut told: Vec<_> = (0..n_jobs).map(|n| (n, queue.add(job(n), 1000, Instant::now()))).collect();
+        let mut told: Vec<_> = (0..n_jobs).map(|n| (n, queue.add(job(n), SMALL, Instant::now()))).collect();
         (0..n_jobs).for_each(|n| *queue.jobs.entry(job(n)).or_default() += 1);
         move || {
             let mut gone = Vec::new();
@@ -317,14 +345,20 @@ mod tests {
 
     #[test]
     fn so_many_bytes_wait() {
-        let mut queue = Queue::new(256);
-        let mut told: Vec<_> = (0..5).map(|n| queue.add(job(n), MAX_BYTES / 4, Instant::now())).collect();
-        let is_told = |turn: &mut oneshot::Receiver<()>| turn.try_recv().is_ok();
-        assert_eq!(told.iter_mut().map(is_told).collect::<Vec<_>>(), [true, false, false, false, false]);
-        queue.jobs.insert(job(2), 1);
-        assert!(queue.hurry(Some(&job(2))));
-        drop(queue.add(job(5), MAX_BYTES / 4, Instant::now()));
-        assert_eq!((queue.waiting.len(), queue.n_bytes), (4, MAX_BYTES), "the third had gone already");
+        for quarter in [
+            Held { in_memory: MAX_MEMORY / 4, on_disk: 0 },
+            Held { in_memory: 1000, on_disk: MAX_ON_DISK / 4 },
+        ] {
+            let mut queue = Queue::new(256);
+            let mut told: Vec<_> = (0..5).map(|n| queue.add(job(n), quarter, Instant::now())).collect();
+            let is_told = |turn: &mut oneshot::Receiver<()>| turn.try_recv().is_ok();
+            assert_eq!(told.iter_mut().map(is_told).collect::<Vec<_>>(), [true, false, false, false, false]);
+            queue.jobs.insert(job(2), 1);
+            assert!(queue.hurry(Some(&job(2))));
+            drop(queue.add(job(5), quarter, Instant::now()));
+            let all = Held { in_memory: quarter.in_memory * 4, on_disk: quarter.on_disk * 4 };
+            assert_eq!((queue.waiting.len(), queue.held), (4, all), "the third had gone already");
+        }
     }
 
     #[test]

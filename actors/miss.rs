@@ -183,9 +183,9 @@ impl Miss {
                 // Where recording takes long; not in memory, for the remotes alone, where it takes the place of others.
                 let is_long = matches!(taken.1, Seen::InPart(_)) || taken.0.compiled.watched.is_some();
                 let may_wait = is_long && taken.0.room.is_none();
-                let size = may_wait.then(|| taken.0.size());
+                let held = may_wait.then(|| taken.0.held(&taken.1));
                 // Before the client goes on, and the build asks for this one.
-                let entered = Backlog::enter(&self.shared, self.call.key, size);
+                let entered = Backlog::enter(&self.shared, self.call.key, held);
                 let ended = now();
                 actix::spawn(async move { self.keep(taken, entered, ended).await });
             }

@@ -71,6 +71,11 @@ impl Listing {
         self.marks.push(Marked { end: self.names.len(), mark: mark(name), kind, may_be_precompiled });
     }
 
+    /// How many bytes the entries take.
+    pub fn bytes(&self) -> usize {
+        self.names.capacity() + self.marks.capacity() * size_of::<Marked>()
+    }
+
     /// In no order, without `.` and `..`.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let mut start = 0;
@@ -92,6 +97,9 @@ pub fn mark(name: &[u8]) -> u32 {
 #[derive(Default)]
 pub struct FolderMemory(Mutex<HashMap<(u64, u64), Arc<Listing>>>);
 
+/// The longest name that Linux's file systems take.
+const MAX_NAME: usize = 255;
+
 /// Beyond this many listings the memory starts anew.
 const MAX_LISTINGS: usize = 4096;
 
@@ -104,10 +112,11 @@ impl FolderMemory {
         let stamp = Stamp::of(stat);
         let known =
             self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(stamp.device, stamp.inode)).cloned();
-        if let Some(known) = known.filter(|known| known.settled && known.stamp == stamp) {
-            return Some(known);
+        let is_so = |known: &&Arc<Listing>| known.settled && known.stamp == stamp;
+        if let Some(known) = known.as_ref().filter(is_so) {
+            return Some(Arc::clone(known));
         }
-        let listing = Arc::new(read(place, path)?);
+        let listing = Arc::new(read(place, path, known.as_deref())?);
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if memory.len() >= MAX_LISTINGS {
             memory.clear();
@@ -117,13 +126,18 @@ impl FolderMemory {
     }
 }
 
-fn read(place: &Place, path: &CStr) -> Option<Listing> {
+/// Reads a folder's entries, most of which it had `before`.
+fn read(place: &Place, path: &CStr, before: Option<&Listing>) -> Option<Listing> {
     let path = if path.is_empty() { c"." } else { path };
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let mut folder = Dir::openat(place.folder(), path, flags, Mode::empty()).ok()?;
     // The stamp from before: a change while we read makes it differ from the folder's next one.
     let stamp = Stamp::of(&fstat(folder.as_fd()).ok()?);
     let mut listing = Listing::new(stamp, stamp.is_settled(now()));
+    if let Some(before) = before {
+        listing.names.reserve_exact(before.names.len() + MAX_NAME);
+        listing.marks.reserve_exact(before.marks.len() + 1);
+    }
     for entry in folder.iter() {
         let entry = entry.ok()?;
         let name = entry.file_name().to_bytes();

@@ -96,6 +96,12 @@ impl Sight {
         Ok(Sight { at, inputs, survey, listings, above: above(place, &compiled.brought) })
     }
 
+    /// How many bytes its own listings take: others than those that stay in memory for all.
+    pub fn listed_bytes(&self) -> usize {
+        let listings = self.listings.values().map(|(_, listing)| listing);
+        listings.filter(|listing| !listing.settled).map(|listing| listing.bytes()).sum()
+    }
+
     /// For each input, whether it is a system header: where that is asked for and sure. For this, what the compiler brings is
     /// looked at now.
     ///

@@ -1,11 +1,13 @@
 //! What a miss waits for before its client goes on: a look at the inputs, and copies of the outputs.
 use super::{Miss, Taken, flat, not_storable};
+use crate::backlog::Held;
 use crate::inputs::Compiled;
 use crate::permits::{Deadline, acquire};
 use crate::pool::guard;
 use crate::routes::ask;
 use crate::statistics::NotStored;
-use crate::storage_actor::{NotTaken, TakeIn, TakenIn};
+use crate::storage_actor::{NotTaken, Seen, TakeIn, TakenIn};
+use cachepot_storage::local::Ingested;
 use cachepot_storage::remote::bundle::SMALL_BYTES;
 use std::fs::File;
 use std::sync::Arc;
@@ -18,12 +20,19 @@ const MAX_INPUTS: usize = 512;
 /// Of what waits, for each input: its name, what it was, and its share of the rest. An estimate.
 const BYTES_PER_INPUT: usize = 512;
 
+/// Of what waits, beside that: the call, its environment, tasks. Measured.
+const BYTES_PER_CALL: usize = 20 << 10;
+
 impl Taken {
-    /// About how many bytes it holds until it is recorded.
-    pub(super) fn size(&self) -> u64 {
-        let outputs: u64 = self.outputs.iter().map(|(_, _, copy)| copy.size()).sum();
-        let inputs = self.compiled.inputs.len() * BYTES_PER_INPUT;
-        outputs + (self.meta.stdout.len() + self.meta.stderr.len() + inputs) as u64
+    /// What it holds until it is recorded.
+    pub(super) fn held(&self, seen: &Seen) -> Held {
+        let (in_memory, on_disk): (Vec<_>, Vec<_>) =
+            self.outputs.iter().map(|(_, _, copy)| copy).partition(|copy| copy.is_in_memory());
+        let size = |copies: Vec<&Ingested>| copies.into_iter().map(Ingested::size).sum::<u64>();
+        let listings = if let Seen::InPart(sight) = seen { sight.listed_bytes() } else { 0 };
+        let messages = self.meta.stdout.len() + self.meta.stderr.len();
+        let others = BYTES_PER_CALL + messages + self.compiled.inputs.len() * BYTES_PER_INPUT + listings;
+        Held { in_memory: size(in_memory) + others as u64, on_disk: size(on_disk) }
     }
 }
 

@@ -76,6 +76,11 @@ impl Ingested {
         Ok(found)
     }
 
+    /// Whether it is in memory.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self.0, Content::Inline(_))
+    }
+
     /// Opens the file for reading only; `None` where there is none.
     ///
     /// # Errors

@@ -48,6 +48,9 @@ impl Words {
             if OTHER_RULES.iter().any(|name| holds(word, name)) {
                 findings.doubt_parens();
             }
+            if holds(word, b"traditional") {
+                findings.doubt_paths();
+            }
             let defines = holds(word, b"-D") || holds(word, b"define");
             let start = texts.len();
             // What stands for a `#define` is scanned as one.

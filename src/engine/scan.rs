@@ -54,7 +54,8 @@ pub struct Findings {
     computed_has_include: bool,
     /// An `#include` or its like whose name is not spelled out.
     pub computed_include: bool,
-    /// Absolute paths on the lines of directives, or their beginnings: what such an include may lead to.
+    /// Absolute paths on the lines of directives, or their beginnings: what such an include may lead to. A whole one bears the
+    /// closing quote of its string.
     pub paths: BTreeSet<Vec<u8>>,
     /// From some line on, the text may count as a system header (`#pragma GCC system_header`, `# 1 "file" 3`).
     pub may_turn_system: bool,
@@ -152,7 +153,7 @@ impl Findings {
             if let Part::Word { word, before, after, leads, place } = part {
                 // Also in a string there.
                 if lexer.in_directive() || place == Place::Unclear {
-                    found.paths.extend(system::path(word, before, after));
+                    found.paths.extend(system::path((word, before, after), place));
                 }
                 found.computed_include |= leads && system::may_include(word, after);
                 found.may_turn_system |= system::may_turn(word, after, leads, place == Place::String);
@@ -175,7 +176,7 @@ impl Findings {
                 },
                 Part::Include(name) => drop(found.includes.insert(name.to_vec())),
                 Part::Comment(text) => found.directives.comment(text),
-                Part::Slash(after) if system::is_lone_slash(after) => drop(found.paths.insert(b"/".to_vec())),
+                Part::Slash(after) if system::is_lone_slash(after) => found.doubt_paths(),
                 Part::Slash(_) => {}
                 Part::DotBeforeQuote => found.directives.dot_before_quote(),
             }
@@ -199,6 +200,11 @@ impl Findings {
     /// than the lexer knows.
     pub fn doubt_parens(&mut self) {
         self.directives.doubt_parens();
+    }
+
+    /// Says that the unit may put any path together: a traditional preprocessor replaces the parameters of macros in strings, too.
+    pub fn doubt_paths(&mut self) {
+        self.paths.insert(b"/".to_vec());
     }
 
     /// What a text says that nobody has looked at: everything.

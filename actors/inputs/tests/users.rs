@@ -53,6 +53,9 @@ fn folders_and_texts_decide() {
         ("001", Gcc, &["i"], &[A, ("i/h.h", "#include H\n#define H </other/s.h>\n"), S]),
         ("?", Gcc, &["i"], &[A, ("i/h.h", "#include H\n#define H <TOP/s/s.h>\n#define TOP /tmp\n"), S]),
         ("?", Gcc, &["i"], &[("a.c", "#define H </tmp\n"), ("i/h.h", "#include H\n"), S]),
+        // A string is one as it is: none of the folders, but what lies in one.
+        ("001", Gcc, &["i"], &[A, ("i/h.h", "#include H\n#define TOP \"/tmp/\"\n"), S]),
+        ("?", Gcc, &["i"], &[A, ("i/h.h", "#include H\n#define TOP \"/tmp/\\\n\"\n"), S]),
         ("?", Gcc, &["i"], &[A, ("i/h.h", "int h;\n"), ("//s/s.h", "#include H\n")]),
         // A system header names one of the user's.
         ("?", Gcc, &["i"], &[A, ("i/h.h", "int h;\n"), ("//s/s.h", "#include <h.h>\n")]),
@@ -121,6 +124,24 @@ fn a_system_header_by_its_path() {
     world.write("a.c", "#include <s.h>\n");
     let compiled = Compiled { sides: Some(sides("//link")), ..world.compiled(&unit, world.start()) };
     assert_eq!(system(&world, &compiled), Some(vec![false, true]));
+}
+
+#[test]
+fn a_string_names_a_system_header() {
+    let world = World::new();
+    world.write("//s/s.h", "int s;\n");
+    let told = |path: &str, words: &[&str]| {
+        world.write("a.c", &format!("#include H\n#define H \"{}\"\n", world.path(path).display()));
+        let unit = Unit { folders: &[], inputs: &["a.c", "//s/s.h"] };
+        let built_in = Arc::new(vec![bytes(&world.path("//s"))]);
+        let sides = Some(Sides { family: Gcc, built_in, given: Vec::new() });
+        let words = Words::new(words.iter().map(Into::into).collect(), Vec::new());
+        system(&world, &Compiled { sides, words, ..world.compiled(&unit, world.start()) })
+    };
+    assert_eq!(told("//s/s.h", &[]), None);
+    assert_eq!(told("//t/s.h", &[]), Some(vec![false, true]));
+    // There a parameter in a string may become the rest of the path.
+    assert_eq!(told("//t/s.h", &["-traditional-cpp"]), None);
 }
 
 /// What keeps a result from being kept keeps its dependency file from being narrowed by rule: clang lists what

@@ -108,11 +108,20 @@ fn is_spelled_operand(after: &[u8]) -> bool {
     text.zip(end).is_some_and(|(text, end)| text.get(end) == Some(&b'"'))
 }
 
-/// The absolute path whose first component may be this word. Before the slash may stand whatever a macro replaces.
-pub(super) fn path(word: &[u8], before: &[u8], after: &[u8]) -> Option<Vec<u8>> {
+/// The absolute path whose first component may be this word. Before the slash may stand whatever a macro replaces. One that a
+/// string names goes on nowhere: it ends with the closing quote.
+pub(super) fn path((word, before, after): (&[u8], &[u8], &[u8]), place: Place) -> Option<Vec<u8>> {
     before.strip_suffix(b"/")?;
-    let rest = after.iter().take_while(|&&byte| is_word(byte) || b"./+-".contains(&byte)).copied();
-    Some([b"/", word].concat().into_iter().chain(rest).collect())
+    let in_string = if place == Place::String { up_to_quote(after) } else { None };
+    let n_path = || after.iter().take_while(|&&byte| is_word(byte) || b"./+-".contains(&byte)).count();
+    let rest = in_string.or_else(|| after.get(..n_path())).unwrap_or_default();
+    Some([b"/", word, rest].concat())
+}
+
+/// The rest of a string with its quote, where nothing in it is more than it seems.
+fn up_to_quote(after: &[u8]) -> Option<&[u8]> {
+    let end = after.iter().position(|byte| b"\"\\?\r\n".contains(byte))?;
+    after.get(..=end).filter(|rest| rest.ends_with(b"\""))
 }
 
 /// Whether what follows a slash on the line of a directive may bring the first component of a path later. A string that

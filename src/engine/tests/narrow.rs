@@ -99,15 +99,17 @@ fn texts_that_hide_what_they_include_or_are() {
 #[test]
 fn absolute_paths_on_lines_of_directives() {
     const ROWS: &[(&str, &[&str])] = &[
-        ("#define P \"/opt\"\n", &["/opt"]),
-        ("#define P \"/usr/a-b.h\"\n", &["/a-b.h", "/usr/a-b.h"]),
+        ("#define P \"/opt\"\n", &["/opt\""]),
+        ("#define P \"/usr/a-b.h\"\n", &["/a-b.h\"", "/usr/a-b.h\""]),
         ("#define P /usr\n#include X(/opt)\n", &["/opt", "/usr"]),
         ("#include \\\n</opt>\n", &["/opt"]),
         ("#define Q (a)/b + a/c + a / d\nchar *p = \"/usr\";\n", &["/b", "/c"]),
-        ("#define P \"/./usr\"\n#define R \"//opt\"\n", &["/opt", "/usr"]),
+        ("#define P \"/./usr\"\n#define R \"//opt\"\n", &["/opt\"", "/usr\""]),
+        ("#define P \"/usr x\"\n#define R \"/opt\\x\"\n", &["/opt", "/usr x\""]),
+        ("#define P '\"' /usr \"\n#define R \"/opt\n", &["/opt", "/usr"]),
         ("#define O <\n#define P O/usr>\n", &["/usr"]),
         ("#define S() /\n", &["/"]),
-        ("#define T \"/tmp/\"\n", &["/tmp/"]),
+        ("#define T \"/tmp/\"\n", &["/tmp/\""]),
         ("#define Q 1 // usr/a\n#if X /* /usr */\n", &[]),
         ("int x; ??/\n; char *p = \"/usr\";\n", &["/usr"]),
     ];

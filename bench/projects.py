@@ -49,7 +49,6 @@ POCO_PARTS = " ".join(f"-DENABLE_{part}=OFF" for part in (
 GIT_SWITCHES = "NO_GETTEXT=1 NO_TCLTK=1 NO_PERL=1 NO_PYTHON=1 NO_CURL=1 NO_EXPAT=1 NO_OPENSSL=1"
 
 
-
 def program(source: str, source_file: str = "src/main.rs", profile: str = "", excused: int = 0,
             needs: tuple[str, ...] = ()) -> Project:
     """A program on crates.io or PyPI, built by cargo."""
@@ -88,6 +87,10 @@ PROJECTS = {
     "tokei": program("tokei@12.1.2"),
     # The archive of jemalloc, which a build script makes, is another one each time.
     "fd-find": program("fd-find@10.2.0", excused=2),
+    # C libraries by the crate `cc`: libgit2, oniguruma, zlib.
+    "git-delta": program("git-delta@0.18.2"),
+    # The same, and a macro that runs git: not kept.
+    "bat": program("bat@0.25.0", "src/bin/bat/main.rs", excused=4),
     # A shared library for C, with many macros.
     "pydantic-core": program("pypi/pydantic-core@2.50.5", "src/lib.rs"),
     # A workspace with a shared library, and C by build scripts.

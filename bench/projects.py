@@ -89,8 +89,8 @@ PROJECTS = {
     "fd-find": program("fd-find@10.2.0", excused=2),
     # C libraries by the crate `cc`: libgit2, oniguruma, zlib.
     "git-delta": program("git-delta@0.18.2"),
-    # The same, and a macro that runs git: not kept.
-    "bat": program("bat@0.25.0", "src/bin/bat/main.rs", excused=4),
+    # The same, and a macro that runs git.
+    "bat": program("bat@0.25.0", "src/bin/bat/main.rs"),
     # A shared library for C, with many macros.
     "pydantic-core": program("pypi/pydantic-core@2.50.5", "src/lib.rs"),
     # A workspace with a shared library, and C by build scripts.

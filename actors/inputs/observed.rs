@@ -11,6 +11,7 @@ use super::files::{
 use super::paths::{Place, below, parent};
 use super::record::{Compiled, NotStorable, Observed};
 use super::surroundings::digest_of;
+use super::variables::every_variable;
 use cachepot_engine::compiler::rustc::Holds;
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings};
@@ -117,6 +118,8 @@ struct Found {
     resolved: BTreeSet<(Vec<u8>, Vec<u8>)>,
     listings: BTreeMap<Vec<u8>, Digest>,
     variables: BTreeSet<Vec<u8>>,
+    /// A macro may have read any variable.
+    all_variables: bool,
 }
 
 struct Look<'a> {
@@ -160,23 +163,20 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// Nothing that ran may have gone past the observer. Programs start others, for which they need all variables; of
-    /// what rustc loads that is not taken as given.
-    fn nothing_unseen(&self) -> Result<(), NotStorable> {
+    /// Nothing that ran may have gone past the observer. Programs start others, for which they need all variables; where
+    /// what rustc loads may take them, it may have read any.
+    fn nothing_unseen(&mut self) -> Result<(), NotStorable> {
         let seen = &self.watched.seen;
         for path in seen.libraries.iter().chain(&seen.programs) {
             let Some(known) = self.inputs.get(path.as_slice()) else { continue };
-            let powers = self.memory.direct.powers(Path::new(OsStr::from_bytes(path)), &known.stamp);
+            let Powers { calls_kernel, names_environment } =
+                self.memory.direct.powers(Path::new(OsStr::from_bytes(path)), &known.stamp);
+            if calls_kernel && !harmless::is_library(path) {
+                tracing::debug!(path = %path.escape_ascii(), "may go past the observer");
+                return Err(NotStorable::Uses("a library that makes system calls itself"));
+            }
             let is_crate = seen.libraries.contains(path) && seen.read.contains(path);
-            let why = match powers {
-                Powers { calls_kernel: true, .. } if !harmless::is_library(path) => {
-                    "a library that makes system calls itself"
-                }
-                Powers { names_environment: true, .. } if is_crate => "a macro that may read all variables",
-                _ => continue,
-            };
-            tracing::debug!(path = %path.escape_ascii(), why, "may go past the observer");
-            return Err(NotStorable::Uses(why));
+            self.found.all_variables |= names_environment && is_crate;
         }
         Ok(())
     }
@@ -316,7 +316,7 @@ impl<'a> Look<'a> {
 
     /// As much as a record may hold.
     fn is_bounded(&self) -> Result<(), NotStorable> {
-        let Found { absent, kinds, resolved, listings, variables } = &self.found;
+        let Found { absent, kinds, resolved, listings, variables, all_variables: _ } = &self.found;
         let n_conditions = absent.len() + kinds.len() + resolved.len() + listings.len() + variables.len();
         let n_links = self.watched.seen.links.len();
         if self.inputs.len() + n_conditions + n_links > MAX_INPUTS {
@@ -336,13 +336,17 @@ impl<'a> Look<'a> {
             inputs.into_iter().map(|(path, known)| Input { path: path.to_vec(), digest: known.digest });
         let inputs: Vec<Input> = inputs.collect();
         let links = watched.seen.links.iter().filter(|(path, _)| !watched.is_passed_over(path));
+        let mut variables = watched.conditions_on_variables(memory, place, &compiled.bases, &found.variables);
+        if found.all_variables {
+            variables.push(every_variable(&watched.env));
+        }
         let surroundings = Surroundings {
             absent: without_implied(found.absent),
             kinds: found.kinds.into_iter().collect(),
             links: links.map(|(path, text)| (path.clone(), text.clone())).collect(),
             resolved: found.resolved.into_iter().collect(),
             listings: found.listings.into_iter().collect(),
-            variables: watched.conditions_on_variables(memory, place, &compiled.bases, &found.variables),
+            variables,
         };
         let mut record = Record {
             result: Digest([0; 32]),

@@ -3,7 +3,7 @@ use super::Memory;
 use super::files::{is_file, is_folder, is_link, link_stat, stat};
 use super::folders::Listing;
 use super::paths::Place;
-use super::variables::leads_there;
+use super::variables::{is_met, leads_there};
 use cachepot_engine::digest::Digest;
 use cachepot_engine::manifest::SEARCHED;
 use cachepot_engine::manifest::surroundings::{Kind, Surroundings, listing_digest};
@@ -74,7 +74,7 @@ impl KnownSurroundings {
 
     /// What is not as it was. What tells most records apart, and costs least, comes first.
     fn other(&self, memory: &Memory, place: &Place, env: &EnvBlock) -> Option<(&'static str, &[u8])> {
-        let variable = self.variables.iter().find(|(name, value)| value_of(env, name) != value.as_deref());
+        let variable = self.variables.iter().find(|(name, value)| !is_met(env, name, value.as_deref()));
         let searched = || {
             let leads = |file: &Option<Vec<u8>>, name: &[u8]| {
                 leads_there(&memory.paths, place, env, name, file.as_deref())

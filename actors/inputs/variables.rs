@@ -6,6 +6,7 @@ use super::surroundings::{may_run, value_of};
 use super::{Memory, Paths};
 use cachepot_engine::bases::Bases;
 use cachepot_engine::compiler::rustc::INDIFFERENT_VARIABLES;
+use cachepot_engine::digest::KeyBuilder;
 use cachepot_engine::manifest::SEARCHED;
 use cachepot_engine::manifest::surroundings::Kind;
 use cachepot_engine::observed::harmless;
@@ -22,7 +23,14 @@ const LOADER_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
 /// The name under which the width of messages is a condition: a word of rustc's, which shells take for no variable.
 pub const MESSAGE_WIDTH: &str = "--diagnostic-width";
 
-/// A variable and its value, `None` where it is not set; or, under a name that no variable has ([`SEARCHED`]), where `PATH` leads.
+/// The name under which a digest of all variables is a condition. No variable has it.
+const EVERY: &[u8] = b"=";
+
+/// Variables that are others in each build and that no macro has a use for: the jobserver, and what asks for a new result.
+const OF_ONE_BUILD: [&str; 4] = ["CACHEPOT_RECACHE", "CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"];
+
+/// A variable and its value, `None` where it is not set; or, under a name that no variable has, where `PATH` leads
+/// ([`SEARCHED`]), or what stands for all of them.
 type Condition = (Vec<u8>, Option<Vec<u8>>);
 
 impl Watched {
@@ -79,6 +87,26 @@ impl Watched {
         let width = self.message_width.iter().map(|width| (MESSAGE_WIDTH.into(), width.clone()));
         searched.into_iter().flatten().chain(names.into_iter().map(values)).chain(width).collect()
     }
+}
+
+/// That all variables are as they are.
+pub(super) fn every_variable(env: &EnvBlock) -> Condition {
+    (EVERY.to_vec(), Some(all_of(env)))
+}
+
+/// Whether a condition on a variable holds.
+pub(super) fn is_met(env: &EnvBlock, name: &[u8], value: Option<&[u8]>) -> bool {
+    if name == EVERY { value == Some(&all_of(env)) } else { value_of(env, name) == value }
+}
+
+/// Stands for all variables, in whatever order they come.
+fn all_of(env: &EnvBlock) -> Vec<u8> {
+    let counts = |name: &OsStr| name != MESSAGE_WIDTH && OF_ONE_BUILD.iter().all(|other| name != *other);
+    let mut pairs: Vec<_> = env.iter().filter(|(name, _)| counts(name)).collect();
+    pairs.sort_unstable();
+    let fields = pairs.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+    let fields: Vec<_> = fields.collect();
+    KeyBuilder::new("cachepot all variables 1").list("", fields.iter()).finish().to_string().into_bytes()
 }
 
 /// What `PATH` means to a compile: where it leads for the names that were looked for in its folders. Another one that leads to

@@ -47,8 +47,8 @@ fn answer(text: String) -> TokenStream { format!(\"{text:?}\").parse().unwrap() 
 }
 ";
 
-/// A macro that runs a program, and what it mostly is instead: a crate that can start programs can read all variables,
-/// so what is compiled with it is not kept.
+/// A macro that has a program read a file, and one that does so itself: a crate that can start programs can read all variables, so
+/// what is compiled with it depends on all of them.
 const RUNS: &str = "#[proc_macro] pub fn run(input: TokenStream) -> TokenStream {
     let said = std::process::Command::new(\"cat\").arg(path(input)).output().unwrap();
     answer(String::from_utf8(said.stdout).unwrap() + &said.status.to_string())
@@ -131,7 +131,7 @@ fn extra(random: &mut Random) -> String {
 }
 
 fn macros(random: &mut Random) -> String {
-    let run = if random.chance(8) { RUNS } else { DOES_NOT_RUN };
+    let run = if random.chance(40) { RUNS } else { DOES_NOT_RUN };
     format!("{MACROS}{run}const VALUE: &str = \"{}\";\n", number(random))
 }
 

@@ -99,9 +99,44 @@ fn t143_what_cannot_be_repeated_is_not_kept() {
     sandbox.expect(Uses("the network"), line());
     let sandbox = with_macro("listens", "std::os::unix::net::UnixListener::bind(\"sk\").is_ok().to_string()");
     sandbox.expect(Uses("the network"), line());
-    let all = "std::env::vars().filter(|(name, _)| name == \"HIDDEN\").count().to_string()";
+}
+
+/// Whoever starts a program may read them, too.
+#[test]
+fn t142_a_macro_that_may_read_all_variables() {
+    let all = "std::env::vars().filter(|(name, _)| name.starts_with(\"HIDDEN\")).count().to_string()";
     let sandbox = with_macro("all", all);
-    sandbox.expect(Uses("a macro that may read all variables"), line());
+    sandbox.hits(line());
+    let sandbox = sandbox.env("HIDDEN_FIRST", "1");
+    sandbox.hits(line());
+    let sandbox = sandbox.env("HIDDEN_SECOND", "1");
+    sandbox.hits(line());
+    let sandbox = sandbox.env("HIDDEN_SECOND", "");
+    sandbox.hits(line());
+    let sandbox = sandbox.without("HIDDEN_SECOND").env("MFLAGS", "-j2");
+    sandbox.expect(Hit, line());
+}
+
+#[test]
+fn t143_a_program_that_a_macro_runs() {
+    let body = "let ran = std::process::Command::new(\"cat\").arg(\"x\").output().unwrap(); \
+        String::from_utf8(ran.stdout).unwrap() + &ran.status.to_string()";
+    let sandbox = with_macro("runs", body).file("x", "1").file("bin/other", "");
+    let path = format!("{}:{}", sandbox.work().join("bin").display(), std::env::var("PATH").unwrap());
+    let sandbox = sandbox.env("PATH", path);
+    sandbox.hits(line());
+    sandbox.write("x", "2").hits(line());
+    sandbox.sh("rm x").hits(line());
+    sandbox.write("x", "2").expect(Hit, line());
+    sandbox.sh("printf '#!/bin/sh\\necho ours' >bin/cat; chmod +x bin/cat").hits(line());
+    let _ = sandbox.sh("rm bin/cat");
+    sandbox.expect(Hit, line());
+    let sandbox = with_macro(
+        "asks",
+        "let ran = std::process::Command::new(\"date\").output().unwrap(); \
+        ran.status.to_string()",
+    );
+    sandbox.expect(Uses("the time of day"), line());
 }
 
 /// What is made and removed again was not there before.

@@ -218,7 +218,7 @@ pub static REMAP_RELATIVE: Key = Key {
 
 /// `CACHEPOT_BUILD_SCRIPTS`.
 pub static BUILD_SCRIPTS: Key = Key {
-    doc: "Cache the runs of cargo's build scripts, too; `0` and nothing mean no.",
+    doc: "Cache the runs of cargo's build scripts: all; with `0` or nothing none; unset, those of fetched packages that compile C.",
     ..row(None, "CACHEPOT_BUILD_SCRIPTS", Kind::Presence, Reader::Compile)
 };
 

@@ -144,7 +144,7 @@ unsafe fn beside(path: *mut u8, name: Text, called: Text) -> Text {
     }
 }
 
-/// Whether the user wants cached runs.
+/// Whether the user wants cached runs: unless told otherwise.
 ///
 /// # Safety
 /// A list of texts that ends with null.
@@ -165,7 +165,7 @@ unsafe fn is_on(mut env: *const Text) -> bool {
             env = env.add(1);
         }
     }
-    false
+    true
 }
 
 /// # Safety

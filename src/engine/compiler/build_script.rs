@@ -15,8 +15,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// The variable by which the user asks for it.
+/// The variable by which the user says which runs to cache: see [`Wanted`].
 pub const VARIABLE: &str = "CACHEPOT_BUILD_SCRIPTS";
+
+/// Crates by which build scripts compile C and C++.
+const COMPILE_C: [&str; 2] = ["cc", "cmake"];
 
 /// What the real program's name ends with.
 const REAL: &str = ".real";
@@ -48,17 +51,39 @@ const OF_SESSIONS: [&str; 19] = [
     "_",
 ];
 
+/// Which runs the user wants cached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    None,
+    /// Those that take long and are of packages that nobody edits: they compile C, and cargo downloaded them.
+    Compiling,
+    All,
+}
+
+fn wanted(env: &EnvBlock) -> Wanted {
+    match env.get(VARIABLE) {
+        None => Wanted::Compiling,
+        Some(_) if is_on(env, VARIABLE) => Wanted::All,
+        Some(_) => Wanted::None,
+    }
+}
+
 /// Whether a request is for a run.
 pub fn is_run(request: &CompileRequest) -> bool {
     request.argv.first().is_some_and(|word| word == RUN_OPTION)
 }
 
-/// What to put in place of the program that a compile makes, where that is a build script of cargo's and the user wants
-/// its runs cached: a copy of `template`, the program of `src/stub/`. `runner` is what it calls.
+/// What to put in place of the program that a compile makes, where that is a build script of cargo's and its
+/// runs are to be cached: a copy of `template`, the program of `src/stub/`. `runner` is what it calls.
 pub fn stub(job: &Job, request: &CompileRequest, template: &[u8], runner: &Path) -> Option<Stub> {
     let program = job.outputs.iter().find(|output| output.role == Role::Executable)?;
     let path = request.cwd.join(&program.path);
-    if !is_on(&request.env, VARIABLE) || !is_of_build_script(&path) {
+    let is_wanted = || match wanted(&request.env) {
+        Wanted::None => false,
+        Wanted::Compiling => compiles_c(&request.argv) && cargo::is_downloaded(&job.source, request),
+        Wanted::All => true,
+    };
+    if !is_of_build_script(&path) || !is_wanted() {
         return None;
     }
     let with_end = |path: &OsStr| OsString::from_vec([path.as_bytes(), REAL.as_bytes()].concat());
@@ -82,13 +107,22 @@ fn is_of_build_script(program: &Path) -> bool {
         && is_in_build().is_some_and(|(_, build)| cargo::name(build) == "build")
 }
 
+/// Whether a script uses one of the crates that compile C.
+fn compiles_c(argv: &[OsString]) -> bool {
+    let externs = argv.windows(2).filter_map(|pair| match pair {
+        [option, value] if option == "--extern" => value.to_str()?.split_once('='),
+        _ => None,
+    });
+    externs.into_iter().any(|(name, _)| COMPILE_C.contains(&name))
+}
+
 /// Finds the run in a request: its words are the umask, the program and what that is given. `packed` is where what it leaves
 /// in `OUT_DIR` will be, as one file.
 pub fn parse(request: &CompileRequest, packed: PathBuf) -> Parsed {
     let Some((umask, program)) = request.argv.get(1).zip(request.argv.get(2)) else {
         return Parsed::NotACompile;
     };
-    if !is_on(&request.env, VARIABLE) {
+    if wanted(&request.env) == Wanted::None {
         return Parsed::NotACompile;
     }
     let refused = |reason: &str| Parsed::NotCacheable(Reason(reason.to_owned()));

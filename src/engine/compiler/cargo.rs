@@ -54,6 +54,12 @@ pub(super) fn of_home(request: &CompileRequest) -> Vec<Base> {
     home.map(folders).into_iter().flatten().collect()
 }
 
+/// Whether a source belongs to a package that cargo fetched.
+pub(super) fn is_downloaded(source: &Path, request: &CompileRequest) -> bool {
+    let source = request.cwd.join(source);
+    of_home(request).iter().any(|base| source.starts_with(OsStr::from_bytes(&base.folder)))
+}
+
 /// The target folder, from that of an output: `target/[TRIPLE/]PROFILE/(deps|examples|build/PACKAGE-HASH[/...])`.
 pub(super) fn target_folder<'p>(out_dir: &'p Path, triple: Option<&str>) -> Option<&'p Path> {
     let target = out_dir.ancestors().find_map(profile_folder)?.parent()?;

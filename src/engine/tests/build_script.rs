@@ -28,8 +28,24 @@ fn program(words: &str, name: &str, folder: &str) -> String {
 }
 
 #[test]
-fn only_build_scripts_of_cargo_have_stubs_and_only_on_request() {
+fn only_build_scripts_of_cargo_have_stubs_and_most_only_on_request() {
+    let fetched = |words: &str, with: &str| {
+        let line = program(words, "build_script_build", "/t/debug/build/a-0123456789abcdef");
+        line.replace(" build.rs", " /h/.cargo/registry/src/i/a/build.rs") + " --extern " + with
+    };
     let rows = [
+        (fetched("HOME=/h", "cc=/t/libcc.rlib"), true),
+        (fetched("CARGO_HOME=/h/.cargo", "cmake=/t/libcmake.rlib"), true),
+        (
+            fetched("HOME=/h cd:/h/.cargo/git/checkouts/a", "cc=/t/libcc.rlib")
+                .replace("/h/.cargo/registry/src/i/a/", ""),
+            true,
+        ),
+        (fetched("HOME=/h CACHEPOT_BUILD_SCRIPTS=0", "cc=/t/libcc.rlib"), false),
+        (fetched("HOME=/h CACHEPOT_BUILD_SCRIPTS=", "cc=/t/libcc.rlib"), false),
+        (fetched("HOME=/h", "ccc=/t/libccc.rlib"), false),
+        (fetched("HOME=/other", "cc=/t/libcc.rlib"), false),
+        (fetched(&format!("HOME=/h {ON}"), "ccc=/t/libccc.rlib"), true),
         (program(ON, "build_script_build", "/t/debug/build/a-0123456789abcdef"), true),
         (program(ON, "build_script_main", "/t/x86_64-linux/release/build/a-0123456789abcdef"), true),
         (program(&format!("cd:/w {ON}"), "build_script_build", "t/debug/build/a-0123456789abcdef"), true),
@@ -101,7 +117,9 @@ fn runs_are_taken_for_what_they_are() {
         let refused = parse(&request(&words, env), "/run/packed".into());
         assert!(matches!(refused, Parsed::NotCacheable(_)), "{env:?}");
     }
-    assert_eq!(parse(&request(&words, &[("OUT_DIR", "/t/out")]), "/p".into()), Parsed::NotACompile);
+    assert!(matches!(parse(&request(&words, &[("OUT_DIR", "/t/out")]), "/p".into()), Parsed::Compile(_)));
+    let off = [("CACHEPOT_BUILD_SCRIPTS", "0"), ("OUT_DIR", "/t/out")];
+    assert_eq!(parse(&request(&words, &off), "/p".into()), Parsed::NotACompile);
     assert_eq!(parse(&request(&words[..2], &[on]), "/p".into()), Parsed::NotACompile);
 }
 

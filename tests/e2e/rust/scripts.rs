@@ -150,6 +150,39 @@ fn t182_a_run_comes_back_whole() {
     }
 }
 
+/// Without a word from the user: of packages that cargo fetched, those that compile C.
+#[test]
+fn runs_of_fetched_packages_that_compile_c() {
+    let dependencies = "[dependencies]\nc-sys.path = \"home/registry/src/i/c-sys\"\n\
+         other.path = \"home/registry/src/i/other\"\nown.path = \"own\"\n";
+    let of = |name: &str, needs: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{needs}")
+    };
+    let needs = |path: &str| format!("[build-dependencies]\ncc.path = \"{path}\"\n");
+    let builds = "fn main() { cc::compile(); std::fs::write(std::env::var(\"OUT_DIR\").unwrap() + \"/c\", \"c\").unwrap(); }";
+    let sandbox = package("compiles", "text = \"made\".to_owned();")
+        .file("Cargo.toml", format!("{MANIFEST}{dependencies}"))
+        .file("home/registry/src/i/cc/Cargo.toml", of("cc", ""))
+        .file("home/registry/src/i/cc/src/lib.rs", "pub fn compile() {}")
+        .file("home/registry/src/i/c-sys/Cargo.toml", of("c-sys", &needs("../cc")))
+        .file("home/registry/src/i/c-sys/src/lib.rs", "")
+        .file("home/registry/src/i/c-sys/build.rs", builds)
+        .file("home/registry/src/i/other/Cargo.toml", of("other", ""))
+        .file("home/registry/src/i/other/src/lib.rs", "")
+        .file("home/registry/src/i/other/build.rs", "fn main() {}")
+        .file("own/Cargo.toml", of("own", &needs("../home/registry/src/i/cc")))
+        .file("own/src/lib.rs", "")
+        .file("own/build.rs", builds)
+        .without("CACHEPOT_BUILD_SCRIPTS");
+    let home = sandbox.work().join("home");
+    let sandbox = sandbox.env("CARGO_HOME", home);
+    for (round, counts) in [("cold", MISS), ("warm", HIT)] {
+        assert_eq!(went(&sandbox, || build(&sandbox)).1, counts, "{round}");
+    }
+    let sandbox = sandbox.env("CACHEPOT_BUILD_SCRIPTS", "0");
+    assert_eq!(went(&sandbox, || build(&sandbox)).1, [0, 0]);
+}
+
 /// Everything that a shell in between would have changed, and what comes when the script has ended.
 #[test]
 fn a_script_sees_and_says_what_it_would_without_cachepot() {
